@@ -1,0 +1,39 @@
+# Everything runs in .venv, made on first use from the hashed locks in requirements/.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup demo serve test check lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: $(READY)  ## make .venv with a working setpoint command
+
+$(READY): requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+demo: setup  ## the main job, end to end, on this machine
+	$(BIN)/setpoint demo
+
+serve: setup  ## the gateway on its defaults
+	$(BIN)/setpoint serve
+
+test: setup  ## every test
+	$(BIN)/python -m pytest
+
+check: setup  ## format, lint, types, the house's dependency rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports
+
+lock: setup  ## write the hashed locks anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra server pyproject.toml -o requirements/server.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra server --group dev pyproject.toml -o requirements/dev.txt
+
+clean:  ## remove what make made
+	rm -rf .venv .pytest_cache .ruff_cache build dist

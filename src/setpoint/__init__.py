@@ -1,0 +1,3 @@
+"""Setpoint: a self-hosted LLM gateway built around presets."""
+
+__version__ = "0.1.0"
