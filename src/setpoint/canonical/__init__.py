@@ -1,0 +1,1 @@
+"""A request and an answer, in no protocol's dialect."""

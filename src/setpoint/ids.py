@@ -1,0 +1,57 @@
+"""Makers of ids and the written form of times. The clock and the dice are passed in."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC: the clock that `server/app.py` hands down."""
+    return datetime.now(UTC)
+
+
+def _word(dice: Random, length: int) -> str:
+    return "".join(dice.choices(_ALPHABET, k=length))
+
+
+def generation_id(now: datetime, dice: Random) -> str:
+    """A new generation id: `gen-<Unix seconds>-<20 letters and digits>`."""
+    return f"gen-{int(now.timestamp())}-{_word(dice, 20)}"
+
+
+def tool_call_id(dice: Random) -> str:
+    """A new tool call id, for upstreams that send none: `call_<24 letters and digits>`."""
+    return f"call_{_word(dice, 24)}"
+
+
+def user_id(dice: Random) -> str:
+    """A new user id: `user_<27 letters and digits>`."""
+    return f"user_{_word(dice, 27)}"
+
+
+def new_uuid(dice: Random) -> str:
+    """A new random UUID (version 4), lower case with hyphens."""
+    return str(uuid.UUID(int=dice.getrandbits(128), version=4))
+
+
+def new_key(dice: Random) -> str:
+    """A new API key: `sk-sp-v1-` and 64 hex digits, 256 random bits. The dice must be the system's own."""
+    return f"sk-sp-v1-{dice.getrandbits(256):064x}"
+
+
+def key_digest(key: str) -> str:
+    """The SHA-256 digest of a key in lower-case hex: what is stored, and what a key is looked up by."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def timestamp(at: datetime) -> str:
+    """A time as every answer writes it: ISO 8601, UTC, microseconds, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,274 @@
+"""What Setpoint remembers: presets, keys, providers, models, generations. Frozen values, no behaviour.
+
+Times are aware datetimes in UTC. JSON that came from outside is kept as the bytes it was (`config`, `system_prompt`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from setpoint.canonical.usage import Usage
+
+Dialect = Literal["chat", "messages", "responses"]
+PresetStatus = Literal["active", "disabled", "archived"]
+Role = Literal["admin", "editor", "caller", "read_only"]
+GenerationStatus = Literal["completed", "failed", "cancelled"]
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """One immutable state of a preset.
+
+    `system_prompt` is the prompt as a raw JSON string (with its quotes and escapes), None when there is none.
+    `config` is a raw JSON object in canonical field names.
+    """
+
+    id: str
+    preset_id: str
+    creator_id: str
+    version: int
+    system_prompt: bytes | None
+    config: bytes
+    created_at: datetime
+
+
+class Preset(Struct, frozen=True, kw_only=True):
+    """A named configuration of one workspace, with the version that its name means now.
+
+    `latest_version` is the number of the newest version. `revision` is the number of the last write that touched it.
+    """
+
+    id: str
+    workspace_id: str
+    creator_user_id: str
+    slug: str
+    name: str
+    description: str | None
+    status: PresetStatus
+    designated: Version
+    latest_version: int
+    created_at: datetime
+    updated_at: datetime
+    status_updated_at: datetime | None
+    revision: int
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """An API key, without the key: only the SHA-256 `digest` (lower-case hex) is ever kept.
+
+    `label` is the masked form for people. `inference` false takes calling away from any role. `deleted` marks a key
+    that is gone but whose row stays, so that every snapshot hears of it and old generations keep their owner.
+    """
+
+    digest: str
+    name: str
+    label: str
+    role: Role
+    inference: bool
+    disabled: bool
+    deleted: bool
+    workspace_id: str
+    creator_user_id: str
+    created_at: datetime
+    updated_at: datetime | None
+    expires_at: datetime | None
+    revision: int
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """Time limits towards one upstream, in seconds; None means no limit.
+
+    `first_token_s` holds for streams; `total_s` only for answers that are not streamed.
+    """
+
+    connect_s: float | None = 10
+    first_token_s: float | None = 60
+    idle_s: float | None = 120
+    total_s: float | None = 600
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """US dollars per single token (`request`, `image`, `web_search`: per piece). An absent rate is unknown, never 0."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+    request: Decimal | None = None
+    image: Decimal | None = None
+    web_search: Decimal | None = None
+    internal_reasoning: Decimal | None = None
+    input_cache_read: Decimal | None = None
+    input_cache_write: Decimal | None = None
+    input_cache_write_1h: Decimal | None = None
+    audio: Decimal | None = None
+
+
+class ProviderKey(Struct, frozen=True, kw_only=True):
+    """A credential for a provider. `id` names it in records and logs without telling it."""
+
+    id: str
+    secret: str
+    name: str | None = None
+    weight: float = 1
+    models: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"ProviderKey(id={self.id!r})"
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """Who runs models: where, in which dialects, with which credentials.
+
+    `base_url` has no trailing slash. `verify` is True, False or the path of a CA file. `own_machine` marks software
+    that people run themselves, whose endpoints cost nothing unless the file says otherwise. `takes` lists fields
+    beyond the dialect's plain words that it is known to take; `reasoning_form` how it wants reasoning to be asked for
+    (None: as it came). `builtin` is the echo model's provider, which no socket leads to.
+    """
+
+    slug: str
+    name: str
+    dialects: tuple[Dialect, ...]
+    base_url: str
+    auth: Literal["bearer", "x-api-key", "api-key"] = "bearer"
+    keys: tuple[ProviderKey, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    timeouts: Timeouts = Timeouts()
+    proxy: str | None = None
+    verify: bool | str = True
+    server_tools: bool = False
+    data_collection: Literal["allow", "deny"] = "allow"
+    zdr: bool = False
+    region: str | None = None
+    enabled: bool = True
+    concurrency: int | None = None
+    own_machine: bool = False
+    takes: frozenset[str] = frozenset()
+    reasoning_form: Literal["object", "effort"] | None = None
+    builtin: bool = False
+
+    def __repr__(self) -> str:
+        # Headers and the proxy may hold credentials.
+        return f"Provider(slug={self.slug!r})"
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One provider's offer of one model: price, limits, what it takes.
+
+    `model` is the name sent upstream; `tag` the slug that `order`, `only` and `ignore` match, possibly with a suffix.
+    `parameters` are the fields it takes, in chat names; None means all that its dialect has a word for.
+    """
+
+    provider: Provider
+    model_id: str
+    model: str
+    tag: str
+    dialects: tuple[Dialect, ...]
+    base_url: str
+    timeouts: Timeouts
+    tier: Literal["default", "priority", "flex", "batch"] = "default"
+    price: Price | None = None
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    max_prompt_tokens: int | None = None
+    parameters: frozenset[str] | None = None
+    quantization: str = "unknown"
+    data_collection: Literal["allow", "deny"] = "allow"
+    zdr: bool = False
+    region: str | None = None
+    weight: float = 1
+    variants: tuple[str, ...] = ()
+    concurrency: int | None = None
+    moderated: bool = False
+    enabled: bool = True
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A model by the id that clients write, with the endpoints that offer it, in the order of the file."""
+
+    id: str
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    description: str = ""
+    context_length: int | None = None
+    created: int = 0
+    input_modalities: tuple[str, ...] = ("text",)
+    output_modalities: tuple[str, ...] = ("text",)
+    tokenizer: str | None = None
+    instruct_type: str | None = None
+    aliases: tuple[str, ...] = ()
+    default_parameters: tuple[tuple[str, float], ...] = ()
+    reasoning: bytes | None = None
+    distillable: bool = False
+    moderated: bool = False
+    enabled: bool = True
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """What one answer cost, in US dollars, exactly."""
+
+    prompt: Decimal
+    completion: Decimal
+    total: Decimal
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try at one endpoint. `status` is the upstream's HTTP status, None when none came.
+
+    `error` is the error type it ended with, None for the attempt that answered. `latency_ms` runs from the start of
+    the try to its first meaningful event, or to its end when none came.
+    """
+
+    provider: str
+    provider_name: str
+    model: str
+    upstream_model: str
+    tag: str
+    key_id: str | None
+    status: int | None
+    error: str | None
+    latency_ms: int
+
+
+class Generation(Struct, frozen=True, kw_only=True):
+    """The record of one answer. None means that it does not apply or is not known; an unknown cost is never 0.
+
+    `unsaid` and `not_honoured` are JSON pointers into the request in the skin's own field names.
+    """
+
+    id: str
+    created_at: datetime
+    skin: Dialect
+    status: GenerationStatus
+    workspace_id: str
+    key_digest: str
+    requested_model: str | None
+    model: str
+    provider: str | None
+    provider_name: str | None
+    preset_id: str | None
+    preset_slug: str | None
+    preset_version: int | None
+    version_id: str | None
+    system_prompt_from: Literal["preset", "request", "both"] | None
+    streamed: bool
+    cancelled: bool
+    finish_reason: str | None
+    native_finish_reason: str | None
+    error_type: str | None
+    upstream_id: str | None
+    usage: Usage | None
+    cost: Cost | None
+    provider_cost: Decimal | None
+    latency_ms: int | None
+    generation_ms: int | None
+    unsaid: tuple[str, ...]
+    not_honoured: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+    session_id: str | None = None
+    external_user: str | None = None
+    http_referer: str | None = None
+    app_title: str | None = None
+    user_agent: str | None = None
+    service_tier: str | None = None
