@@ -1,0 +1,1 @@
+"""Bytes: JSON members and server-sent event frames."""

@@ -1,0 +1,279 @@
+"""A JSON body as a mapping of member to raw bytes: taken apart one level deep, put together again.
+
+Every value stays the bytes that came, so nothing is lost because nothing was decoded. The parser is msgspec; it
+refuses lone surrogate escapes (`"\\ud800"`), which real streams contain, so on a refusal one slow path finds the
+members' spans with the standard decoder and keeps the bytes. What that refuses too is malformed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+Body = dict[str, Raw]
+"""A JSON object, one level deep: member name to the bytes of its value."""
+
+T = TypeVar("T")
+
+_members = msgspec.json.Decoder(Body)
+_items = msgspec.json.Decoder(list[Raw])
+_any = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
+
+NULL = Raw(b"null")
+
+MAX_DEPTH = 256
+MAX_MEMBERS = 100_000
+
+
+class MalformedError(ValueError):
+    """The bytes are no JSON of the shape that was asked for. The message says why, without quoting them."""
+
+
+def split(data: bytes, *, max_depth: int = MAX_DEPTH, max_members: int = MAX_MEMBERS) -> Body:
+    """The members of a JSON object that comes from outside, each as its bytes. Of equal names the last one counts.
+
+    The one place where UTF-8, nesting and the number of members are checked.
+
+    Raises: `MalformedError`.
+    """
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise MalformedError(f"not UTF-8 at byte {error.start}") from None
+    _check_shape(data, max_depth, max_members)
+    return members(data)
+
+
+def join(body: Body) -> bytes:
+    """The JSON object with these members, in their order, without white space between them."""
+    try:
+        return _encode(body)
+    except (UnicodeEncodeError, msgspec.EncodeError):  # a lone surrogate in a member's name
+        parts = (json.dumps(name).encode() + b":" + bytes(value) for name, value in body.items())
+        return b"{" + b",".join(parts) + b"}"
+
+
+def members(data: bytes | Raw) -> Body:
+    """The members of a JSON object inside a body that `split` has checked. Raises: `MalformedError`."""
+    try:
+        return _members.decode(data)
+    except RecursionError:
+        raise MalformedError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _slow_members(bytes(data))
+
+
+def items(data: bytes | Raw) -> list[Raw]:
+    """The entries of a JSON array inside a body that `split` has checked. Raises: `MalformedError`."""
+    try:
+        return _items.decode(data)
+    except RecursionError:
+        raise MalformedError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _slow_items(bytes(data))
+
+
+def value(data: bytes | Raw) -> Any:
+    """What a raw JSON value says, as plain Python values. Raises: `MalformedError`."""
+    try:
+        return _any.decode(data)
+    except RecursionError:
+        raise MalformedError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _slow_value(bytes(data))
+
+
+def read(data: bytes | Raw, decoder: msgspec.json.Decoder[T]) -> T:
+    """The value as the decoder's type. Raises: `MalformedError` when it does not fit."""
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise MalformedError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        try:
+            return msgspec.convert(_slow_value(bytes(data)), decoder.type)
+        except msgspec.MsgspecError as error:
+            raise MalformedError(str(error)) from None
+
+
+def raw(content: Any) -> Raw:
+    """A plain Python value as raw JSON; `Raw` inside it stays as it is."""
+    try:
+        return Raw(_encode(content))
+    except UnicodeEncodeError:  # a lone surrogate: escape it as it must have come
+        return Raw(json.dumps(content, separators=(",", ":")).encode())
+
+
+def is_null(data: Raw) -> bool:
+    """Whether a raw value is the word `null`."""
+    return data == NULL
+
+
+def is_string(data: Raw) -> bool:
+    """Whether a raw value is a string."""
+    return bytes(memoryview(data)[:1]) == b'"'
+
+
+def is_object(data: Raw) -> bool:
+    """Whether a raw value is an object."""
+    return bytes(memoryview(data)[:1]) == b"{"
+
+
+def is_array(data: Raw) -> bool:
+    """Whether a raw value is an array."""
+    return bytes(memoryview(data)[:1]) == b"["
+
+
+def join_strings(parts: list[Raw], separator: str = "") -> Raw:
+    """One raw JSON string of several, their escapes untouched."""
+    between = json.dumps(separator).encode()[1:-1]
+    return Raw(b'"' + between.join(bytes(part)[1:-1] for part in parts) + b'"')
+
+
+# --- shape ---------------------------------------------------------------------------------------------------
+
+_KEEP = b"[]{},"
+_DROP = bytes(set(range(256)) - set(_KEEP))
+_STEP = [1 if c in b"[{" else -1 if c in b"]}" else 0 for c in range(256)]
+
+
+def _check_shape(data: bytes, max_depth: int, max_members: int) -> None:
+    """Refuse what nests deeper or holds more members in one place than allowed; constant stack, mostly C."""
+    deep = data.count(b"[") + data.count(b"{") > max_depth
+    wide = data.count(b",") >= max_members
+    if not (deep or wide):
+        return
+    # Without escapes every quote is a string's end, so every other piece between quotes stands outside of strings.
+    bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = b"".join(bare.split(b'"')[::2]).translate(None, _DROP)
+    if deep and max(accumulate(map(_STEP.__getitem__, marks)), default=0) > max_depth:
+        raise MalformedError(f"nested deeper than {max_depth} levels")
+    if wide and _widest(marks) > max_members:
+        raise MalformedError(f"more than {max_members} members in one object or array")
+
+
+def _widest(marks: bytes) -> int:
+    counts: list[int] = []
+    widest = count = 0
+    for mark in marks:
+        if mark == 44:  # ,
+            count += 1
+        elif mark in b"[{":
+            counts.append(count)
+            count = 1
+        else:
+            widest = max(widest, count)
+            count = counts.pop() if counts else 0
+    return max(widest, count)
+
+
+# --- the slow path -------------------------------------------------------------------------------------------
+
+_space = re.compile(r"[ \t\n\r]*")
+
+
+def _refuse(word: str) -> NoReturn:
+    raise MalformedError(f"{word} is not JSON")
+
+
+_standard = json.JSONDecoder(parse_constant=_refuse, parse_int=float)
+_plain = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _space.match(text, at)
+    return match.end() if match else at
+
+
+def _span(text: str, at: int) -> int:
+    """Where the value that starts at `at` ends."""
+    return _decode(_standard, text, at)[1]
+
+
+def _decode(decoder: json.JSONDecoder, text: str, at: int) -> tuple[Any, int]:
+    try:
+        return decoder.raw_decode(text, at)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"malformed JSON: {error.msg} (character {error.pos})"
+    return str(error) if isinstance(error, MalformedError) else "malformed JSON"
+
+
+def _open(data: bytes, bracket: str) -> tuple[str, int]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"not UTF-8 at byte {error.start}") from None
+    at = _skip(text, 0)
+    if text[at : at + 1] != bracket:
+        _span(text, at)
+        raise MalformedError("must be a JSON object" if bracket == "{" else "must be a JSON array")
+    return text, _skip(text, at + 1)
+
+
+def _end(text: str, at: int) -> None:
+    if _skip(text, at) != len(text):
+        raise MalformedError("malformed JSON: trailing characters")
+
+
+def _slow_members(data: bytes) -> Body:
+    text, at = _open(data, "{")
+    body: Body = {}
+    if text[at : at + 1] == "}":
+        _end(text, at + 1)
+        return body
+    while True:
+        if text[at : at + 1] != '"':
+            raise MalformedError(f"malformed JSON: expected a member name (character {at})")
+        name, at = _decode(_plain, text, at)
+        at = _skip(text, at)
+        if text[at : at + 1] != ":":
+            raise MalformedError(f"malformed JSON: expected ':' (character {at})")
+        start = _skip(text, at + 1)
+        at = _span(text, start)
+        body[name] = Raw(text[start:at].encode())
+        at = _skip(text, at)
+        mark = text[at : at + 1]
+        if mark == "}":
+            _end(text, at + 1)
+            return body
+        if mark != ",":
+            raise MalformedError(f"malformed JSON: expected ',' or '}}' (character {at})")
+        at = _skip(text, at + 1)
+
+
+def _slow_items(data: bytes) -> list[Raw]:
+    text, at = _open(data, "[")
+    entries: list[Raw] = []
+    if text[at : at + 1] == "]":
+        _end(text, at + 1)
+        return entries
+    while True:
+        end = _span(text, at)
+        entries.append(Raw(text[at:end].encode()))
+        at = _skip(text, end)
+        mark = text[at : at + 1]
+        if mark == "]":
+            _end(text, at + 1)
+            return entries
+        if mark != ",":
+            raise MalformedError(f"malformed JSON: expected ',' or ']' (character {at})")
+        at = _skip(text, at + 1)
+
+
+def _slow_value(data: bytes) -> Any:
+    text = data.decode()
+    content, end = _decode(_plain, text, _skip(text, 0))
+    _end(text, end)
+    return content
