@@ -1,0 +1,175 @@
+"""Every option of the server itself: one row each, from which the parser, the environment's names and the manual come.
+
+An option comes into being with what honours it, not before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import platformdirs
+from msgspec import Struct, field
+
+from setpoint.settings.kinds import (
+    BOOLEAN,
+    CREDENTIAL,
+    MODEL_ID,
+    NAME,
+    PATH,
+    SECONDS,
+    Kind,
+    KindError,
+    integer,
+    or_null,
+    scalar,
+    word,
+)
+from setpoint.settings.rows import Row, rows_of
+
+if TYPE_CHECKING:
+    from setpoint.settings.nodes import Scalar
+
+ENVIRONMENT = "the environment"
+
+_LEAST_API_KEY = 16
+
+# --- kinds that only one option has --------------------------------------------------------------------------
+
+
+def _api_key(node: Scalar) -> str:
+    text = node.text
+    if len(text) < _LEAST_API_KEY or not text.isprintable() or text != text.strip():
+        raise KindError
+    return text
+
+
+def _one_worker(node: Scalar) -> int:
+    if node.text.isdecimal() and node.text.strip("0") not in ("", "1") and node.form != "quoted":
+        raise KindError("more than one worker is not built yet: it must be 1")
+    if node.text != "1" or node.form == "quoted":
+        raise KindError
+    return 1
+
+
+def _not_built(what: str) -> Kind:
+    def parse(node: Scalar) -> object:
+        del node
+        raise KindError(f"{what}: leave it out")
+
+    # It may hold a password, though nothing is ever taken from it.
+    return Kind("null", or_null(scalar("null", parse)).read, secret=True)
+
+
+_API_KEY = scalar(f"a printable string of at least {_LEAST_API_KEY} characters", _api_key, secret=True)
+_BYTES = integer(1, unit="bytes")
+_COUNT = integer(1)
+_LIMIT = or_null(SECONDS)
+
+
+def _data_dir() -> Path:
+    return platformdirs.user_data_path("setpoint", appauthor=False)
+
+
+# --- the options ---------------------------------------------------------------------------------------------
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The options of the server, each with its default. Numbers of seconds say so in their name."""
+
+    api_key: Annotated[
+        str | None,
+        Row(_API_KEY, "ensured as an admin key at every start, instead of a key made at the first", only=ENVIRONMENT),
+    ] = None
+    host: Annotated[str, Row(NAME, "the address it listens on")] = "127.0.0.1"
+    port: Annotated[int, Row(integer(0, 65535), "the port it listens on; 0 takes a free one")] = 8787
+    workers: Annotated[int, Row(scalar("the number 1", _one_worker), "processes that serve; 1 is all there is yet")] = 1
+    data_dir: Annotated[
+        Path, Row(PATH, "the folder of the database and the secret key; by default the platform's own for user data")
+    ] = field(default_factory=_data_dir)
+    database_url: Annotated[
+        str | None, Row(_not_built("only the SQLite database in data_dir is built"), "null: SQLite in data_dir")
+    ] = None
+    valkey_url: Annotated[
+        str | None, Row(_not_built("shared state in Valkey is not built yet"), "null: nothing is shared")
+    ] = None
+    secret_key: Annotated[
+        str | None, Row(or_null(CREDENTIAL), "seals provider credentials; null: made in data_dir at the first start")
+    ] = None
+    default_model: Annotated[
+        str | None, Row(or_null(MODEL_ID), "the model of a request that names neither model nor preset")
+    ] = None
+    system_prompt_merge: Annotated[
+        Literal["override", "prepend"],
+        Row(
+            word("override", "prepend"),
+            "when both a preset and a request bring a system prompt: the request's alone, or the preset's before it",
+        ),
+    ] = "override"
+    stream_commit_s: Annotated[
+        float, Row(SECONDS, "after this long without a first event a stream is answered 200 and kept alive")
+    ] = 10
+    keep_alive_s: Annotated[float, Row(SECONDS, "silence in a stream before a keep-alive comment or ping")] = 10
+    connect_timeout_s: Annotated[float | None, Row(_LIMIT, "to connect to an upstream; null: no limit")] = 10
+    first_token_timeout_s: Annotated[
+        float | None, Row(_LIMIT, "to an upstream stream's first event; null: no limit")
+    ] = 60
+    idle_timeout_s: Annotated[float | None, Row(_LIMIT, "between the bytes of an upstream stream; null: no limit")] = (
+        120
+    )
+    total_timeout_s: Annotated[
+        float | None, Row(_LIMIT, "for an upstream answer that is not streamed; null: no limit")
+    ] = 600
+    max_body_bytes: Annotated[int, Row(_BYTES, "a request's body, also decompressed; beyond it 413")] = 67_108_864
+    max_answer_bytes: Annotated[
+        int, Row(_BYTES, "an upstream answer that is not streamed, decompressed; beyond it 502")
+    ] = 67_108_864
+    max_event_bytes: Annotated[
+        int, Row(_BYTES, "one event of an upstream stream; beyond it an error in the stream")
+    ] = 33_554_432
+    max_json_depth: Annotated[int, Row(_COUNT, "nesting of a request's JSON; beyond it 400")] = 256
+    max_json_members: Annotated[int, Row(_COUNT, "members of one object or array of a request; beyond it 400")] = (
+        100_000
+    )
+    max_header_bytes: Annotated[int, Row(_BYTES, "all headers of a request; beyond it 431")] = 65_536
+    max_headers: Annotated[int, Row(_COUNT, "the number of a request's headers; beyond it 431")] = 100
+    keep_alive_timeout_s: Annotated[float, Row(SECONDS, "how long an idle client connection is kept")] = 75
+    shutdown_grace_s: Annotated[float, Row(SECONDS, "how long open streams may go on after SIGTERM")] = 30
+    show_upstream_errors: Annotated[
+        bool, Row(BOOLEAN, "whether errors show the upstream's own words, as `metadata.raw`")
+    ] = False
+    echo_interval_ms: Annotated[
+        int, Row(integer(0, unit="milliseconds"), "pause between the pieces of the echo model's stream")
+    ] = 0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Row(word("debug", "info", "warning", "error"), "the least level that is logged"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        Row(or_null(word("text", "json")), "how log lines are written; null: text on a terminal, else json"),
+    ] = None
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={masked(name, getattr(self, name))}" for name in OPTIONS)
+        return f"Settings({said})"
+
+
+OPTIONS = rows_of(Settings)
+"""The options by name."""
+
+
+def variable(name: str) -> str:
+    """The environment's name of an option."""
+    return f"SETPOINT_{name.upper()}"
+
+
+def masked(name: str, value: object) -> str:
+    """An option's value as people may see it: a secret is `********`."""
+    if value is None:
+        return "null"
+    if OPTIONS[name].kind.secret:
+        return "********"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
