@@ -1,0 +1,165 @@
+"""A whole answer of the chat protocol: read from an upstream, filled in and stamped for the client.
+
+Below the top level nothing is touched but the usage and the keys that clients need and upstreams leave out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.errors import ProviderError
+from setpoint.protocols.answer import Outcome
+from setpoint.protocols.chat.usage import read_usage, write_usage
+from setpoint.wire.body import (
+    NULL,
+    MalformedError,
+    is_array,
+    is_null,
+    is_object,
+    is_string,
+    items,
+    join,
+    members,
+    raw,
+    value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.protocols.answer import Bill, Stamp
+    from setpoint.wire.body import Body
+
+_FUNCTION = Raw(b'"function"')
+_ASSISTANT = Raw(b'"assistant"')
+
+FINISH_REASONS = frozenset({"tool_calls", "stop", "length", "content_filter", "error"})
+
+# Words that chat upstreams use beside the documented five.
+_FINISH_WORDS = {
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "safety": "content_filter",
+    "insufficient_system_resource": "error",
+}
+
+
+def normal_finish_reason(native: str) -> str:
+    """The documented word for a provider's finish reason."""
+    word = native.lower()
+    return word if word in FINISH_REASONS else _FINISH_WORDS.get(word, "stop")
+
+
+class ChatResult:
+    """One answer that is not streamed. `outcome` is what it says of itself."""
+
+    def __init__(self, body: Body, choices: list[Body], outcome: Outcome) -> None:
+        self._body = body
+        self._choices = choices
+        self.outcome = outcome
+
+    def write(self, stamp: Stamp, bill: Bill, new_call_id: Callable[[], str]) -> bytes:
+        """The answer for the client, as JSON."""
+        body = self._body
+        stamped: Body = {
+            "id": raw(stamp.id),
+            "object": Raw(b'"chat.completion"'),
+            "created": body.get("created", NULL),
+            "model": raw(stamp.model),
+            "provider": raw(stamp.provider),
+            "system_fingerprint": body.get("system_fingerprint", NULL),
+        }
+        if is_null(stamped["created"]):
+            stamped["created"] = raw(stamp.created)
+        for name, content in body.items():
+            if name not in stamped:
+                stamped[name] = content
+        stamped["choices"] = _array([_fill_choice(choice, new_call_id) for choice in self._choices])
+        stamped["usage"] = write_usage(body.get("usage"), bill)
+        return join(stamped)
+
+
+def read_result(data: bytes) -> ChatResult:
+    """An upstream's answer, taken apart.
+
+    Raises: `ProviderError` when it is no complete answer: no choices, or not the shape of one.
+    """
+    try:
+        body = members(data)
+        choices = [members(choice) for choice in items(body["choices"])]
+        messages = [members(choice["message"]) for choice in choices]
+        if not choices:
+            raise MalformedError
+        return ChatResult(body, choices, _outcome(body, choices, messages))
+    except (MalformedError, KeyError) as error:
+        raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
+
+
+def _outcome(body: Body, choices: list[Body], messages: list[Body]) -> Outcome:
+    outcome = Outcome(upstream_id=text(body.get("id")), service_tier=text(body.get("service_tier")))
+    native = text(choices[0].get("finish_reason"))
+    if native is not None:
+        outcome.finish_reason = normal_finish_reason(native)
+        outcome.native_finish_reason = text(choices[0].get("native_finish_reason")) or native
+    if "usage" in body and (counted := read_usage(body["usage"])):
+        outcome.usage, outcome.provider_cost = counted
+    for message in messages:
+        for name in ("content", "reasoning", "reasoning_content", "tool_calls"):
+            outcome.output_bytes += len(bytes(message[name])) - 2 if name in message else 0
+    return outcome
+
+
+def _fill_choice(choice: Body, new_call_id: Callable[[], str]) -> Raw:
+    choice.setdefault("index", Raw(b"0"))
+    native = text(choice.get("finish_reason"))
+    choice["finish_reason"] = raw(normal_finish_reason(native)) if native is not None else NULL
+    choice.setdefault("native_finish_reason", raw(native))
+    choice.setdefault("logprobs", NULL)
+    message = members(choice["message"])
+    if text(message.get("role")) != "assistant":
+        message["role"] = _ASSISTANT
+    message.setdefault("content", NULL)
+    message.setdefault("refusal", NULL)
+    message.setdefault("reasoning", NULL)
+    calls = message.get("tool_calls")
+    if calls is not None and is_array(calls):
+        message["tool_calls"] = _array([_fill_call(members(call), new_call_id) for call in items(calls)])
+    choice["message"] = Raw(join(message))
+    return Raw(join(choice))
+
+
+def _fill_call(call: Body, new_call_id: Callable[[], str]) -> Raw:
+    if not text(call.get("id")):
+        call["id"] = raw(new_call_id())
+    call.setdefault("type", _FUNCTION)
+    if "function" in call:
+        call["function"] = fill_function(call["function"])
+    return Raw(join(call))
+
+
+def fill_function(data: Raw) -> Raw:
+    """A function call's name and arguments; arguments that are missing or no string become one."""
+    if not is_object(data):
+        return data
+    function = members(data)
+    arguments = function.get("arguments", Raw(b'""'))
+    if not is_string(arguments):
+        function["arguments"] = raw("" if is_null(arguments) else bytes(arguments).decode())
+    elif "arguments" not in function:
+        function["arguments"] = arguments
+    else:
+        return data
+    return Raw(join(function))
+
+
+def text(data: Raw | None) -> str | None:
+    """A raw value's text, None when it is no string."""
+    return str(value(data)) if data is not None and is_string(data) else None
+
+
+def _array(entries: list[Raw]) -> Raw:
+    return Raw(b"[" + b",".join(bytes(entry) for entry in entries) + b"]")

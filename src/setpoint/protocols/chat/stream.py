@@ -1,0 +1,220 @@
+"""A streamed answer of the chat protocol: read frame by frame from an upstream, stamped frame by frame for the client.
+
+Every chunk is edited, never rebuilt: what we do not know goes on as the bytes that came. The usage is taken out
+wherever the upstream puts it, and written once, at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.errors import ProviderError
+from setpoint.protocols.answer import Outcome
+from setpoint.protocols.chat.errors import read_error
+from setpoint.protocols.chat.result import fill_function, normal_finish_reason, text
+from setpoint.protocols.chat.usage import read_usage, write_usage
+from setpoint.protocols.failures import Reported
+from setpoint.wire.body import NULL, MalformedError, is_array, is_null, is_object, items, join, members, raw
+from setpoint.wire.sse import DONE, Frame, data_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.protocols.answer import Bill, Stamp
+    from setpoint.wire.body import Body
+
+_EMPTY = (b"null", b'""', b"[]", b"{}")
+_CHUNK = Raw(b'"chat.completion.chunk"')
+_ASSISTANT = Raw(b'"assistant"')
+_FUNCTION = Raw(b'"function"')
+
+# What a delta says beside its role; any of it, not empty, makes an event meaningful.
+_CONTENT = (
+    "content",
+    "tool_calls",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "refusal",
+    "function_call",
+    "audio",
+    "images",
+    "annotations",
+)
+_COUNTED = frozenset({"content", "reasoning", "reasoning_content", "refusal", "tool_calls"})
+
+
+def write_debug(stamp: Stamp, upstream_body: Raw) -> bytes:
+    """The frame that shows a client which body went upstream."""
+    chunk: Body = {
+        "id": raw(stamp.id),
+        "object": _CHUNK,
+        "created": raw(stamp.created),
+        "model": raw(stamp.model),
+        "provider": raw(stamp.provider),
+        "choices": Raw(b"[]"),
+        "debug": Raw(join({"echo_upstream_body": upstream_body})),
+    }
+    return data_frame(join(chunk))
+
+
+class StreamFailedError(Exception):
+    """The upstream reported an error inside its stream."""
+
+    def __init__(self, reported: Reported) -> None:
+        super().__init__("error inside the stream")
+        self.reported = reported
+
+
+class ChatStream:
+    """The state of one streamed answer.
+
+    `meaningful` turns true with the first text, reasoning, tool call or finish; `terminal` once the answer is
+    complete (every choice has finished, or `[DONE]` came); `done` once nothing more needs to be read.
+    """
+
+    def __init__(self, stamp: Stamp, new_call_id: Callable[[], str]) -> None:
+        self.stamp = stamp
+        self.outcome = Outcome()
+        self.meaningful = False
+        self._done_seen = False
+        self._finished: set[bytes] = set()
+        self._open: set[bytes] = set()
+        self._calls: set[tuple[bytes, bytes]] = set()
+        self._new_call_id = new_call_id
+        self._usage: Raw | None = None
+        self._head: Body = {
+            "id": raw(stamp.id),
+            "object": _CHUNK,
+            "created": raw(stamp.created),
+            "model": raw(stamp.model),
+            "provider": raw(stamp.provider),
+        }
+        self._created_known = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the upstream has said that its answer is complete."""
+        return self._done_seen or (bool(self._finished) and not self._open)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that still counts can come: `[DONE]` and the usage are both there."""
+        return self._done_seen and self.outcome.usage is not None
+
+    @property
+    def done_seen(self) -> bool:
+        """Whether `[DONE]` came; only a late usage is of interest from there on."""
+        return self._done_seen
+
+    def read(self, frame: Frame) -> bytes:
+        """What the client gets for this frame: one edited frame, or nothing.
+
+        Raises: `StreamFailedError` for an error that the upstream reports, `ProviderError` for a malformed event.
+        """
+        if frame.data == b"[DONE]":
+            self._done_seen = True
+            return b""
+        try:
+            chunk = members(frame.data)
+            if frame.event == b"error" or not is_null(chunk.get("error", NULL)):
+                raise StreamFailedError(read_error(frame.data) or Reported())
+            return self._chunk(chunk)
+        except MalformedError as error:
+            raise ProviderError("provider_unavailable", "the provider sent a malformed event") from error
+
+    def end(self, bill: Bill) -> bytes:
+        """The last frames: one usage chunk, then `[DONE]`."""
+        chunk = {**self._head, "choices": Raw(b"[]"), "usage": write_usage(self._usage, bill)}
+        return data_frame(join(chunk)) + DONE
+
+    def _chunk(self, chunk: Body) -> bytes:
+        usage = chunk.pop("usage", None)
+        if usage is not None and (counted := read_usage(usage)):
+            self._usage = usage
+            self.outcome.usage, cost = counted
+            self.outcome.provider_cost = cost if cost is not None else self.outcome.provider_cost
+        if self._done_seen:
+            return b""
+        self._note(chunk)
+        data = chunk.get("choices")
+        entries = items(data) if data is not None and is_array(data) else []
+        choices = [edited for entry in entries if (edited := self._choice(members(entry))) is not None]
+        extra = chunk.keys() - self._head.keys() - {"choices", "system_fingerprint", "service_tier"}
+        if not choices and not extra:
+            return b""
+        if is_null(chunk.get("system_fingerprint", NULL)):
+            chunk.pop("system_fingerprint", None)
+        edited = {**self._head, **{name: content for name, content in chunk.items() if name not in self._head}}
+        edited["choices"] = Raw(b"[" + b",".join(choices) + b"]")
+        return data_frame(join(edited))
+
+    def _note(self, chunk: Body) -> None:
+        """Remember what the upstream says of its answer as a whole, once."""
+        if self.outcome.upstream_id is None:
+            self.outcome.upstream_id = text(chunk.get("id"))
+        if self.outcome.service_tier is None:
+            self.outcome.service_tier = text(chunk.get("service_tier"))
+        if not self._created_known:
+            self._created_known = True
+            if bytes(chunk.get("created", b"")).isdigit():
+                self._head["created"] = chunk["created"]
+
+    def _choice(self, choice: Body) -> bytes | None:
+        """One choice of a chunk for the client, None when it has finished already."""
+        index = bytes(choice.setdefault("index", Raw(b"0")))
+        if index in self._finished:
+            return None
+        delta_data = choice.get("delta", NULL)
+        delta = members(delta_data) if is_object(delta_data) else {}
+        self._delta(index, delta)
+        choice["delta"] = Raw(join(delta))
+        native = text(choice.get("finish_reason"))
+        choice["finish_reason"] = raw(normal_finish_reason(native)) if native else NULL
+        if native:
+            self._finish(index, native, choice)
+        if is_null(choice.get("logprobs", NULL)):
+            choice.pop("logprobs", None)
+        return join(choice)
+
+    def _delta(self, index: bytes, delta: Body) -> None:
+        if index not in self._open:
+            self._open.add(index)
+            delta["role"] = _ASSISTANT
+        elif "role" in delta and text(delta["role"]) != "assistant":
+            del delta["role"]
+        for name in _CONTENT:
+            content = bytes(delta.get(name, b"null"))
+            if content not in _EMPTY:
+                self.meaningful = True
+                if name in _COUNTED:
+                    self.outcome.output_bytes += len(content) - 2
+        calls = delta.get("tool_calls")
+        if calls is not None and is_array(calls):
+            edited = [self._call(index, position, members(call)) for position, call in enumerate(items(calls))]
+            delta["tool_calls"] = Raw(b"[" + b",".join(edited) + b"]")
+
+    def _call(self, choice: bytes, position: int, call: Body) -> bytes:
+        index = bytes(call.setdefault("index", raw(position)))
+        if (choice, index) not in self._calls:
+            self._calls.add((choice, index))
+            if not text(call.get("id")):
+                call["id"] = raw(self._new_call_id())
+            call.setdefault("type", _FUNCTION)
+            if "function" in call:
+                call["function"] = fill_function(call["function"])
+        return join(call)
+
+    def _finish(self, index: bytes, native: str, choice: Body) -> None:
+        if normal_finish_reason(native) == "error":
+            raise StreamFailedError(read_error(join(choice)) or Reported())
+        self.meaningful = True
+        self._finished.add(index)
+        self._open.discard(index)
+        if is_null(choice.get("native_finish_reason", NULL)):
+            choice["native_finish_reason"] = raw(native)
+        if self.outcome.finish_reason is None:
+            self.outcome.finish_reason = normal_finish_reason(native)
+            self.outcome.native_finish_reason = text(choice["native_finish_reason"]) or native

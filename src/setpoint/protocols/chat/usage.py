@@ -1,0 +1,130 @@
+"""The usage object of the chat protocol, both ways, and our own count where an upstream gives none."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.canonical.usage import Usage, estimated_tokens
+from setpoint.wire.body import is_array, is_object, is_string, items, join, members, raw, value
+
+if TYPE_CHECKING:
+    from setpoint.protocols.answer import Bill
+    from setpoint.wire.body import Body
+
+_COUNT_DIGITS = 15
+
+# Tokens that a media part counts for in our own estimates.
+_MEDIA_TOKENS = {"image_url": 1_600, "file": 3_000, "input_audio": 1_000, "video_url": 10_000, "input_video": 10_000}
+
+
+def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing.
+
+    The cost is read from its own digits, never through a float.
+    """
+    if not is_object(data):
+        return None
+    body = members(data)
+    if "prompt_tokens" not in body and "completion_tokens" not in body:
+        return None
+    prompt, completion = _details(body, "prompt_tokens_details"), _details(body, "completion_tokens_details")
+    usage = Usage(
+        input_tokens=_count(body, "prompt_tokens"),
+        output_tokens=_count(body, "completion_tokens"),
+        cached_tokens=_count(prompt, "cached_tokens"),
+        cache_write_tokens=_count(prompt, "cache_write_tokens"),
+        reasoning_tokens=_count(completion, "reasoning_tokens"),
+        input_audio_tokens=_count(prompt, "audio_tokens"),
+        output_audio_tokens=_count(completion, "audio_tokens"),
+        image_tokens=_count(completion, "image_tokens"),
+    )
+    return usage, _money(body.get("cost"))
+
+
+def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
+    """The usage object for the client: what the upstream said, with the three counts and the cost filled in."""
+    body = members(upstream) if upstream is not None and is_object(upstream) else {}
+    usage = bill.usage
+    body["prompt_tokens"] = raw(usage.input_tokens)
+    body["completion_tokens"] = raw(usage.output_tokens)
+    if _count(body, "total_tokens") < usage.total_tokens:
+        body["total_tokens"] = raw(usage.total_tokens)
+    for name in ("prompt_tokens_details", "completion_tokens_details"):
+        details = _details(body, name)
+        body.pop(name, None)
+        if details:
+            body[name] = Raw(join(details))
+    body["cost"] = money(bill.amount)
+    body["is_byok"] = Raw(b"true")
+    body.pop("cost_details", None)
+    if bill.cost is not None:
+        body["cost_details"] = Raw(
+            join(
+                {
+                    "upstream_inference_cost": money(bill.cost.total),
+                    "upstream_inference_prompt_cost": money(bill.cost.prompt),
+                    "upstream_inference_completions_cost": money(bill.cost.completion),
+                }
+            )
+        )
+    return Raw(join(body))
+
+
+def money(amount: Decimal | None) -> Raw:
+    """An amount as a JSON number with all of its digits, `null` when unknown."""
+    if amount is None:
+        return Raw(b"null")
+    text = format(amount.normalize(), "f") if amount else "0"
+    return Raw(text.encode())
+
+
+def estimate(request: Body, output_bytes: int) -> Usage:
+    """Our own count of a request and so many bytes of answer text, marked as estimated."""
+    return Usage(input_tokens=_estimate_input(request), output_tokens=estimated_tokens(output_bytes), estimated=True)
+
+
+def _estimate_input(request: Body) -> int:
+    messages = request.get("messages")
+    if messages is None:
+        return 0
+    text_bytes = media = 0
+    for message in items(messages):
+        content = members(message).get("content", Raw(b"null"))
+        if is_string(content):
+            text_bytes += _text_bytes(content)
+        elif is_array(content):
+            for part in map(members, items(content)):
+                text_bytes += _text_bytes(part["text"]) if "text" in part else 0
+                media += _MEDIA_TOKENS.get(str(value(part.get("type", Raw(b"null")))), 0)
+    return estimated_tokens(text_bytes) + media
+
+
+def _text_bytes(data: Raw) -> int:
+    text = value(data)
+    return len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else 0
+
+
+def _details(body: Body, name: str) -> Body:
+    details = body.get(name)
+    if details is None or not is_object(details):
+        return {}
+    return {key: count for key, count in members(details).items() if bytes(count) != b"null"}
+
+
+def _count(body: Body, name: str) -> int:
+    """A count of tokens; what is no whole number from 0 up counts as 0, since a record must not fail for it."""
+    text = bytes(body.get(name, b"0"))
+    return int(text) if text.isdigit() and len(text) <= _COUNT_DIGITS else 0
+
+
+def _money(data: Raw | None) -> Decimal | None:
+    if data is None:
+        return None
+    try:
+        amount = Decimal(bytes(data).decode())
+    except (InvalidOperation, UnicodeDecodeError):
+        return None
+    return amount if amount.is_finite() and 0 <= amount < 1_000_000 else None

@@ -1,0 +1,192 @@
+"""What an upstream's failure becomes, and how far its retry reaches: one table for every dialect.
+
+A dialect's `errors.py` says what an answer reports (`Reported`); this file says what that means.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from setpoint.errors import ErrorType, ProviderError, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RETRY_AFTER_CAP_S = 60
+"""No provider may keep callers away for longer than this with one Retry-After, in seconds."""
+
+_MESSAGE_CHARACTERS = 1000
+
+
+class Reported(NamedTuple):
+    """What an upstream's error body says: its code or type word, and its message. None: it does not say."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class _Outcome(NamedTuple):
+    type: ErrorType
+    retry: Retry
+    permanent: bool = False
+
+
+_UNAVAILABLE = _Outcome("provider_unavailable", "next_endpoint")
+_OVERLOADED = _Outcome("provider_overloaded", "next_endpoint")
+_REFUSED_KEY = _Outcome("provider_unavailable", "next_endpoint", permanent=True)
+_NO_QUOTA = _REFUSED_KEY
+
+_BY_STATUS: dict[int, _Outcome] = {
+    400: _Outcome("invalid_request", "next_model"),
+    401: _REFUSED_KEY,
+    402: _NO_QUOTA,
+    403: _REFUSED_KEY,
+    404: _Outcome("not_found", "next_endpoint"),
+    408: _Outcome("timeout", "next_endpoint"),
+    413: _Outcome("payload_too_large", "next_endpoint"),
+    422: _Outcome("unprocessable", "next_model"),
+    429: _Outcome("rate_limit_exceeded", "next_endpoint"),
+    503: _OVERLOADED,
+    529: _OVERLOADED,
+}
+
+_CONTEXT = _Outcome("context_length_exceeded", "next_model")
+_CONTENT = _Outcome("content_policy_violation", "next_model")
+_PARAMETER = _Outcome("invalid_request", "next_endpoint")
+
+# Words that providers use as code or type of an error, each with the status it stands for in a body without one.
+_BY_WORD: dict[str, tuple[int, _Outcome]] = {
+    "context_length_exceeded": (400, _CONTEXT),
+    "content_filter": (400, _CONTENT),
+    "content_policy_violation": (400, _CONTENT),
+    "refusal": (400, _CONTENT),
+    "unsupported_parameter": (400, _PARAMETER),
+    "unsupported_value": (400, _PARAMETER),
+    "unknown_parameter": (400, _PARAMETER),
+    "invalid_request_error": (400, _BY_STATUS[400]),
+    "authentication_error": (401, _REFUSED_KEY),
+    "invalid_api_key": (401, _REFUSED_KEY),
+    "permission_error": (403, _REFUSED_KEY),
+    "insufficient_quota": (402, _NO_QUOTA),
+    "billing_error": (402, _NO_QUOTA),
+    "not_found_error": (404, _BY_STATUS[404]),
+    "model_not_found": (404, _BY_STATUS[404]),
+    "rate_limit_error": (429, _BY_STATUS[429]),
+    "rate_limit_exceeded": (429, _BY_STATUS[429]),
+    "overloaded": (529, _OVERLOADED),
+    "overloaded_error": (529, _OVERLOADED),
+    "timeout_error": (504, _Outcome("timeout", "next_endpoint")),
+}
+
+# A 400 that is about the length of the prompt is told apart by its words where the code does not say it.
+_CONTEXT_WORDS = re.compile(r"context[ _]length|context window|maximum context|prompt is too long", re.IGNORECASE)
+
+_KEY_SHAPED = re.compile(r"\b(?:sk|pk|gsk|xai|key|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}")
+
+
+def failure(
+    status: int,
+    reported: Reported,
+    headers: Mapping[str, str],
+    *,
+    provider: str,
+    secrets: Iterable[str] = (),
+    now: datetime | None = None,
+    raw: str | None = None,
+) -> ProviderError:
+    """The error that an upstream's answer of this status and content stands for.
+
+    `provider` is the display name; `secrets` are taken out of whatever is quoted from the provider.
+    """
+    outcome = _outcome(status, reported)
+    message = _message(status, outcome, reported, provider, secrets)
+    availability = None
+    if outcome.type == "not_found":
+        availability = {"code": "model_unavailable_upstream", "retryable": False}
+    return ProviderError(
+        outcome.type,
+        message,
+        retry=outcome.retry,
+        permanent=outcome.permanent,
+        provider_code="insufficient_quota" if _is_quota(status, reported) else reported.code,
+        upstream_status=status,
+        raw=scrub(raw, secrets) if raw else None,
+        availability=availability,
+        retry_after_s=retry_after_s(headers, now or datetime.now(UTC)) if status in (429, 503, 529) else None,
+    )
+
+
+def reported_status(reported: Reported) -> int:
+    """The HTTP status that an error inside a 200 names by its code or type, 502 when it names none."""
+    code = reported.code or ""
+    if code.isascii() and code.isdigit() and 400 <= int(code[:4]) <= 599:
+        return int(code)
+    return _BY_WORD.get(code, (502, _UNAVAILABLE))[0]
+
+
+def _is_quota(status: int, reported: Reported) -> bool:
+    return status == 402 or reported.code in ("insufficient_quota", "billing_error")
+
+
+def _outcome(status: int, reported: Reported) -> _Outcome:
+    if _is_quota(status, reported):
+        return _NO_QUOTA
+    by_word = _BY_WORD.get(reported.code or "", (0, _UNAVAILABLE))[1]
+    if status == 400:
+        if by_word in (_CONTEXT, _CONTENT, _PARAMETER):
+            return by_word
+        if _CONTEXT_WORDS.search(reported.message or ""):
+            return _CONTEXT
+        return _BY_STATUS[400]
+    if status >= 500 and by_word is _OVERLOADED:
+        return _OVERLOADED
+    return _BY_STATUS.get(status, _UNAVAILABLE)
+
+
+def _message(status: int, outcome: _Outcome, reported: Reported, provider: str, secrets: Iterable[str]) -> str:
+    if outcome.permanent:
+        if _is_quota(status, reported):
+            return f"provider {provider} has no quota left"
+        return f"provider {provider} refuses the configured key"
+    said = scrub(reported.message or "", secrets).strip()
+    if 300 <= status < 400:
+        return f"{provider} answered with a redirect, which is not followed"
+    if said:
+        return f"{provider}: {said}"
+    return f"{provider} answered with status {status}"
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """The text without these secrets and without anything shaped like a key, cut to a sensible length."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[redacted]")
+    return _KEY_SHAPED.sub("[redacted]", text)[:_MESSAGE_CHARACTERS]
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:
+    """The wait that an answer asks for, in whole seconds rounded up, at most the cap; None when it makes no sense.
+
+    `retry-after-ms` comes before `retry-after` (seconds or an HTTP date), as clients read them. Names are lower case.
+    """
+    wait = _seconds(headers.get("retry-after-ms"), 1000)
+    if wait is None:
+        wait = _seconds(headers.get("retry-after"), 1)
+    if wait is None:
+        try:
+            at = parsedate_to_datetime(headers.get("retry-after", ""))
+            wait = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    if wait < 0:
+        return None
+    return min(RETRY_AFTER_CAP_S, -int(-wait // 1))
+
+
+def _seconds(text: str | None, unit: int) -> float | None:
+    if text is None or not re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text.strip(), re.ASCII):
+        return None
+    return float(text) / unit

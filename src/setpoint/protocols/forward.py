@@ -1,0 +1,257 @@
+"""What of a request goes to the upstream, and what does not: one table of fields, and the edit that follows it.
+
+What the request asked for and the endpoint does not get is named as a JSON pointer, never lost in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from msgspec import Raw, Struct
+
+from setpoint.errors import RequestError
+from setpoint.wire.body import Body, is_array, is_null, is_object, is_string, items, join, members, raw, value
+
+if TYPE_CHECKING:
+    from setpoint.records import Endpoint
+
+Rule = Literal["own", "identity", "listed", "supported", "always"]
+"""own: the gateway's, never sent. identity: only as a keyed hash, where listed. listed: where the endpoint lists it.
+
+supported: where the endpoint's parameters have it, or are not known. always: sent as it is.
+"""
+
+_RULES: dict[Rule, tuple[str, ...]] = {
+    "own": (
+        *("preset", "preset_variables", "preset_variables_schema", "provider", "models", "fallbacks", "route"),
+        *("plugins", "transforms", "usage", "session_id", "trace", "debug", "deferred_tools"),
+        *("stop_server_tools_when", "max_tool_calls", "cache_enabled", "cache_ttl_seconds", "client_metadata"),
+    ),
+    "identity": ("user", "safety_identifier"),
+    "listed": ("service_tier",),
+    "supported": (
+        *("reasoning", "reasoning_effort", "include_reasoning", "verbosity", "temperature", "top_p", "top_k"),
+        *("min_p", "top_a", "repetition_penalty", "frequency_penalty", "presence_penalty", "seed", "logit_bias"),
+        *("logprobs", "top_logprobs", "response_format", "structured_outputs", "tools", "tool_choice"),
+        *("parallel_tool_calls", "stop", "prediction", "modalities", "audio", "image_config"),
+        *("web_search_options", "x_search_filter", "cache_control", "prompt_cache_key", "prompt_cache_options"),
+        "metadata",
+    ),
+    "always": ("messages", "stream", "max_tokens", "max_completion_tokens", "model", "stream_options", "n"),
+}
+RULES: dict[str, Rule] = {name: rule for rule, names in _RULES.items() for name in names}
+
+# Hints and labels whose absence changes no answer: left out without being named.
+_UNNAMED = frozenset({"metadata", "cache_control", "prompt_cache_key", "prompt_cache_options", "user"})
+
+_REASONING = ("reasoning", "reasoning_effort", "include_reasoning")
+_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_TIERS = {b'"fast"': b'"priority"'}
+_EFFORTS = ((0.9, "xhigh"), (0.7, "high"), (0.4, "medium"), (0.15, "low"), (0.0, "minimal"))
+
+
+class Lowered(Struct, frozen=True):
+    """A body as it goes to the upstream, and the pointers to what it leaves out."""
+
+    body: Body
+    unsaid: tuple[str, ...]
+
+
+def lower(body: Body, endpoint: Endpoint, *, stream: bool, identity_key: bytes) -> Lowered:
+    """The chat body for one endpoint: its model name, only what it takes, nothing that is the gateway's own.
+
+    Raises: `RequestError` when `tool_choice` forces a tool that this endpoint cannot be told.
+    """
+    sent: Body = {"model": raw(endpoint.model)}
+    unsaid: list[str] = []
+    for name, content in body.items():
+        rule = RULES.get(name, "always")
+        if rule == "own":
+            continue
+        if rule == "identity":
+            if _lists(endpoint, name) and is_string(content):
+                sent[name] = _hashed(content, identity_key)
+        elif rule == "listed" and not _lists(endpoint, name):
+            unsaid.append(f"/{name}")
+        elif rule == "supported" and not _takes(endpoint, name):
+            if name not in _UNNAMED:
+                unsaid.append(f"/{name}")
+        elif name not in sent:
+            sent[_limit_name(name, endpoint)] = content
+    if "service_tier" in sent:
+        sent["service_tier"] = Raw(_TIERS.get(bytes(sent["service_tier"]), bytes(sent["service_tier"])))
+    _lower_reasoning(sent, body, endpoint, unsaid)
+    _lower_tools(sent, endpoint, unsaid)
+    unsaid += _plugins(body)
+    _lower_provider_options(sent, body, endpoint)
+    _lower_stream(sent, stream=stream)
+    return Lowered(sent, tuple(unsaid))
+
+
+def _takes(endpoint: Endpoint, name: str) -> bool:
+    if endpoint.parameters is None:
+        return True
+    return name in endpoint.parameters or (name in _REASONING and not endpoint.parameters.isdisjoint(_REASONING))
+
+
+def _lists(endpoint: Endpoint, name: str) -> bool:
+    return name in endpoint.provider.takes or (endpoint.parameters is not None and name in endpoint.parameters)
+
+
+def _limit_name(name: str, endpoint: Endpoint) -> str:
+    """The output limit under the name that the endpoint lists, where it lists only the other one."""
+    other = _LIMITS.get(name)
+    if other is None or endpoint.parameters is None or name in endpoint.parameters:
+        return name
+    return other if other in endpoint.parameters else name
+
+
+def _hashed(content: Raw, key: bytes) -> Raw:
+    return raw(hmac.new(key, bytes(content), hashlib.sha256).hexdigest())
+
+
+def _lower_stream(sent: Body, *, stream: bool) -> None:
+    options = sent.pop("stream_options", None)
+    if not stream:
+        return
+    asked = members(options) if options is not None and is_object(options) else {}
+    asked["include_usage"] = Raw(b"true")
+    sent["stream"] = Raw(b"true")
+    sent["stream_options"] = Raw(join(asked))
+
+
+def _lower_provider_options(sent: Body, body: Body, endpoint: Endpoint) -> None:
+    provider = body.get("provider")
+    if provider is None or "provider" not in endpoint.provider.takes:
+        return
+    options = members(provider).get("options")
+    if options is not None and not is_null(options):
+        sent["provider"] = Raw(join({"options": options}))
+
+
+# --- reasoning -----------------------------------------------------------------------------------------------
+
+
+def _lower_reasoning(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
+    """Reasoning in the form that the endpoint takes: as it came where that is not known."""
+    form = endpoint.provider.reasoning_form
+    if endpoint.parameters is not None:
+        form = "object" if "reasoning" in endpoint.parameters else "effort"
+    if form is None or not any(name in sent for name in _REASONING):
+        return
+    asked = _asked_reasoning(sent)
+    for name in _REASONING:
+        sent.pop(name, None)
+    if form == "object":
+        sent["reasoning"] = raw(asked)
+        return
+    effort = _effort(asked, body)
+    if effort is not None:
+        sent["reasoning_effort"] = raw(effort)
+    kept = {"effort", "enabled", "max_tokens"} if effort is not None else set[str]()
+    unsaid += [f"/reasoning/{name}" for name in asked if name not in kept and asked[name] is not None]
+
+
+def _asked_reasoning(sent: Body) -> dict[str, Any]:
+    """The three spellings of what the request asks of reasoning, as one object."""
+    asked: dict[str, Any] = dict(value(sent["reasoning"])) if "reasoning" in sent else {}
+    if "reasoning_effort" in sent:
+        asked["effort"] = value(sent["reasoning_effort"])
+    if "include_reasoning" in sent and not value(sent["include_reasoning"]):
+        asked.setdefault("exclude", True)
+    return asked
+
+
+def _effort(asked: dict[str, Any], body: Body) -> str | None:
+    """The effort word nearest to what was asked, None when nothing was asked of it."""
+    if isinstance(asked.get("effort"), str):
+        return asked["effort"]
+    if asked.get("enabled") is False:
+        return "none"
+    budget = asked.get("max_tokens")
+    if budget is None:
+        return "medium" if asked.get("enabled") is True else None
+    limit = body.get("max_tokens") or body.get("max_completion_tokens")
+    share = float(budget) / float(value(limit)) if limit is not None else 0.5
+    return next(word for least, word in _EFFORTS if share >= least)
+
+
+# --- tools and plugins ---------------------------------------------------------------------------------------
+
+_SHORTHANDS = ("web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26")
+
+
+def _lower_tools(sent: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
+    """Leave out the tools that the endpoint cannot be told, and name them by their place in the merged list."""
+    data = sent.get("tools")
+    if data is None or not is_array(data):
+        return
+    entries = items(data)
+    kept: list[Raw] = []
+    left_out: list[Any] = []
+    for position, tool in enumerate(entries):
+        if _is_sayable(members(tool), endpoint):
+            kept.append(tool)
+        else:
+            left_out.append(value(tool))
+            unsaid.append(f"/tools/{position}")
+    if not left_out:
+        return
+    _refuse_forced(value(sent["tool_choice"]) if "tool_choice" in sent else None, left_out, none_left=not kept)
+    if kept:
+        sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in kept) + b"]")
+    else:
+        del sent["tools"]
+        sent.pop("tool_choice", None)
+
+
+def _is_sayable(tool: Body, endpoint: Endpoint) -> bool:
+    kind = value(tool["type"]) if "type" in tool else None
+    if kind == "function" and "function" in tool:
+        return True
+    if kind == "custom" and "custom" in tool:
+        return True
+    server_tool = isinstance(kind, str) and (kind.startswith("openrouter:") or kind in _SHORTHANDS)
+    return server_tool and endpoint.provider.server_tools
+
+
+def _refuse_forced(choice: Any, left_out: list[Any], *, none_left: bool) -> None:
+    """A tool that must be called and cannot be said is an error, never an answer without it."""
+    forced: Any = None
+    if isinstance(choice, dict):
+        named = cast("dict[str, Any]", choice)
+        forced = next((tool for tool in left_out if _names(named, tool)), None)
+    elif choice == "required" and none_left:
+        forced = left_out[0]
+    if forced is not None:
+        name = _tool_name(forced)
+        raise RequestError(
+            "invalid_request",
+            f"tool_choice: forces the tool {name}, which is not supported here",
+            metadata={"reason": "unsupported"},
+        )
+
+
+def _names(choice: dict[str, Any], tool: Any) -> bool:
+    kind: Any = choice.get("type")
+    if kind in ("function", "custom"):
+        inner: Any = choice.get(kind) or {}
+        return inner.get("name") == _tool_name(tool)
+    shorthands = (*_SHORTHANDS, "openrouter:web_search")
+    return kind == tool.get("type") or (kind in shorthands and tool.get("type") in shorthands)
+
+
+def _tool_name(tool: Any) -> str:
+    inner = tool.get("function") or tool.get("custom") or tool
+    return str(inner.get("name") or tool.get("type"))
+
+
+def _plugins(body: Body) -> list[str]:
+    """Pointers to the plugins that were asked for: none is run here."""
+    data = body.get("plugins")
+    if data is None or not is_array(data):
+        return []
+    enabled = (value(plugin).get("enabled") is not False for plugin in items(data))
+    return [f"/plugins/{position}" for position, asked in enumerate(enabled) if asked]
