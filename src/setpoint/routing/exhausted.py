@@ -1,0 +1,67 @@
+"""One plain error for all that was tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from setpoint.errors import DOCS_URL, ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PASSING = frozenset({"provider_unavailable", "provider_overloaded", "timeout"})
+
+
+def exhausted(failures: Sequence[tuple[str, ProviderError]], models: Sequence[str]) -> ProviderError:
+    """The error for a request whose every candidate failed, in order of trying: (provider's display name, error).
+
+    One failure is returned as it is. All refused by rate: 429. All for a bad key or no quota: a 502 that clients are
+    told not to repeat. A mixture of passing troubles: 503. Else the last one. All name what was tried before.
+    """
+    providers = list(dict.fromkeys(provider for provider, _ in failures))
+    errors = [error for _, error in failures]
+    last = errors[-1]
+    waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
+    wait = min(waits, default=None)
+    metadata = {**last.metadata, "provider_name": failures[-1][0]}
+    if last.provider_code:
+        metadata["provider_code"] = last.provider_code
+    if len(failures) > 1:
+        metadata["previous_errors"] = [_previous(provider, error) for provider, error in failures[:-1]]
+
+    def end(type_: Any, message: str, code: str | None = None, headers: dict[str, str] | None = None) -> ProviderError:
+        availability: dict[str, Any] | None = last.availability
+        if code is not None:
+            availability = {"code": code, "retryable": True, "affected_providers": providers}
+            availability |= {} if wait is None else {"retry_after": wait}
+        if availability is not None:
+            availability = {"requested_models": list(models), "docs_url": DOCS_URL, **availability}
+        return ProviderError(
+            type_,
+            message,
+            retry="stop",
+            permanent=last.permanent,
+            provider_code=last.provider_code,
+            upstream_status=last.upstream_status,
+            raw=last.raw,
+            metadata=metadata,
+            availability=availability,
+            headers=headers,
+            retry_after_s=wait,
+        )
+
+    if all(error.type == "rate_limit_exceeded" for error in errors):
+        return end("rate_limit_exceeded", last.message, "capacity_exhausted")
+    if all(error.permanent for error in errors):
+        return end(last.type, last.message, headers={"x-should-retry": "false"})
+    if len({error.type for error in errors}) > 1 and all(error.type in _PASSING for error in errors):
+        return end("provider_overloaded", "No provider can answer at the moment", "temporarily_unavailable")
+    return end(last.type, last.message)
+
+
+def _previous(provider: str, error: ProviderError) -> dict[str, Any]:
+    return {
+        "provider": provider,
+        "code": error.provider_code or error.type,
+        "status": error.upstream_status or error.status,
+    }

@@ -1,0 +1,161 @@
+"""Where a request may go, in order: its models, each with the endpoints that may serve it. A pure function.
+
+Endpoints are tried in the order of the file, unless the caller orders them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from setpoint.errors import DOCS_URL, RequestError
+from setpoint.records import Dialect, Endpoint, Model, ProviderKey
+from setpoint.routing.preferences import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setpoint.errors import ProviderError
+    from setpoint.routing.catalog import Catalog
+    from setpoint.routing.preferences import Preferences
+
+_DYNAMIC = frozenset({"nitro", "floor", "exacto", "online"})
+_STATIC = frozenset({"free", "extended", "thinking", "batch"})
+# After these statuses another credential of the same endpoint may do better.
+_KEY_STATUSES = frozenset({401, 402, 403, 429})
+
+
+class Candidate(Struct, frozen=True):
+    """One thing to try: an endpoint with one of its provider's keys, in the dialect to speak there."""
+
+    model: Model
+    endpoint: Endpoint
+    key: ProviderKey | None
+    dialect: Dialect
+
+
+class Plan(Struct, frozen=True):
+    """The candidates in order, and pointers to what was asked of routing and is not followed."""
+
+    candidates: tuple[Candidate, ...]
+    not_honoured: tuple[str, ...]
+
+
+def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dialects: Sequence[Dialect]) -> Plan:
+    """The candidates for these models, the first being the one that was asked for.
+
+    Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
+    """
+    candidates: list[Candidate] = []
+    unmet = list(preferences.not_honoured)
+    for position, text in enumerate(models):
+        model, endpoints, dynamic = _resolve(text, catalog)
+        if dynamic:
+            unmet.append("/model" if position == 0 else f"/models/{position - 1}")
+        usable = [endpoint for endpoint in endpoints if _dialect(endpoint, dialects) is not None]
+        for endpoint in wanted(usable, preferences):
+            dialect = _dialect(endpoint, dialects)
+            if dialect is not None:
+                keys: tuple[ProviderKey | None, ...] = endpoint.provider.keys or (None,)
+                candidates += [Candidate(model, endpoint, key, dialect) for key in keys]
+    if not candidates:
+        raise _no_endpoints(models, preferences, catalog)
+    return Plan(tuple(candidates), tuple(unmet))
+
+
+class Route:
+    """One request's way through a plan: what comes next, given how the last try failed."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self._left = list(candidates)
+        self._current: Candidate | None = None
+
+    def next(self, failure: ProviderError | None) -> Candidate | None:
+        """The next candidate, None when there is none that may be tried. `failure` is that of the last one."""
+        current = self._current
+        if current is not None and failure is not None:
+            match failure.retry:
+                case "stop":
+                    self._left = []
+                case "same":
+                    return current
+                case "next_model":
+                    self._left = [other for other in self._left if other.model.id != current.model.id]
+                case "next_endpoint":
+                    if failure.upstream_status not in _KEY_STATUSES:
+                        self._left = [other for other in self._left if other.endpoint is not current.endpoint]
+        self._current = self._left.pop(0) if self._left else None
+        return self._current
+
+
+def _dialect(endpoint: Endpoint, dialects: Sequence[Dialect]) -> Dialect | None:
+    return next((dialect for dialect in endpoint.dialects if dialect in dialects), None)
+
+
+def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], bool]:
+    """A model by what the caller wrote: its enabled endpoints, and whether a variant asks for a way of routing.
+
+    The whole text comes first, since ids of local models contain colons themselves.
+    """
+    model = catalog.named(text)
+    variants: set[str] = set()
+    if model is None:
+        base, words = _split_variants(text)
+        model, variants = catalog.named(base) or _unnamed(text, base, catalog), set(words)
+    if model is None or not model.enabled:
+        raise RequestError(
+            "invalid_request",
+            f"{text} is not a valid model ID",
+            availability=_availability("model_not_found", [text]),
+        )
+    if model.id == text:
+        variants = set()
+    static = variants & _STATIC
+    enabled = [one for one in model.endpoints if one.enabled and one.provider.enabled]
+    endpoints = [one for one in enabled if static <= set(one.variants)]
+    if static and not endpoints:
+        raise RequestError(
+            "invalid_request",
+            f"{text} is not a valid model ID",
+            availability=_availability("model_not_found", [text]),
+        )
+    return model, endpoints, bool(variants & _DYNAMIC)
+
+
+def _unnamed(text: str, base: str, catalog: Catalog) -> Model | None:
+    """A model that nothing names, at its provider: a gateway knows its own variants, any other only the plain name."""
+    whole = catalog.find(text)
+    if whole is not None and whole.endpoints[0].provider.server_tools:
+        return whole
+    return catalog.find(base)
+
+
+def _split_variants(text: str) -> tuple[str, list[str]]:
+    base, words = text, list[str]()
+    while True:
+        rest, colon, word = base.rpartition(":")
+        if not colon or word not in _DYNAMIC | _STATIC:
+            return base, words
+        base = rest
+        words.append(word)
+
+
+def _no_endpoints(models: Sequence[str], preferences: Preferences, catalog: Catalog) -> RequestError:
+    """What to tell a caller whose preferences leave nothing: who serves the model, and what ruled them out."""
+    asked = [name for name in ("order", "only", "ignore") if getattr(preferences, name)]
+    served = [one.provider.slug for text in models for one in _resolve(text, catalog)[1]]
+    if asked and served:
+        return RequestError(
+            "not_found",
+            f"No endpoints found for {models[0]}: it is served by {', '.join(dict.fromkeys(served))}, "
+            f"and provider.{', provider.'.join(asked)} leaves none of them",
+            availability=_availability("constraint_filtered", models) | {"excluded_by": ["allowed_providers"]},
+        )
+    return RequestError(
+        "not_found", f"No endpoints found for {models[0]}", availability=_availability("no_endpoints", models)
+    )
+
+
+def _availability(code: str, models: Sequence[str]) -> dict[str, object]:
+    return {"code": code, "retryable": False, "requested_models": list(models), "docs_url": DOCS_URL}
