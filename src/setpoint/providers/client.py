@@ -1,0 +1,248 @@
+"""The HTTP client towards providers: three methods, and the only file that knows the library behind them.
+
+Redirects are not followed, cookies not kept, proxies of the environment not used. Bytes are handed on as they come:
+the library's line reader (64 kB a line) is never used. An answer that is compressed although it was not asked to be
+is unpacked within a cap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import zlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import aiohttp
+from msgspec import Struct
+
+from setpoint.errors import GatewayError, ProviderError
+
+_HEADER_BYTES = 32_768
+_POOL_IDLE_S = 15
+_LIBRARY_ERRORS = (aiohttp.ClientError, OSError, ValueError)
+
+
+class UpstreamRequest(Struct, frozen=True, kw_only=True):
+    """One POST to a provider. Time limits are in seconds, None for none; `verify` is True, False or a CA file."""
+
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    connect_s: float | None
+    idle_s: float | None
+    total_s: float | None
+    max_bytes: int
+    proxy: str | None = None
+    verify: bool | str = True
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class AnswerStream(Protocol):
+    """An answer that is read piece by piece. `read` gives b"" at its end; `abort` closes the connection."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """The bytes that have come, b"" at the end. Raises: `ProviderError`."""
+        ...
+
+    async def read_all(self) -> bytes:
+        """All that is left, within the request's bound. Raises: `ProviderError`."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once; the provider learns that nobody waits any more."""
+        ...
+
+
+class UpstreamClient(Protocol):
+    """What the gateway knows of a way to a provider."""
+
+    async def send(self, request: UpstreamRequest) -> Answer:
+        """The whole answer. Raises: `ProviderError` when none came."""
+        ...
+
+    async def stream(self, request: UpstreamRequest) -> AnswerStream:
+        """The answer once its headers are there. Raises: `ProviderError` when none came."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class HttpClient:
+    """The way to providers over HTTP. Made inside the running event loop; closes with `close`."""
+
+    def __init__(self) -> None:
+        self._tls: dict[bool | str, ssl.SSLContext | bool] = {True: True}
+        self._session: aiohttp.ClientSession | None = None
+
+    def trust(self, verify: bool | str) -> None:
+        """Make ready what a provider's `verify` asks for. Raises: `GatewayError` for a CA file that cannot be used."""
+        try:
+            self._context(verify)
+        except (OSError, ValueError) as error:
+            raise GatewayError("unavailable", f"the CA file {verify} cannot be used") from error
+
+    async def send(self, request: UpstreamRequest) -> Answer:
+        """The whole answer. Raises: `ProviderError` when none came in time."""
+        try:
+            async with asyncio.timeout(request.total_s):
+                stream = await self._open(request)
+                return Answer(stream.status, stream.headers, await stream.read_all())
+        except TimeoutError:
+            raise ProviderError("timeout", "the provider did not answer in time") from None
+
+    async def stream(self, request: UpstreamRequest) -> AnswerStream:
+        """The answer once its headers are there. Raises: `ProviderError` when none came."""
+        return await self._open(request)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _open(self, request: UpstreamRequest) -> _HttpAnswer:
+        try:
+            response = await self._use_session().post(
+                request.url,
+                data=request.body,
+                headers=request.headers,
+                proxy=request.proxy,
+                ssl=self._context(request.verify),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_s, sock_read=request.idle_s),
+            )
+        except _LIBRARY_ERRORS as error:
+            raise _typed(error) from error
+        return _HttpAnswer(response, request.max_bytes)
+
+    def _use_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_POOL_IDLE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                max_line_size=_HEADER_BYTES,
+                max_field_size=_HEADER_BYTES,
+            )
+            self._session.requote_redirect_url = False
+        return self._session
+
+    def _context(self, verify: bool | str) -> ssl.SSLContext | bool:
+        context = self._tls.get(verify)
+        if context is None:
+            context = False if verify is False else ssl.create_default_context(cafile=str(verify))
+            self._tls[verify] = context
+        return context
+
+
+class _HttpAnswer:
+    def __init__(self, response: aiohttp.ClientResponse, max_bytes: int) -> None:
+        self._response = response
+        self._max_bytes = max_bytes
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): text for name, text in response.headers.items()}
+        self._unpack = _unpacker(self.headers.get("content-encoding", "identity").strip().lower(), response)
+
+    async def read(self) -> bytes:
+        try:
+            while piece := await self._response.content.readany():
+                unpacked = self._unpack(piece, self._max_bytes)
+                if unpacked:
+                    return unpacked
+        except _LIBRARY_ERRORS as error:
+            raise _typed(error) from error
+        self._response.release()
+        return b""
+
+    async def read_all(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await self.read():
+                size += len(piece)
+                if size > self._max_bytes:
+                    raise ProviderError("provider_unavailable", "the provider's answer is too large")
+                pieces.append(piece)
+        except BaseException:
+            self.abort()
+            raise
+        return b"".join(pieces)
+
+    def abort(self) -> None:
+        self._response.close()
+
+
+def _unpacker(encoding: str, response: aiohttp.ClientResponse) -> _Unpack:
+    if encoding in ("", "identity"):
+        return _plain
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return _Inflate().unpack
+    response.close()
+    raise ProviderError("provider_unavailable", "the provider's answer has an encoding that was not asked for")
+
+
+def _plain(piece: bytes, _limit: int) -> bytes:
+    return piece
+
+
+class _Unpack(Protocol):
+    def __call__(self, piece: bytes, limit: int, /) -> bytes: ...
+
+
+class _Inflate:
+    """Unpacks gzip and deflate; what one answer unpacks to is bounded, not only each piece."""
+
+    def __init__(self) -> None:
+        self._engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self._size = 0
+
+    def unpack(self, piece: bytes, limit: int, /) -> bytes:
+        try:
+            out = self._engine.decompress(piece, limit - self._size + 1)
+        except zlib.error as error:
+            raise ProviderError("provider_unavailable", "the provider's answer cannot be unpacked") from error
+        self._size += len(out)
+        if self._size > limit:
+            raise ProviderError("provider_unavailable", "the provider's answer is too large")
+        return out
+
+
+def _typed(error: Exception) -> ProviderError:
+    """The library's error in our words. What it says of hosts and addresses stays in the cause."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return ProviderError(
+                "timeout", "the provider could not be reached in time", provider_code="connect_timeout"
+            )
+        case TimeoutError():
+            return ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout")
+        case aiohttp.ClientConnectorCertificateError():
+            return _unreachable("its certificate is not trusted", "tls")
+        case aiohttp.ClientSSLError():
+            return _unreachable("the TLS connection failed", "tls")
+        case aiohttp.ClientConnectorError(os_error=socket.gaierror()):
+            return _unreachable("its name cannot be resolved", "dns")
+        case aiohttp.ClientConnectorError():
+            return _unreachable("the connection failed", "connect")
+        case aiohttp.ClientPayloadError():
+            return _unreachable("its answer was cut off", "cut")
+        case _:
+            return _unreachable("it closed the connection or broke the protocol", "reset")
+
+
+def _unreachable(why: str, code: str) -> ProviderError:
+    return ProviderError("provider_unavailable", f"the provider is not available: {why}", provider_code=code)
