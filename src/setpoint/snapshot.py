@@ -1,0 +1,160 @@
+"""The snapshot: all that the hot path may know, frozen; and the holder of the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from setpoint.records import Key, Preset
+    from setpoint.routing.catalog import Catalog
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Mark(Enum):
+    GONE = auto()
+
+
+_Gone = Literal[_Mark.GONE]
+
+_FOLD_ABOVE = 1000
+
+
+class Layered(Mapping[K, V]):
+    """A mapping that never changes, and of which a changed copy costs what has changed, whatever its size.
+
+    Copies share a large base; a small layer above it, which each copy has for itself, holds what differs. A layer
+    that has grown past a thousand entries is folded into a new base, so the cost of that is spread over as many.
+    """
+
+    __slots__ = ("_base", "_layer", "_size")
+
+    def __init__(self) -> None:
+        self._base: dict[K, V] = {}
+        self._layer: dict[K, V | _Gone] = {}
+        self._size = 0
+
+    def changed(self, put: Mapping[K, V], remove: Iterable[K] = ()) -> Layered[K, V]:
+        """A copy in which these entries are put or replaced, and then these keys removed where they are there."""
+        copy: Layered[K, V] = Layered()
+        copy._base, copy._layer, copy._size = self._base, dict(self._layer), self._size
+        for key, value in put.items():
+            copy._size += key not in copy
+            copy._layer[key] = value
+        for key in remove:
+            copy._size -= key in copy
+            copy._layer[key] = _Mark.GONE
+        if len(copy._layer) > _FOLD_ABOVE:
+            copy._fold()
+        return copy
+
+    def _fold(self) -> None:
+        base = dict(self._base)
+        for key, value in self._layer.items():
+            if value is _Mark.GONE:
+                base.pop(key, None)
+            else:
+                base[key] = value
+        self._base, self._layer = base, {}
+
+    def __getitem__(self, key: K) -> V:
+        layer = self._layer
+        if key in layer:
+            value = layer[key]
+            if value is _Mark.GONE:
+                raise KeyError(key)
+            return value
+        return self._base[key]
+
+    def __contains__(self, key: object) -> bool:
+        if key in self._layer:
+            return self._layer[cast("K", key)] is not _Mark.GONE
+        return key in self._base
+
+    def __iter__(self) -> Iterator[K]:
+        layer = self._layer
+        yield from (key for key in self._base if key not in layer)
+        yield from (key for key, value in layer.items() if value is not _Mark.GONE)
+
+    def __len__(self) -> int:
+        return self._size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One state of the world, which a request reads once and keeps to.
+
+    `presets` are by workspace id and slug, of every status. `keys` are by digest; deleted ones are not there,
+    disabled and expired ones are. Every write up to `revision` is in it.
+    """
+
+    revision: int
+    presets: Layered[tuple[str, str], Preset]
+    keys: Layered[str, Key]
+    catalog: Catalog
+
+
+class SnapshotHolder:
+    """The current snapshot. It is changed by the event loop's thread only; anyone may read it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._current = Snapshot(revision=0, presets=Layered(), keys=Layered(), catalog=catalog)
+        # Revisions of deletions: an older state of a deleted key may still arrive, and must not bring it back.
+        self._deleted: dict[str, int] = {}
+
+    @property
+    def current(self) -> Snapshot:
+        """The snapshot now."""
+        return self._current
+
+    def apply(self, revision: int, presets: Iterable[Preset], keys: Iterable[Key]) -> None:
+        """Swap in a snapshot with these rows, at a cost that depends on their number only.
+
+        They must be all that has changed up to `revision` since the current snapshot, or since an earlier one: what
+        another process wrote meanwhile would be missed otherwise. A row no newer than the one that is known changes
+        nothing, so the order in which several changes arrive does not matter.
+        """
+        now = self._current
+        self._current = replace(
+            now,
+            revision=max(revision, now.revision),
+            presets=self._changed_presets(presets),
+            keys=self._changed_keys(keys),
+        )
+
+    def replace_catalog(self, catalog: Catalog) -> None:
+        """Swap in a snapshot with another catalog of models."""
+        self._current = replace(self._current, catalog=catalog)
+
+    def _changed_presets(self, rows: Iterable[Preset]) -> Layered[tuple[str, str], Preset]:
+        known = self._current.presets
+        newer: dict[tuple[str, str], Preset] = {}
+        for row in rows:
+            name = (row.workspace_id, row.slug)
+            seen = newer.get(name) or known.get(name)
+            if seen is None or row.revision > seen.revision:
+                newer[name] = row
+        return known.changed(newer) if newer else known
+
+    def _changed_keys(self, rows: Iterable[Key]) -> Layered[str, Key]:
+        known = self._current.keys
+        newer: dict[str, Key] = {}
+        for row in rows:
+            seen = newer.get(row.digest) or known.get(row.digest)
+            seen_revision = self._deleted.get(row.digest, -1) if seen is None else seen.revision
+            if row.revision > seen_revision:
+                newer[row.digest] = row
+        if not newer:
+            return known
+        present = {digest: row for digest, row in newer.items() if not row.deleted}
+        gone = {digest: row.revision for digest, row in newer.items() if row.deleted}
+        for digest in present:
+            self._deleted.pop(digest, None)
+        self._deleted.update(gone)
+        return known.changed(present, gone)

@@ -1,0 +1,1 @@
+"""What Setpoint remembers on disk: SQLAlchemy Core, synchronous, called from threads and never from the hot path."""

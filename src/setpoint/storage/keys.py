@@ -1,0 +1,155 @@
+"""API keys, each known by its digest: functions of a connection, whose transaction is the caller's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
+
+from setpoint.errors import RequestError
+from setpoint.records import Key, Role
+from setpoint.storage.revisions import next_revision
+from setpoint.storage.tables import keys
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row, Select
+
+PAGE = 100
+"""Keys on one page of the list."""
+
+_KEY = Key.__struct_fields__
+
+
+def select_keys() -> Select[Any]:
+    """Every key, deleted ones too, in rows for `read_key`."""
+    return sa.select(*(keys.c[field] for field in _KEY))
+
+
+def read_key(row: Row[Any]) -> Key:
+    """The key in one row of `select_keys`."""
+    return Key(**dict(zip(_KEY, row, strict=True)))
+
+
+def get(connection: Connection, digest: str) -> Key | None:
+    """The key with this digest, None when there is none or it has been deleted."""
+    key = _find(connection, digest)
+    return None if key is None or key.deleted else key
+
+
+def list_keys(connection: Connection, workspace_id: str, *, offset: int, include_disabled: bool) -> list[Key]:
+    """One page of a workspace's keys, the newest first."""
+    query = select_keys().where(keys.c.workspace_id == workspace_id, ~keys.c.deleted)
+    if not include_disabled:
+        query = query.where(~keys.c.disabled)
+    page = query.order_by(keys.c.created_at.desc(), keys.c.digest).offset(offset).limit(PAGE)
+    return [read_key(row) for row in connection.execute(page)]
+
+
+def save(
+    connection: Connection,
+    *,
+    digest: str,
+    name: str,
+    label: str,
+    role: Role,
+    inference: bool,
+    workspace_id: str,
+    creator_user_id: str,
+    expires_at: datetime | None,
+    now: datetime,
+) -> Key:
+    """A new key. Raises: `RequestError` of type `conflict` when its digest is taken."""
+    key = Key(
+        digest=digest,
+        name=name,
+        label=label,
+        role=role,
+        inference=inference,
+        disabled=False,
+        deleted=False,
+        workspace_id=workspace_id,
+        creator_user_id=creator_user_id,
+        created_at=now,
+        updated_at=None,
+        expires_at=expires_at,
+        revision=next_revision(connection),
+    )
+    connection.execute(sa.insert(keys).values({field: getattr(key, field) for field in _KEY}))
+    return key
+
+
+def update(
+    connection: Connection,
+    digest: str,
+    *,
+    name: str | UnsetType = UNSET,
+    disabled: bool | UnsetType = UNSET,
+    role: Role | UnsetType = UNSET,
+    inference: bool | UnsetType = UNSET,
+    expires_at: datetime | UnsetType | None = UNSET,
+    now: datetime,
+) -> Key:
+    """The key with what is given changed. What is unset stays.
+
+    Raises: `RequestError` of type `not_found` when there is no such key.
+    """
+    wanted = {"name": name, "disabled": disabled, "role": role, "inference": inference, "expires_at": expires_at}
+    if get(connection, digest) is None:
+        raise RequestError("not_found", "There is no such key")
+    return _change(connection, digest, {field: value for field, value in wanted.items() if value is not UNSET}, now)
+
+
+def delete(connection: Connection, digest: str, *, now: datetime) -> bool:
+    """Delete a key, and say whether there was one. Its row stays: snapshots have to hear of it."""
+    if get(connection, digest) is None:
+        return False
+    _change(connection, digest, {"deleted": True}, now)
+    return True
+
+
+def ensure(
+    connection: Connection,
+    *,
+    digest: str,
+    name: str,
+    label: str,
+    workspace_id: str,
+    creator_user_id: str,
+    now: datetime,
+) -> Key:
+    """The key with this digest as one that may do everything now, whatever became of it before.
+
+    Writes nothing when it is so already. `name`, `label`, workspace and creator are those of a key that is made.
+    """
+    found = _find(connection, digest)
+    if found is None:
+        return save(
+            connection,
+            digest=digest,
+            name=name,
+            label=label,
+            role="admin",
+            inference=True,
+            workspace_id=workspace_id,
+            creator_user_id=creator_user_id,
+            expires_at=None,
+            now=now,
+        )
+    able = {"role": "admin", "inference": True, "disabled": False, "deleted": False, "expires_at": None}
+    if all(getattr(found, field) == value for field, value in able.items()):
+        return found
+    return _change(connection, digest, able, now)
+
+
+def _change(connection: Connection, digest: str, changes: dict[str, Any], now: datetime) -> Key:
+    stamped = changes | {"updated_at": now, "revision": next_revision(connection)}
+    connection.execute(sa.update(keys).where(keys.c.digest == digest).values(stamped))
+    return read_key(connection.execute(select_keys().where(keys.c.digest == digest)).one())
+
+
+def _find(connection: Connection, digest: str) -> Key | None:
+    row = connection.execute(select_keys().where(keys.c.digest == digest)).one_or_none()
+    return None if row is None else read_key(row)

@@ -1,0 +1,179 @@
+"""The recorder: nothing that it was given gets lost, and nobody waits for it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from time import monotonic, perf_counter, sleep
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from setpoint.records import Generation
+from setpoint.storage import generations
+from setpoint.storage.database import Database
+from setpoint.storage.recorder import Recorder
+from setpoint.storage.tables import generations as table
+
+Make = Callable[..., Generation]
+
+BOUND_S = 20.0
+
+
+@pytest.fixture
+def impatient(database: Database) -> Iterator[Database]:
+    """The same database, waiting for its lock for moments only."""
+    again = Database.open(database.path, wait_s=0.05)
+    yield again
+    again.close()
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def find(database: Database, id_: str) -> Generation | None:
+    with database.read() as connection:
+        return generations.get(connection, id_, "w1")
+
+
+def wait_until(happened: Callable[[], Any]) -> None:
+    deadline = monotonic() + BOUND_S
+    while not happened():
+        assert monotonic() < deadline, "it does not happen"
+        sleep(0.005)
+
+
+def lock(database: Database) -> sqlite3.Connection:
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    return other
+
+
+def test_close_writes_everything_that_was_recorded(database: Database, make_generation: Make) -> None:
+    recorder = Recorder(database)
+    records = [make_generation() for _ in range(1234)]
+    for record in records:
+        recorder.record(record)
+    assert recorder.close() == 0
+    assert count(database) == 1234
+    assert all(find(database, record.id) == record for record in records[::100])
+    assert recorder.find(records[0].id) is None
+
+
+def test_record_reaches_the_database_without_being_asked_to(database: Database, make_generation: Make) -> None:
+    recorder = Recorder(database)
+    for _ in range(3):  # after an idle time too
+        record = make_generation()
+        recorder.record(record)
+        wait_until(lambda record=record: find(database, record.id))
+        wait_until(lambda record=record: recorder.find(record.id) is None)
+    recorder.close()
+
+
+def test_record_is_found_before_it_is_written_and_never_between(database: Database, make_generation: Make) -> None:
+    recorder = Recorder(database, gather_s=0.2)
+    record = make_generation()
+    recorder.record(record)
+    assert recorder.find(record.id) == record
+    assert find(database, record.id) is None
+    assert recorder.find("gen-unknown") is None
+    deadline = monotonic() + BOUND_S
+    while recorder.find(record.id) is not None:  # whoever no longer finds it here finds it there
+        assert monotonic() < deadline
+    assert find(database, record.id) == record
+    recorder.close()
+
+
+def test_records_wait_while_the_storage_is_away(
+    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="setpoint.storage.recorder")
+    recorder = Recorder(impatient, gather_s=0.001)
+    records = [make_generation(user_agent="do not log me") for _ in range(700)]
+    with closing(lock(database)):
+        for record in records:
+            start = perf_counter()
+            recorder.record(record)
+            assert perf_counter() - start < 1.0
+        wait_until(lambda: "the storage is away" in caplog.text)
+        sleep(0.3)
+        assert all(recorder.find(record.id) == record for record in records)
+        assert count(database) == 0
+    wait_until(lambda: count(database) == 700)
+    wait_until(lambda: "the storage is back" in caplog.text)
+    assert (recorder.close(), recorder.dropped) == (0, 0)
+    assert caplog.text.count("the storage is away") == 1
+    assert "do not log me" not in caplog.text
+
+
+def test_oldest_records_are_dropped_and_counted_when_too_many_wait(
+    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(impatient, capacity=10, gather_s=0.001)
+    with closing(lock(database)):
+        in_hand = make_generation()
+        recorder.record(in_hand)
+        wait_until(lambda: "the storage is away" in caplog.text)
+        records = [make_generation() for _ in range(25)]
+        for record in records:
+            recorder.record(record)
+        assert recorder.dropped == 15
+        assert [recorder.find(record.id) is not None for record in records] == [False] * 15 + [True] * 10
+    assert recorder.close() == 0
+    assert count(database) == 11
+    assert find(database, records[14].id) is None
+    assert find(database, records[15].id) == records[15]
+    assert caplog.text.count("the oldest are dropped") == 1
+
+
+def test_close_gives_up_in_time_and_says_how_many_are_lost(
+    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(impatient)
+    with closing(lock(database)):
+        for _ in range(3):
+            recorder.record(make_generation())
+        start = monotonic()
+        assert recorder.close(wait_s=0.2) == 3
+        assert monotonic() - start < 5.0
+    assert "3 generations are lost" in caplog.text
+
+
+def test_close_waits_for_a_storage_that_comes_back(
+    database: Database, impatient: Database, make_generation: Make
+) -> None:
+    recorder = Recorder(impatient, gather_s=0.001)
+    other = lock(database)
+    recorder.record(make_generation())
+    sleep(0.1)
+    other.close()
+    assert recorder.close() == 0
+    assert count(database) == 1
+
+
+def test_record_that_cannot_be_written_does_not_keep_the_others_back(
+    database: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(database)
+    good = [make_generation() for _ in range(20)]
+    bad = make_generation(latency_ms=2**80)
+    for record in (*good[:10], bad, *good[10:]):
+        recorder.record(record)
+    assert recorder.close() == 0
+    assert recorder.dropped == 1
+    assert recorder.find(bad.id) is None
+    assert all(find(database, record.id) == record for record in good)
+    assert f"generation {bad.id} cannot be written: OverflowError" in caplog.text
+
+
+def test_recorder_of_an_idle_server_does_nothing(database: Database, make_generation: Make) -> None:
+    recorder = Recorder(database, gather_s=0.001)
+    recorder.record(make_generation())
+    wait_until(lambda: count(database) == 1)
+    assert recorder.close() == 0
+    assert recorder.close() == 0

@@ -1,0 +1,143 @@
+"""The tables at the start: made, brought up, refused."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
+
+from setpoint.storage import upgrading
+from setpoint.storage.database import Database
+from setpoint.storage.schema import HEAD, SchemaError, prepare
+from setpoint.storage.tables import metadata, revision
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from setpoint.records import Preset
+
+STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
+
+
+@pytest.fixture
+def bare(database_path: Path) -> Iterator[Database]:
+    """A database without any table."""
+    database = Database.open(database_path)
+    yield database
+    database.close()
+
+
+def run_sql(database: Database, *statements: str) -> None:
+    with database.write() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def tables_in(database: Database) -> sa.MetaData:
+    found = sa.MetaData()
+    with database.read() as connection:
+        found.reflect(connection)
+    return found
+
+
+def differences(database: Database, expected: sa.MetaData) -> list[object]:
+    with database.read() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), expected))
+
+
+# The tables that are read back name each other in a circle, which is meant; ours say where it is to be cut.
+@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
+def test_migrations_build_what_the_tables_say(bare: Database, tmp_path: Path) -> None:
+    upgrading.upgrade(bare)
+    made = Database.open(tmp_path / "made.db")
+    prepare(made)
+    assert differences(bare, metadata) == []
+    assert differences(made, metadata) == []
+    assert differences(made, tables_in(bare)) == []
+    assert differences(bare, tables_in(made)) == []
+    for database in (bare, made):
+        with database.read() as connection:
+            assert connection.execute(sa.select(revision)).all() == [(1, 0)]
+            assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [(HEAD,)]
+    made.close()
+
+
+def test_comparison_would_see_a_difference(database: Database) -> None:
+    run_sql(database, "DROP INDEX ix_presets_revision", "ALTER TABLE users ADD COLUMN more TEXT")
+    assert len(differences(database, metadata)) == 2
+
+
+def test_head_is_the_newest_migration() -> None:
+    assert upgrading.known()[0] == HEAD
+
+
+def test_start_without_an_upgrade_does_not_import_alembic(database_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from setpoint.storage.database import Database\n"
+        "from setpoint.storage.schema import prepare\n"
+        "for _ in range(2):\n"
+        "    database = Database.open(Path(sys.argv[1])); prepare(database); database.close()\n"
+        "assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(database_path)], check=True, timeout=60)
+
+
+def test_preparing_again_changes_nothing(database: Database, capture: Callable[..., Preset]) -> None:
+    capture("a")
+    prepare(database)
+    assert capture("a").designated.version == 2
+
+
+def test_older_database_is_copied_and_brought_up(bare: Database, database_path: Path) -> None:
+    run_sql(bare, STAMP, "CREATE TABLE mine (x)", "INSERT INTO mine VALUES (42)")
+    prepare(bare)
+    backup = database_path.with_name(f"setpoint.db.before-{HEAD}")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    copy = Database.open(backup)
+    assert set(tables_in(copy).tables) == {"mine", "alembic_version"}
+    copy.close()
+    assert set(tables_in(bare).tables) == {"mine", "alembic_version", *metadata.tables}
+    with bare.read() as connection:
+        assert connection.exec_driver_sql("SELECT x FROM mine").all() == [(42,)]
+
+
+def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None:
+    run_sql(bare, STAMP, "CREATE TABLE versions (in_the_way)")
+    with pytest.raises(OperationalError, match="already exists"):
+        prepare(bare)
+    assert set(tables_in(bare).tables) == {"versions", "alembic_version"}
+    run_sql(bare, "DROP TABLE versions")
+    prepare(bare)
+    assert differences(bare, metadata) == []
+
+
+def test_database_from_the_future_is_refused_and_left_alone(database: Database) -> None:
+    run_sql(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match=r"newer Setpoint: its tables are at 9999, .* up to 0001"):
+        prepare(database)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("9999",)]
+    assert [path.name for path in database.path.parent.glob("*before*")] == []
+
+
+def test_database_of_something_else_is_refused(bare: Database) -> None:
+    run_sql(bare, "CREATE TABLE songs (title)")
+    with pytest.raises(SchemaError, match="not one of Setpoint's"):
+        prepare(bare)
+    assert set(tables_in(bare).tables) == {"songs"}
+
+
+def test_path_may_hold_what_has_a_meaning_elsewhere(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "50%(x)s off?#" / "setpoint.db")
+    upgrading.upgrade(database)
+    assert differences(database, metadata) == []
+    assert (tmp_path / "50%(x)s off?#" / "setpoint.db").stat().st_size > 0
+    database.close()
