@@ -1,0 +1,191 @@
+"""One request's life: everything that is known of it so far, and the record that it ends as."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from setpoint.records import Attempt, Generation
+from setpoint.wire.body import is_string, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.errors import ProviderError, SetpointError
+    from setpoint.presets.merge import Resolved
+    from setpoint.protocols.answer import Bill, Outcome
+    from setpoint.records import Dialect, GenerationStatus, Key, Preset, Version
+    from setpoint.routing.plan import Candidate
+    from setpoint.wire.body import Body
+
+
+class Caller:
+    """What a request's headers say of who sends it. None where they say nothing."""
+
+    __slots__ = ("app_title", "referer", "session_id", "user_agent")
+
+    def __init__(
+        self, *, referer: str | None, app_title: str | None, user_agent: str | None, session_id: str | None
+    ) -> None:
+        self.referer = referer
+        self.app_title = app_title
+        self.user_agent = user_agent
+        self.session_id = session_id
+
+
+class Exchange:
+    """The state of one inference request. `finish` ends it, once, with exactly one record."""
+
+    def __init__(
+        self,
+        id_: str,
+        *,
+        skin: Dialect,
+        key: Key,
+        body: Body,
+        caller: Caller,
+        created_at: datetime,
+        record: Callable[[Generation], None],
+    ) -> None:
+        self.id = id_
+        self.skin: Dialect = skin
+        self.key = key
+        self.body = body
+        self.caller = caller
+        self.created_at = created_at
+        self.created = int(created_at.timestamp())
+        self.stream = bytes(body.get("stream", b"false")) == b"true"
+        self.requested_model: str | None = None
+        self.preset: Preset | None = None
+        self.version: Version | None = None
+        self.system_prompt_from: Literal["preset", "request", "both"] | None = None
+        self.unsaid: tuple[str, ...] = ()
+        self.not_honoured: tuple[str, ...] = ()
+        self.models: tuple[str, ...] = ()
+        self.candidate: Candidate | None = None
+        self.outcome: Outcome | None = None
+        self.bill: Bill | None = None
+        self.failures: list[tuple[str, ProviderError]] = []
+        self.debug_frames: list[bytes] = []
+        self._preset_unsaid: tuple[str, ...] = ()
+        self._attempts: list[Attempt] = []
+        self._attempt_started = 0.0
+        self._started = time.monotonic()
+        self._first_event: float | None = None
+        self._record = record
+        self._finished = False
+
+    def apply(self, preset: Preset | None, version: Version | None, resolved: Resolved) -> None:
+        """Take over what the preset made of the request."""
+        self.preset, self.version = preset, version
+        self.body = resolved.body
+        self.system_prompt_from = resolved.system_prompt_from
+        self.unsaid = self._preset_unsaid = resolved.unsaid
+
+    def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...]) -> None:
+        """A try at this endpoint starts; `unsaid` is what it is not told."""
+        self.candidate = candidate
+        self.unsaid = tuple(dict.fromkeys(self._preset_unsaid + unsaid))
+        self.outcome = None
+        self._attempt_started = time.monotonic()
+
+    def commit_attempt(self, status: int, outcome: Outcome) -> None:
+        """The try has given its first meaningful event: this is the answer."""
+        self.outcome = outcome
+        self._first_event = time.monotonic()
+        self._end_attempt(status, None)
+
+    def fail_attempt(self, error: ProviderError) -> None:
+        """The try has failed before its answer began."""
+        provider = self.candidate.endpoint.provider.name if self.candidate else ""
+        self.failures.append((provider, error))
+        self._end_attempt(error.upstream_status, error.type)
+
+    def _end_attempt(self, status: int | None, error: str | None) -> None:
+        candidate = self.candidate
+        if candidate is None:
+            return
+        endpoint = candidate.endpoint
+        self._attempts.append(
+            Attempt(
+                provider=endpoint.provider.slug,
+                provider_name=endpoint.provider.name,
+                model=candidate.model.id,
+                upstream_model=endpoint.model,
+                tag=endpoint.tag,
+                key_id=candidate.key.id if candidate.key else None,
+                status=status,
+                error=error,
+                latency_ms=_ms(time.monotonic() - self._attempt_started),
+            )
+        )
+
+    @property
+    def routed(self) -> bool:
+        """Whether anything was ever sent upstream: only then is there a generation to remember."""
+        return self.candidate is not None
+
+    def finish(self, status: GenerationStatus, error: SetpointError | None = None) -> None:
+        """End the exchange and hand its record over. What comes second is ignored: there is one terminal state."""
+        if self._finished:
+            return
+        self._finished = True
+        if not self.routed:
+            return
+        if status == "cancelled" and (not self._attempts or self.outcome is None):
+            self._end_attempt(None, "cancelled")
+        self._record(self._generation(status, error))
+
+    def _generation(self, status: GenerationStatus, error: SetpointError | None) -> Generation:
+        candidate, outcome, bill = self.candidate, self.outcome, self.bill
+        now = time.monotonic()
+        first = self._first_event
+        provider = candidate.endpoint.provider if candidate else None
+        return Generation(
+            id=self.id,
+            created_at=self.created_at,
+            skin=self.skin,
+            status=status,
+            workspace_id=self.key.workspace_id,
+            key_digest=self.key.digest,
+            requested_model=self.requested_model,
+            model=candidate.model.id if candidate else (self.models[0] if self.models else ""),
+            provider=provider.slug if provider else None,
+            provider_name=provider.name if provider else None,
+            preset_id=self.preset.id if self.preset else None,
+            preset_slug=self.preset.slug if self.preset else None,
+            preset_version=self.version.version if self.version else None,
+            version_id=self.version.id if self.version else None,
+            system_prompt_from=self.system_prompt_from,
+            streamed=self.stream,
+            cancelled=status == "cancelled",
+            finish_reason=outcome.finish_reason if outcome else None,
+            native_finish_reason=outcome.native_finish_reason if outcome else None,
+            error_type=error.type if error else None,
+            upstream_id=outcome.upstream_id if outcome else None,
+            usage=bill.usage if bill else None,
+            cost=bill.cost if bill else None,
+            provider_cost=outcome.provider_cost if outcome else None,
+            latency_ms=_ms(first - self._started) if first is not None else None,
+            generation_ms=_ms(now - self._started),
+            unsaid=self.unsaid,
+            not_honoured=self.not_honoured,
+            attempts=tuple(self._attempts),
+            session_id=text_member(self.body, "session_id") or self.caller.session_id,
+            external_user=text_member(self.body, "user"),
+            http_referer=self.caller.referer,
+            app_title=self.caller.app_title,
+            user_agent=self.caller.user_agent,
+            service_tier=outcome.service_tier if outcome else None,
+        )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def text_member(body: Body, name: str) -> str | None:
+    """A member's text, None when it is absent or no string."""
+    data = body.get(name)
+    return str(value(data)) if data is not None and is_string(data) else None

@@ -1,0 +1,63 @@
+"""What an answer used and cost: the one place where tokens become money."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from setpoint.protocols.answer import Bill, Outcome
+from setpoint.records import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.canonical.usage import Usage
+    from setpoint.records import Price
+
+
+def cost(usage: Usage, price: Price | None) -> Cost | None:
+    """What one answer cost, in US dollars; None when the price lacks a rate that the usage needs.
+
+    Prices are dollars per single token. Cached reads and cache writes are counted inside `usage.input_tokens`, and
+    reasoning inside `usage.output_tokens`: each is taken out before the plain rate applies. Reasoning without a rate
+    of its own is output like any other. An estimated usage has no cost: it would be a guess that looks exact.
+    """
+    if price is None or usage.estimated:
+        return None
+    reasoning = usage.reasoning_tokens if price.internal_reasoning is not None else 0
+    plain_input = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens - usage.input_audio_tokens
+    prompt = _sum(
+        (max(plain_input, 0), price.prompt),
+        (usage.cached_tokens, price.input_cache_read),
+        (usage.cache_write_tokens, price.input_cache_write),
+        (usage.input_audio_tokens, price.audio),
+    )
+    completion = _sum(
+        (max(usage.output_tokens - reasoning - usage.output_audio_tokens, 0), price.completion),
+        (reasoning, price.internal_reasoning),
+        (usage.output_audio_tokens, price.audio),
+    )
+    if prompt is None or completion is None:
+        return None
+    return Cost(prompt=prompt, completion=completion, total=prompt + completion + (price.request or Decimal(0)))
+
+
+def bill(outcome: Outcome, price: Price | None, estimate: Callable[[], Usage]) -> Bill:
+    """The bill of an answer: by our price, else the provider's own figure, else unknown.
+
+    `estimate` gives our own count, for an upstream that gave none.
+    """
+    usage = outcome.usage if outcome.usage is not None else estimate()
+    ours = cost(usage, price)
+    return Bill(usage, ours, ours.total if ours is not None else outcome.provider_cost)
+
+
+def _sum(*parts: tuple[int, Decimal | None]) -> Decimal | None:
+    """Tokens times rates, None when tokens meet an unknown rate."""
+    total = Decimal(0)
+    for tokens, rate in parts:
+        if tokens:
+            if rate is None:
+                return None
+            total += tokens * rate
+    return total
