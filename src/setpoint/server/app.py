@@ -1,0 +1,156 @@
+"""The composition root: builds every part once, lists all routes, and is the ASGI application."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from setpoint.errors import SetpointError
+from setpoint.gateway.pipeline import Pipeline, Policy
+from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.versions import Versions
+from setpoint.ids import generation_id, new_key, new_uuid, tool_call_id, utc_now
+from setpoint.providers.client import HttpClient
+from setpoint.providers.offline import EchoClient
+from setpoint.server.generations import Generations
+from setpoint.server.guard import authenticate, authorize
+from setpoint.server.health import Health
+from setpoint.server.inference import Inference, StreamTimes
+from setpoint.server.keys import Keys
+from setpoint.server.log import log_exchange
+from setpoint.server.models import Models
+from setpoint.server.presets import Presets
+from setpoint.server.request import BodyLimits, ClientGoneError, Request
+from setpoint.server.respond import error_response, send_response, unforeseen
+from setpoint.server.router import Route, Router
+from setpoint.snapshot import SnapshotHolder
+from setpoint.storage.pinned import PinnedVersions
+from setpoint.storage.recorder import Recorder
+from setpoint.storage.secret import derived
+from setpoint.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setpoint.records import Generation
+    from setpoint.routing.catalog import Catalog
+    from setpoint.server.request import Receive, Scope, Send
+    from setpoint.settings import Settings
+    from setpoint.storage.database import Database
+
+
+class Application:
+    """Setpoint as one ASGI callable. Make it inside the running event loop; end it with `close`."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, database: Database, secret: bytes) -> None:
+        clock, dice = utc_now, random.SystemRandom()
+        quick_dice = random.Random(dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
+        self._snapshots = SnapshotHolder(catalog)
+        self._store = Store(database, self._snapshots)
+        self._recorder = Recorder(database)
+        self._client = HttpClient()
+        for provider in catalog.providers.values():
+            self._client.trust(provider.verify)
+        self._clock = clock
+        self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
+        self.health = Health()
+        versions = Versions(PinnedVersions(self._store).find)
+        relay = Relay(
+            self._client,
+            EchoClient(settings.echo_interval_ms / 1000),
+            Limits(
+                max_answer_bytes=settings.max_answer_bytes,
+                max_event_bytes=settings.max_event_bytes,
+                max_json_depth=settings.max_json_depth,
+                max_json_members=settings.max_json_members,
+            ),
+            derived(secret, "identity"),
+            lambda: tool_call_id(quick_dice),
+        )
+        policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
+        self._router = Router(
+            routes(
+                Inference(
+                    Pipeline(self._snapshots, versions, relay, policy),
+                    StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
+                    clock=clock,
+                    new_id=lambda now: generation_id(now, quick_dice),
+                    record=self._record,
+                    show_upstream=settings.show_upstream_errors,
+                ),
+                Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
+                Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
+                Generations(self._store, self._recorder),
+                Models(self._snapshots),
+                self.health,
+            )
+        )
+
+    def start(self) -> None:
+        """Load all that is stored; from then on the application can answer."""
+        self._store.load()
+        self.health.ready = True
+
+    async def close(self) -> None:
+        """End what runs, and write every record that waits."""
+        self.health.ready = False
+        await self._client.close()
+        self._store.close()
+        self._recorder.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        try:
+            match = self._router.match(scope["method"], scope["raw_path"])
+            request = Request(scope, receive, send, match.params, self._limits)
+            if match.route.access != "open":
+                request.key = authenticate(request, self._snapshots.current, self._clock())
+                authorize(request.key, match.route.access)
+            response = await match.route.handler(request)
+        except SetpointError as error:
+            response = error_response(error)
+        except ClientGoneError:
+            return
+        except Exception as error:  # whatever was not foreseen is ours, and is masked
+            response = error_response(unforeseen(error))
+        if response is not None:
+            await send_response(send, response)
+
+    def _record(self, generation: Generation) -> None:
+        self._recorder.record(generation)
+        log_exchange(generation)
+
+
+def routes(
+    inference: Inference, presets: Presets, keys: Keys, generations: Generations, models: Models, health: Health
+) -> Sequence[Route]:
+    """Every route there is, with who may call it."""
+    version = "/presets/{slug}/versions/{version}"
+    return (
+        Route("POST", "/chat/completions", inference.chat, "inference"),
+        Route("GET", "/presets", presets.list, "any"),
+        Route("GET", "/presets/{slug}", presets.get, "any"),
+        Route("PATCH", "/presets/{slug}", presets.update, "editor"),
+        Route("DELETE", "/presets/{slug}", presets.archive, "editor"),
+        Route("POST", "/presets/{slug}/chat/completions", presets.create_chat, "capture"),
+        Route("POST", "/presets/{slug}/messages", presets.create_messages, "capture"),
+        Route("POST", "/presets/{slug}/responses", presets.create_responses, "capture"),
+        Route("GET", "/presets/{slug}/versions", presets.versions, "any"),
+        Route("GET", version, presets.version, "any"),
+        Route("POST", version + "/designate", presets.designate, "editor"),
+        Route("GET", "/key", keys.current, "any"),
+        Route("GET", "/keys", keys.list, "admin_read"),
+        Route("POST", "/keys", keys.create, "admin"),
+        Route("GET", "/keys/{hash}", keys.get, "admin_read"),
+        Route("PATCH", "/keys/{hash}", keys.update, "admin"),
+        Route("DELETE", "/keys/{hash}", keys.delete, "admin"),
+        Route("GET", "/generation", generations.get, "any"),
+        Route("GET", "/models", models.list, "any"),
+        Route("GET", "/health", health.live, "open", based=False),
+        Route("GET", "/ready", health.readiness, "open", based=False),
+        Route("HEAD", "/", health.hello, "open", based=False),
+        Route("HEAD", "/api", health.hello, "open", based=False),
+        Route("HEAD", "", health.hello, "open"),
+    )

@@ -1,0 +1,121 @@
+"""Generation records over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from setpoint.errors import FieldError, RequestError
+from setpoint.ids import timestamp
+from setpoint.protocols.chat.usage import money
+from setpoint.server.respond import Response, json_response
+from setpoint.storage.generations import get
+
+if TYPE_CHECKING:
+    from setpoint.records import Attempt, Generation, Key
+    from setpoint.server.request import Request
+    from setpoint.storage.recorder import Recorder
+    from setpoint.storage.store import Store
+
+
+class Generations:
+    """The handlers of the generation routes."""
+
+    def __init__(self, store: Store, recorder: Recorder) -> None:
+        self._store = store
+        self._recorder = recorder
+
+    async def get(self, request: Request) -> Response:
+        """GET /generation?id=: there with the answer, from the queue while it is not yet written."""
+        id_, key = request.query().get("id", ""), request.key
+        if not id_:
+            raise FieldError("id", "is required")
+        found = self._recorder.find(id_)
+        if found is None:
+            found = await self._store.read(lambda connection: get(connection, id_, key.workspace_id))
+        if found is None or not _visible(found, key):
+            raise RequestError("not_found", "Resource not found")
+        return json_response({"data": _generation(found)})
+
+
+def _visible(generation: Generation, key: Key) -> bool:
+    """Callers and editors see their own key's records, admins and read-only keys their workspace's."""
+    if generation.workspace_id != key.workspace_id:
+        return False
+    return key.role in ("admin", "read_only") or generation.key_digest == key.digest
+
+
+def _generation(one: Generation) -> dict[str, Any]:
+    usage = one.usage
+    amount = one.cost.total if one.cost is not None else one.provider_cost
+    tokens = {
+        "native_tokens_prompt": usage.input_tokens if usage else None,
+        "native_tokens_completion": usage.output_tokens if usage else None,
+        "native_tokens_reasoning": usage.reasoning_tokens if usage else None,
+        "native_tokens_cached": usage.cached_tokens if usage else None,
+        "native_tokens_completion_images": usage.image_tokens if usage else None,
+    }
+    return {
+        "id": one.id,
+        "created_at": timestamp(one.created_at),
+        "api_type": "completions",
+        "model": one.model,
+        "provider_name": one.provider_name,
+        "router": None,
+        "preset_id": one.preset_id,
+        "preset_slug": one.preset_slug,
+        "preset_version": one.preset_version,
+        "workspace_id": one.workspace_id,
+        "request_id": one.id,
+        "session_id": one.session_id,
+        "upstream_id": one.upstream_id,
+        "app_id": None,
+        "origin": one.http_referer or "",
+        "http_referer": one.http_referer,
+        "user_agent": one.user_agent,
+        "external_user": one.external_user,
+        "data_region": "global",
+        "tokens_prompt": usage.input_tokens if usage else None,
+        "tokens_completion": usage.output_tokens if usage else None,
+        **tokens,
+        "num_media_prompt": None,
+        "num_media_completion": None,
+        "num_input_audio_prompt": None,
+        "num_search_results": None,
+        "num_fetches": None,
+        "total_cost": money(amount),
+        "usage": money(amount),
+        "upstream_inference_cost": money(amount),
+        "cache_discount": None,
+        "is_byok": True,
+        "provider_cost": money(one.provider_cost),
+        "usage_estimated": usage.estimated if usage else False,
+        "latency": one.latency_ms,
+        "generation_time": one.generation_ms,
+        "moderation_latency": None,
+        "status": one.status,
+        "finish_reason": one.finish_reason,
+        "native_finish_reason": one.native_finish_reason,
+        "error_type": one.error_type,
+        "streamed": one.streamed,
+        "cancelled": one.cancelled,
+        "service_tier": one.service_tier,
+        "web_search_engine": None,
+        "provider_responses": [_attempt(attempt) for attempt in one.attempts],
+        "response_cache_source_id": None,
+        "system_prompt_from": one.system_prompt_from,
+        "unsaid": one.unsaid,
+        "not_honoured": one.not_honoured,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "provider_name": attempt.provider_name,
+        "endpoint_id": f"{attempt.tag}/{attempt.upstream_model}",
+        "model": attempt.model,
+        "status": attempt.status,
+        "error_type": attempt.error,
+        "latency": attempt.latency_ms,
+        "key_id": attempt.key_id,
+        "is_byok": True,
+    }

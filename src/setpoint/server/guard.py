@@ -1,0 +1,66 @@
+"""Who a caller is, and whether it may do what it asks: keys, then roles. Deny by default."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from setpoint.errors import RequestError
+from setpoint.ids import key_digest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from setpoint.records import Key
+    from setpoint.server.request import Request
+    from setpoint.server.router import Access
+    from setpoint.snapshot import Snapshot
+
+_ROLES: dict[Access, frozenset[str]] = {
+    "any": frozenset({"admin", "editor", "caller", "read_only"}),
+    "inference": frozenset({"admin", "editor", "caller"}),
+    "capture": frozenset({"admin", "editor", "caller"}),
+    "editor": frozenset({"admin", "editor"}),
+    "admin": frozenset({"admin"}),
+    "admin_read": frozenset({"admin", "read_only"}),
+}
+
+
+def authenticate(request: Request, snapshot: Snapshot, now: datetime) -> Key:
+    """The caller's key. `Authorization: Bearer` comes before `x-api-key`; one valid key is enough.
+
+    Raises: `RequestError` (authentication).
+    """
+    offered = [offer for offer in (_bearer(request), request.header(b"x-api-key")) if offer]
+    if not offered:
+        raise RequestError("authentication", "Missing Authentication header")
+    for offer in offered:
+        key = _lookup(offer, snapshot)
+        if key is not None and not key.disabled and not (key.expires_at is not None and key.expires_at <= now):
+            return key
+    raise RequestError("authentication", "Invalid credentials")
+
+
+def authorize(key: Key, access: Access) -> None:
+    """Whether the key's role may do this. Raises: `RequestError` (permission_denied) naming the role."""
+    if key.role not in _ROLES.get(access, frozenset()):
+        if access in ("admin", "admin_read"):
+            raise RequestError("permission_denied", "Only management keys can perform this operation")
+        raise RequestError("permission_denied", f"A key of role {key.role} may not do this")
+    if access == "inference" and not key.inference:
+        raise RequestError("permission_denied", "This key manages only: it may not call models")
+
+
+def _bearer(request: Request) -> str | None:
+    header = request.header(b"authorization")
+    if header is None:
+        return None
+    scheme, _, credential = header.partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else None
+
+
+def _lookup(offer: str, snapshot: Snapshot) -> Key | None:
+    """The key of this text: found by its digest, then compared in constant time."""
+    digest = key_digest(offer)
+    key = snapshot.keys.get(digest)
+    return key if key is not None and hmac.compare_digest(key.digest, digest) else None

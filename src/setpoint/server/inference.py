@@ -1,0 +1,217 @@
+"""Inference over HTTP: from a checked body to the last byte of the answer, streamed or whole."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from setpoint.errors import SetpointError
+from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.relay import LiveStream
+from setpoint.protocols import chat
+from setpoint.protocols.answer import Stamp
+from setpoint.protocols.chat.errors import write_stream_error
+from setpoint.server.respond import EventStream, Response, error_response, header_text, send_response, unforeseen
+from setpoint.wire.body import raw
+from setpoint.wire.sse import DONE, data_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.gateway.pipeline import Pipeline
+    from setpoint.records import Generation
+    from setpoint.server.request import Request
+    from setpoint.wire.body import Body
+
+
+_CALLER_CHARACTERS = 256
+_UNSAID_BYTES = 2_000
+
+
+class StreamTimes(Struct, frozen=True):
+    """When a stream's status goes out without an event, and how long it may be silent, in seconds."""
+
+    commit_s: float
+    keep_alive_s: float
+
+
+class Inference:
+    """The handlers of the inference routes."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        times: StreamTimes,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[datetime], str],
+        record: Callable[[Generation], None],
+        show_upstream: bool,
+    ) -> None:
+        self._pipeline = pipeline
+        self._times = times
+        self._clock = clock
+        self._new_id = new_id
+        self._record = record
+        self._show_upstream = show_upstream
+
+    async def chat(self, request: Request) -> Response | None:
+        """POST /chat/completions."""
+        now = self._clock()
+        id_ = self._new_id(now)
+        try:
+            body = await request.body()
+            chat.check(body, creating=False)
+        except SetpointError as error:
+            return error_response(error, headers={"X-Generation-Id": id_})
+        exchange = Exchange(
+            id_,
+            skin="chat",
+            key=request.key,
+            body=_with_messages(body),
+            caller=_caller(request),
+            created_at=now,
+            record=self._record,
+        )
+        await self._while_connected(request, exchange)
+        return None
+
+    async def _while_connected(self, request: Request, exchange: Exchange) -> None:
+        """Answer, and stop at once when the client goes away: its upstream call is cancelled with this task."""
+        task = asyncio.current_task()
+        gone = False
+
+        def leave() -> None:
+            nonlocal gone
+            gone = True
+            if task is not None:
+                task.cancel()
+
+        request.on_disconnect(leave)
+        try:
+            await (self._stream(request, exchange) if exchange.stream else self._whole(request, exchange))
+        except asyncio.CancelledError:
+            exchange.finish("cancelled")
+            if not gone:  # the server is stopping
+                raise
+        finally:
+            request.on_disconnect(None)
+
+    async def _whole(self, request: Request, exchange: Exchange) -> None:
+        try:
+            answer = await self._pipeline.answer(exchange, chat)
+        except SetpointError as error:
+            exchange.finish("failed", error)
+            response = error_response(error, show_upstream=self._show_upstream, headers=_headers(exchange))
+        except Exception as error:  # whatever goes wrong here is ours, and is masked
+            response = _masked(exchange, error)
+        else:
+            exchange.finish("completed")
+            body = answer if isinstance(answer, bytes) else b""
+            response = Response(200, body, tuple(_headers(exchange).items()))
+        await send_response(request.send, response)
+
+    async def _stream(self, request: Request, exchange: Exchange) -> None:
+        out = EventStream(request.send, commit_s=self._times.commit_s, keep_alive_s=self._times.keep_alive_s)
+        out.headers = _headers(exchange)
+        live: LiveStream | None = None
+        try:
+            answer = await self._pipeline.answer(exchange, chat)
+            if isinstance(answer, LiveStream):
+                live = answer
+                if not out.started:
+                    out.headers = _headers(exchange)
+                await self._events(exchange, live, out)
+        except SetpointError as error:
+            await self._fail(request, exchange, out, error)
+        except asyncio.CancelledError:
+            if live is not None:
+                live.settle()
+            raise
+        except Exception as error:  # whatever goes wrong here is ours, and is masked
+            await self._fail(request, exchange, out, unforeseen(error))
+        finally:
+            out.stop()
+            if live is not None:
+                await live.close()
+
+    async def _events(self, exchange: Exchange, live: LiveStream, out: EventStream) -> None:
+        for frame in exchange.debug_frames:
+            await out.write(frame)
+        try:
+            async for events in live.frames():
+                await out.write(events)
+        except SetpointError:
+            live.settle()
+            raise
+        await out.end()
+
+    async def _fail(self, request: Request, exchange: Exchange, out: EventStream, error: SetpointError) -> None:
+        """A plain error while the status has not gone out; after that the last event of the stream."""
+        exchange.finish("failed", error)
+        out.stop()
+        if not out.started:
+            await send_response(
+                request.send,
+                error_response(error, show_upstream=self._show_upstream, headers=_headers(exchange)),
+            )
+            return
+        candidate = exchange.candidate
+        model = candidate.model.id if candidate else (exchange.requested_model or "")
+        provider = candidate.endpoint.provider.name if candidate else ""
+        chunk = write_stream_error(error, Stamp(exchange.id, model, provider, exchange.created))
+        await out.end(data_frame(chunk) + DONE)
+
+
+def _masked(exchange: Exchange, error: Exception) -> Response:
+    fault = unforeseen(error)
+    exchange.finish("failed", fault)
+    return error_response(fault, headers=_headers(exchange))
+
+
+def _with_messages(body: Body) -> Body:
+    """A legacy `prompt` as one user message."""
+    if "messages" in body or "prompt" not in body:
+        return body
+    rest = {name: content for name, content in body.items() if name != "prompt"}
+    return {**rest, "messages": raw([{"role": "user", "content": body["prompt"]}])}
+
+
+def _caller(request: Request) -> Caller:
+    def said(*names: bytes) -> str | None:
+        text = next((text for name in names if (text := request.header(name))), None)
+        return text[:_CALLER_CHARACTERS] if text else None
+
+    return Caller(
+        referer=said(b"http-referer", b"referer"),
+        app_title=said(b"x-openrouter-title", b"x-title"),
+        user_agent=said(b"user-agent"),
+        session_id=said(b"x-session-id"),
+    )
+
+
+def _headers(exchange: Exchange) -> dict[str, str]:
+    """What an answer's headers say of its exchange, as far as it is known."""
+    headers = {"X-Generation-Id": exchange.id}
+    if exchange.preset is not None and exchange.version is not None:
+        headers["X-Setpoint-Preset"] = f"{exchange.preset.slug}@{exchange.version.version}"
+    if exchange.system_prompt_from == "request":
+        headers["X-Setpoint-System-Prompt"] = "request"
+    if exchange.unsaid and exchange.outcome is not None:
+        headers["X-Setpoint-Unsaid"] = unsaid_header(exchange.unsaid)
+    return headers
+
+
+def unsaid_header(pointers: tuple[str, ...]) -> str:
+    """The pointers, comma-separated, cut at a bounded length with `+N` for those left out."""
+    text, shown = "", 0
+    for pointer in pointers:
+        piece = header_text(pointer.replace(",", "%2C"))
+        longer = f"{text},{piece}" if text else piece
+        if len(longer) > _UNSAID_BYTES:
+            return f"{text},+{len(pointers) - shown}" if text else f"+{len(pointers)}"
+        text, shown = longer, shown + 1
+    return text

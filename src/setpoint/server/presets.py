@@ -1,0 +1,266 @@
+"""Presets over HTTP: the seven compatible operations, and what we add to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, Raw
+
+from setpoint.errors import FieldError, RequestError
+from setpoint.gateway.versions import known, version_number
+from setpoint.ids import timestamp
+from setpoint.presets.capture import capture
+from setpoint.presets.reference import parse_ref, parse_slug, reference
+from setpoint.protocols import chat, messages, responses
+from setpoint.server.paging import flag, page
+from setpoint.server.respond import Response, json_response
+from setpoint.storage import presets as stored
+from setpoint.storage.workspaces import exists
+from setpoint.wire.body import is_null, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.gateway.versions import Versions
+    from setpoint.presets.capture import Captured
+    from setpoint.protocols.base import CaptureSkin
+    from setpoint.records import Preset, Version
+    from setpoint.server.request import Request
+    from setpoint.snapshot import SnapshotHolder
+    from setpoint.storage.database import Connection
+    from setpoint.storage.store import Store
+    from setpoint.wire.body import Body
+
+_STATUSES = ("active", "disabled", "archived")
+_NAME_CHARACTERS = 200
+_DESCRIPTION_CHARACTERS = 2_000
+
+
+class Presets:
+    """The handlers of the preset routes."""
+
+    def __init__(
+        self,
+        store: Store,
+        snapshots: SnapshotHolder,
+        versions: Versions,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._versions = versions
+        self._clock = clock
+        self._new_id = new_id
+
+    async def list(self, request: Request) -> Response:
+        """GET /presets."""
+        offset, limit = page(request.query())
+        workspace = request.key.workspace_id
+        rows, total = await self._store.read(
+            lambda connection: stored.list_presets(connection, workspace, offset=offset, limit=limit)
+        )
+        return json_response({"data": [_preset(row) for row in rows], "total_count": total})
+
+    async def get(self, request: Request) -> Response:
+        """GET /presets/{slug}."""
+        slug = parse_slug(request.params["slug"])
+        workspace = request.key.workspace_id
+        preset = await self._store.read(lambda connection: _existing(connection, workspace, slug))
+        return _one(preset)
+
+    async def versions(self, request: Request) -> Response:
+        """GET /presets/{slug}/versions."""
+        slug = parse_slug(request.params["slug"])
+        offset, limit = page(request.query())
+        workspace = request.key.workspace_id
+
+        def read(connection: Connection) -> tuple[list[Version], int]:
+            preset = _existing(connection, workspace, slug)
+            return stored.list_versions(connection, preset.id, offset=offset, limit=limit)
+
+        rows, total = await self._store.read(read)
+        return json_response({"data": [_version(row) for row in rows], "total_count": total})
+
+    async def version(self, request: Request) -> Response:
+        """GET /presets/{slug}/versions/{version}."""
+        slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
+        workspace = request.key.workspace_id
+        version = await self._store.read(
+            lambda connection: _referred(connection, _existing(connection, workspace, slug), ref)
+        )
+        return json_response({"data": _version(version)})
+
+    async def create_chat(self, request: Request) -> Response:
+        """POST /presets/{slug}/chat/completions."""
+        return await self._create(request, chat)
+
+    async def create_messages(self, request: Request) -> Response:
+        """POST /presets/{slug}/messages."""
+        return await self._create(request, messages)
+
+    async def create_responses(self, request: Request) -> Response:
+        """POST /presets/{slug}/responses."""
+        return await self._create(request, responses)
+
+    async def update(self, request: Request) -> Response:
+        """PATCH /presets/{slug}."""
+        slug = parse_slug(request.params["slug"])
+        _refuse_conditions(request)
+        wanted = _wanted(await request.body())
+        workspace, now = request.key.workspace_id, self._clock()
+
+        def write(connection: Connection) -> Preset:
+            preset = _existing(connection, workspace, slug)
+            return stored.update(connection, preset.id, now=now, **wanted)
+
+        return _one(await self._store.write(write))
+
+    async def archive(self, request: Request) -> Response:
+        """DELETE /presets/{slug}: archives it; nothing is ever taken away from its history."""
+        slug = parse_slug(request.params["slug"])
+        _refuse_conditions(request)
+        workspace, now = request.key.workspace_id, self._clock()
+        return _one(
+            await self._store.write(
+                lambda connection: stored.archive(connection, _existing(connection, workspace, slug).id, now=now)
+            )
+        )
+
+    async def designate(self, request: Request) -> Response:
+        """POST /presets/{slug}/versions/{version}/designate."""
+        slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
+        _refuse_conditions(request)
+        workspace, now = request.key.workspace_id, self._clock()
+
+        def write(connection: Connection) -> Preset:
+            preset = _existing(connection, workspace, slug)
+            version = _referred(connection, preset, ref)
+            return stored.designate(connection, preset.id, version.version, now=now)
+
+        return _one(await self._store.write(write))
+
+    async def _create(self, request: Request, skin: CaptureSkin) -> Response:
+        slug = parse_slug(request.params["slug"])
+        _refuse_unsupported(request)
+        body = await request.body()
+        skin.check(body, creating=True)
+        captured = capture(skin, body, await self._base(request, slug, body))
+        return _one(await self._save(request, slug, captured))
+
+    async def _base(self, request: Request, slug: str, body: Body) -> Version | None:
+        """The version that the body itself names. A preset that names itself before it exists contributes nothing."""
+        named = reference(body)
+        if named is None:
+            return None
+        snapshot = self._snapshots.current
+        workspace = request.key.workspace_id
+        if named.slug == slug and (workspace, slug) not in snapshot.presets:
+            return None
+        return await self._versions.pick(known(named.slug, workspace, snapshot), named.pin)
+
+    async def _save(self, request: Request, slug: str, captured: Captured) -> Preset:
+        key, now = request.key, self._clock()
+
+        def write(connection: Connection) -> Preset:
+            if not exists(connection, key.workspace_id):
+                raise RequestError("not_found", "Resource not found")
+            return stored.save_version(
+                connection,
+                workspace_id=key.workspace_id,
+                slug=slug,
+                creator_id=key.creator_user_id,
+                config=captured.config,
+                system_prompt=captured.system_prompt,
+                now=now,
+                new_id=self._new_id,
+            )
+
+        return await self._store.write(write)
+
+
+def _existing(connection: Connection, workspace_id: str, slug: str) -> Preset:
+    preset = stored.get(connection, workspace_id, slug)
+    if preset is None:
+        raise RequestError("not_found", "Resource not found")
+    return preset
+
+
+def _referred(connection: Connection, preset: Preset, ref: int | str) -> Version:
+    number = ref if isinstance(ref, int) else version_number(preset, ref)
+    version = stored.get_version(connection, preset.id, number)
+    if version is None:
+        raise RequestError("not_found", f"Preset {preset.slug} has no version {ref}")
+    return version
+
+
+def _refuse_unsupported(request: Request) -> None:
+    """A query that asks for what a create cannot do yet must not be taken for a plain create."""
+    query = request.query()
+    if flag(query, "dry_run", default=False) or not flag(query, "designate", default=True) or "message" in query:
+        name = next(name for name in ("dry_run", "designate", "message") if name in query)
+        raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
+    _refuse_conditions(request)
+
+
+def _refuse_conditions(request: Request) -> None:
+    """A precondition that would not be checked must not be taken for one that holds."""
+    if request.header(b"if-match") is not None:
+        raise FieldError("If-Match", "is not supported yet", metadata={"reason": "unsupported"})
+
+
+def _wanted(body: Body) -> dict[str, Any]:
+    """The changes in the body of an update. Raises: `FieldError`."""
+    wanted: dict[str, Any] = {"name": UNSET, "description": UNSET, "status": UNSET}
+    for name, content in body.items():
+        said = value(content)
+        match name:
+            case "name":
+                ok = isinstance(said, str) and 1 <= len(said) <= _NAME_CHARACTERS
+                problem = f"must be a string of 1 to {_NAME_CHARACTERS} characters"
+            case "description":
+                ok = is_null(content) or (isinstance(said, str) and len(said) <= _DESCRIPTION_CHARACTERS)
+                problem = f"must be null or a string of at most {_DESCRIPTION_CHARACTERS} characters"
+            case "status":
+                ok, problem = said in _STATUSES, "must be active, disabled or archived"
+            case _:
+                ok, problem = False, "cannot be changed; name, description and status can"
+        if not ok or (isinstance(said, str) and not said.isprintable() and name != "description"):
+            raise FieldError(name, problem)
+        wanted[name] = said
+    return wanted
+
+
+def _one(preset: Preset) -> Response:
+    return json_response({"data": {**_preset(preset), "designated_version": _version(preset.designated)}})
+
+
+def _preset(preset: Preset) -> dict[str, Any]:
+    return {
+        "id": preset.id,
+        "creator_user_id": preset.creator_user_id,
+        "workspace_id": preset.workspace_id,
+        "name": preset.name,
+        "slug": preset.slug,
+        "description": preset.description,
+        "status": preset.status,
+        "designated_version_id": preset.designated.id,
+        "created_at": timestamp(preset.created_at),
+        "updated_at": timestamp(preset.updated_at),
+        "status_updated_at": timestamp(preset.status_updated_at) if preset.status_updated_at else None,
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        "id": version.id,
+        "preset_id": version.preset_id,
+        "creator_id": version.creator_id,
+        "version": version.version,
+        "system_prompt": Raw(version.system_prompt) if version.system_prompt is not None else None,
+        "config": Raw(version.config),
+        "created_at": timestamp(version.created_at),
+        "updated_at": timestamp(version.created_at),
+    }

@@ -1,0 +1,118 @@
+"""One HTTP request as handlers see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs
+
+from setpoint.errors import RequestError
+from setpoint.server.http import ON_DISCONNECT
+from setpoint.wire.body import MalformedError, split
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from setpoint.records import Key
+    from setpoint.wire.body import Body
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+
+class BodyLimits:
+    """Bounds on a request body: bytes, levels of nesting, members of one object or array."""
+
+    __slots__ = ("max_bytes", "max_depth", "max_members")
+
+    def __init__(self, max_bytes: int, max_depth: int, max_members: int) -> None:
+        self.max_bytes = max_bytes
+        self.max_depth = max_depth
+        self.max_members = max_members
+
+
+class Request:
+    """A request whose route is known. Header names are lower case; of equal ones the last counts."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str], limits: BodyLimits) -> None:
+        self.scope = scope
+        self.send = send
+        self.params = params
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._receive = receive
+        self._limits = limits
+        self._key: Key | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return cast("str", self.scope["method"])
+
+    @property
+    def key(self) -> Key:
+        """The caller's key; only on routes that need one."""
+        if self._key is None:
+            raise RuntimeError("this route does not ask for a key")
+        return self._key
+
+    @key.setter
+    def key(self, key: Key) -> None:
+        self._key = key
+
+    def header(self, name: bytes) -> str | None:
+        """A header's text, None when it is absent."""
+        content = self.headers.get(name)
+        return None if content is None else content.decode("latin-1")
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of equal ones the last counts."""
+        text = self.scope["query_string"].decode("latin-1")
+        return {name: found[-1] for name, found in parse_qs(text, keep_blank_values=True).items()}
+
+    def on_disconnect(self, callback: Callable[[], object] | None) -> None:
+        """Have this called when the client goes away, nothing any more with None."""
+        extension = self.scope.get("extensions", {}).get(ON_DISCONNECT)
+        if extension is not None:
+            extension["register"](callback)
+
+    async def read(self) -> bytes:
+        """The whole body. Raises: `RequestError` (payload_too_large), from the header or while reading."""
+        limit = self._limits.max_bytes
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared[:20]) > limit:
+            raise _too_large(limit)
+        message = await self._receive()
+        data: bytes = message.get("body", b"")
+        if message.get("more_body", False):
+            pieces, size = [data], len(data)
+            while message.get("more_body", False):
+                message = await self._receive()
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > limit:
+                    raise _too_large(limit)
+            data = b"".join(pieces)
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        if len(data) > limit:
+            raise _too_large(limit)
+        return data
+
+    async def body(self) -> Body:
+        """The JSON body, taken apart. Raises: `RequestError` for what is no JSON object, or too much of one."""
+        data = await self.read()
+        try:
+            return split(data, max_depth=self._limits.max_depth, max_members=self._limits.max_members)
+        except MalformedError as error:
+            raise RequestError("invalid_request", f"Invalid request body: {error}") from None
+
+
+class ClientGoneError(Exception):
+    """The client went away before its request was whole: there is nobody to answer."""
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(
+        "payload_too_large", f"the request body is larger than {limit} bytes", headers={"Connection": "close"}
+    )

@@ -1,0 +1,147 @@
+"""Answers: the one place that turns an exception into a response, and the writer of event streams."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from setpoint.errors import GatewayError, ProviderError, SetpointError
+from setpoint.protocols.chat.errors import write_error
+from setpoint.wire.sse import KEEP_ALIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from setpoint.server.request import Send
+
+_log = logging.getLogger("setpoint.server")
+_json = msgspec.json.Encoder()
+_unsafe = re.compile(r"[^\x20-\x7e]")
+
+
+class Response(Struct, frozen=True):
+    """A whole answer: status, JSON body, and headers beside those that every answer has."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(status, _json.encode(content))
+
+
+def error_response(
+    error: SetpointError, *, show_upstream: bool = False, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer that an error becomes."""
+    if show_upstream and isinstance(error, ProviderError) and error.raw:
+        error.metadata.setdefault("raw", error.raw)
+    sent = {**(headers or {}), **error.headers}
+    if error.retry_after_s is not None and error.status in (429, 503):
+        sent["Retry-After"] = str(error.retry_after_s)
+    return Response(error.status, write_error(error), tuple(sent.items()))
+
+
+def unforeseen(error: Exception) -> GatewayError:
+    """The error that the caller sees of a fault of ours; the fault itself goes to the log."""
+    _log.error("unforeseen error: %s", type(error).__name__, exc_info=_without_values(error))
+    return GatewayError("server", "Internal Server Error")
+
+
+def _without_values(error: Exception) -> tuple[type[BaseException], BaseException, Any]:
+    """The traceback of an error whose message, which may quote a prompt or a key, is left out."""
+    bare = RuntimeError(type(error).__name__)
+    return RuntimeError, bare, error.__traceback__
+
+
+def header_text(text: str) -> str:
+    """Text that is safe as a header value: visible ASCII, all else percent-encoded."""
+    return _unsafe.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "replace")), text)
+
+
+async def send_response(send: Send, response: Response, *, head: bool = False) -> None:
+    """Send a whole answer."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [
+                (b"content-type", response.content_type.encode()),
+                (b"content-length", str(len(response.body)).encode()),
+                *_encoded(response.headers),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if head else response.body})
+
+
+def _encoded(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), header_text(text).encode()) for name, text in headers]
+
+
+class EventStream:
+    """The writer of one event stream.
+
+    The status goes out with the first event, or after `commit_s` without one, with a comment; a comment follows after
+    every `keep_alive_s` of silence. Times are in seconds. One timer does both; it is idle while events flow.
+    """
+
+    def __init__(self, send: Send, *, commit_s: float, keep_alive_s: float) -> None:
+        self._send = send
+        self._keep_alive_s = keep_alive_s
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(commit_s, self._beat)
+        self._beating: asyncio.Task[None] | None = None
+        self._ended = False
+        self.headers: dict[str, str] = {}
+        self.started = False
+
+    async def write(self, data: bytes) -> None:
+        """Send whole events; the status and the headers before the first."""
+        self._last = self._loop.time()
+        if not self.started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last events and end the answer."""
+        self.stop()
+        if not self.started:
+            await self._start()
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    def stop(self) -> None:
+        """Send no more comments."""
+        self._ended = True
+        self._timer.cancel()
+
+    async def _start(self) -> None:
+        self.started = True
+        headers = [
+            (b"content-type", b"text/event-stream"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+            *_encoded(tuple(self.headers.items())),
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    def _beat(self) -> None:
+        silence = self._loop.time() - self._last
+        if self.started and silence < self._keep_alive_s:
+            self._timer = self._loop.call_later(self._keep_alive_s - silence, self._beat)
+            return
+        self._timer = self._loop.call_later(self._keep_alive_s, self._beat)
+        self._beating = self._loop.create_task(self._comment())
+
+    async def _comment(self) -> None:
+        if not self._ended:
+            await self.write(KEEP_ALIVE)

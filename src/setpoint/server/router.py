@@ -1,0 +1,112 @@
+"""The route table and the one way a path finds its route.
+
+A path is split once, as it came, and each segment is decoded by itself: an encoded slash stays inside its segment,
+nothing is normalised, nothing redirected. What does not match exactly does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+
+from setpoint.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from setpoint.server.request import Request
+    from setpoint.server.respond import Response
+
+    Handler = Callable[[Request], Awaitable[Response | None]]
+
+Access = Literal["open", "any", "inference", "capture", "editor", "admin", "admin_read"]
+"""Who may call a route: everybody; any valid key; those that may call models; those that may capture presets; editors
+and admins; admins; admins and read-only keys."""
+
+BASES = ("/api/v1", "/v1")
+
+
+class Route(Struct, frozen=True):
+    """One operation: `{name}` segments of the path are handed to its handler, decoded.
+
+    `based` routes stand under every base path, the others only where they are written.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    based: bool = True
+
+
+class Match(Struct, frozen=True):
+    """A route with what its path's parameters were."""
+
+    route: Route
+    params: dict[str, str]
+
+
+class _Node:
+    __slots__ = ("children", "name", "parameter", "routes")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.name = ""
+        self.routes: dict[str, Route] = {}
+
+
+class Router:
+    """All routes as a tree of segments. A literal segment wins over a parameter."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            for base in BASES if route.based else ("",):
+                self._add(base + route.path, route)
+
+    def _add(self, path: str, route: Route) -> None:
+        node = self._root
+        for segment in path.split("/")[1:]:
+            if segment.startswith("{"):
+                if node.parameter is None:
+                    node.parameter = _Node()
+                node = node.parameter
+                node.name = segment[1:-1]
+            else:
+                node = node.children.setdefault(segment, _Node())
+        node.routes[route.method] = route
+
+    def match(self, method: str, raw_path: bytes) -> Match:
+        """The route of a request. Raises: `RequestError` (not_found, or method_not_allowed with an `Allow` header)."""
+        node, params = self._root, dict[str, str]()
+        for segment in _segments(raw_path):
+            child = node.children.get(segment)
+            if child is None:
+                child = node.parameter
+                if child is None:
+                    raise _unknown()
+                params[child.name] = segment
+            node = child
+        if not node.routes:
+            raise _unknown()
+        route = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
+        if route is None:
+            allowed = ", ".join(sorted(node.routes))
+            raise RequestError("method_not_allowed", f"{method} is not allowed here", headers={"Allow": allowed})
+        return Match(route, params)
+
+
+def _segments(raw_path: bytes) -> list[str]:
+    try:
+        if b"%" not in raw_path:
+            return raw_path.decode("ascii").split("/")[1:]
+        return [unquote_to_bytes(segment).decode() for segment in raw_path.split(b"/")[1:]]
+    except UnicodeDecodeError:
+        raise _unknown() from None
+
+
+def _unknown() -> RequestError:
+    return RequestError("not_found", "No such route")
