@@ -1,0 +1,172 @@
+"""`setpoint demo`: the main job, end to end, with two real processes on this machine and nothing from outside.
+
+The echo model runs as an upstream of its own; the gateway stands in front of it. A working request becomes a preset;
+a later request that names only the preset reaches the upstream with the preset applied.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import textwrap
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+_START_S = 30
+_CONFIG = """\
+providers:
+  upstream: {{dialect: chat, base_url: "{upstream}/v1", name: Upstream}}
+models:
+  demo/model:
+    context_length: 8192
+    endpoints:
+      - {{provider: upstream, model: echo, pricing: {{prompt: "0.0000025", completion: "0.00001"}}}}
+settings:
+  data_dir: "{data}"
+"""
+_REQUEST: dict[str, Any] = {
+    "model": "demo/model",
+    "temperature": 0.2,
+    "max_tokens": 60,
+    "messages": [
+        {"role": "system", "content": "You sort parcels. Answer in one line."},
+        {"role": "user", "content": "Parcel 17 is wet."},
+    ],
+}
+_LATER: dict[str, Any] = {
+    "model": "@preset/parcels",
+    "stream": True,
+    "messages": [{"role": "user", "content": "Parcel 18 has no address."}],
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The command has no options."""
+    parser.set_defaults()
+
+
+def run(_args: Namespace) -> int:
+    """Show the main job. Returns 0 when every step did what it shows."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="setpoint-demo-")))
+        upstream = _start(stack, ["echo", "--port", "0", "--interval-ms", "20"], {})
+        key = f"sk-sp-demo-{secrets.token_hex(16)}"
+        config = folder / "setpoint.yaml"
+        config.write_text(_CONFIG.format(upstream=upstream, data=folder / "data"))
+        environ = {"SETPOINT_API_KEY": key, "SETPOINT_LOG_LEVEL": "warning"}
+        gateway = _start(stack, ["serve", "--config", str(config), "--port", "0"], environ)
+        print(f"Two processes: the gateway on {gateway}, an upstream model on {upstream}.")
+        return _show(_Caller(gateway, key), _Caller(upstream, ""))
+
+
+def _show(gateway: _Caller, upstream: _Caller) -> int:
+    _step("1. A request that works today", "POST /api/v1/chat/completions")
+    _json(_REQUEST)
+    answer = gateway.call("POST", "/api/v1/chat/completions", _REQUEST)
+    print(f"answer: {json.loads(answer)['choices'][0]['message']['content']!r}")
+
+    _step("2. The same body, captured as a preset", "POST /api/v1/presets/parcels/chat/completions")
+    preset = json.loads(gateway.call("POST", "/api/v1/presets/parcels/chat/completions", _REQUEST))["data"]
+    version = preset["designated_version"]
+    print(f"preset {preset['slug']}, version {version['version']}, which is designated:")
+    _json({"system_prompt": version["system_prompt"], "config": version["config"]})
+
+    _step("3. A later request that names only the preset", "POST /api/v1/chat/completions")
+    _json(_LATER)
+    stream = gateway.call("POST", "/api/v1/chat/completions", _LATER)
+    chunks = [json.loads(line[6:]) for line in stream.decode().splitlines() if line.startswith("data: {")]
+    text = "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
+
+    _step("4. The body that the upstream received", "GET /requests of the upstream")
+    received = json.loads(upstream.call("GET", "/requests"))["data"][-1]["body"]
+    _json(received)
+
+    _step("5. The answer, streamed back", f"{len(chunks)} events, then [DONE]")
+    print(textwrap.indent(text, "  "))
+
+    _step("6. What it was and what it cost", "GET /api/v1/generation?id=…")
+    record = json.loads(gateway.call("GET", f"/api/v1/generation?id={chunks[0]['id']}"))["data"]
+    shown = ("id", "status", "model", "provider_name", "preset_slug", "preset_version", "tokens_prompt")
+    more = ("tokens_completion", "total_cost", "finish_reason", "latency", "generation_time")
+    _json({name: record[name] for name in shown + more})
+    return _verdict(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
+
+
+def _verdict(received: dict[str, Any], text: str, record: dict[str, Any], *, finished: bool) -> int:
+    """Say whether all that was shown is what should have been."""
+    prompt = {"role": "system", "content": _REQUEST["messages"][0]["content"]}
+    facts = {
+        "the upstream was sent the preset's temperature": received.get("temperature") == _REQUEST["temperature"],
+        "the upstream was sent the preset's system prompt": received.get("messages", [None])[0] == prompt,
+        "the upstream was sent the later request's message": received["messages"][-1] == _LATER["messages"][0],
+        "the answer came back to its end": finished and "Parcel 18" in text,
+        "the record names the preset and its version": (record["preset_slug"], record["preset_version"])
+        == ("parcels", 1),
+        "the record has a cost": (record["total_cost"] or 0) > 0,
+    }
+    print()
+    for fact, holds in facts.items():
+        print(f"{'ok ' if holds else 'NOT'} {fact}")
+    return 0 if all(facts.values()) else 1
+
+
+class _Caller:
+    """Plain HTTP calls to one address."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._host = address.removeprefix("http://")
+        self._key = key
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+        connection = http.client.HTTPConnection(self._host, timeout=_START_S)
+        try:
+            headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise SystemExit(f"{method} {path} answered {answer.status}: {content.decode(errors='replace')}")
+        return content
+
+
+def _start(stack: ExitStack, words: list[str], environ: dict[str, str]) -> str:
+    """Start a subcommand as a process of its own and give the address that it says it answers on."""
+    clean = {name: content for name, content in os.environ.items() if not name.startswith("SETPOINT_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "setpoint", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**clean, **environ},
+    )
+    stack.callback(_stop, process)
+    for line in process.stdout or ():
+        if " on http://" in line:
+            return line.split(" on ")[-1].strip()
+    raise SystemExit(f"setpoint {words[0]} did not start")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_START_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _step(title: str, call: str) -> None:
+    print(f"\n{title}\n   {call}")
+
+
+def _json(content: dict[str, Any]) -> None:
+    print(textwrap.indent(json.dumps(content, indent=2, ensure_ascii=False), "  "))

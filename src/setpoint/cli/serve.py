@@ -1,0 +1,42 @@
+"""`setpoint serve`: run the gateway."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setpoint.cli.check import configuration
+from setpoint.errors import SetpointError
+from setpoint.server.serve import serve
+from setpoint.settings import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: ./setpoint.yaml)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", help="port to listen on; 0 takes a free one (default: 8787)")
+    parser.add_argument("--workers", help="processes that serve (only 1 for now)")
+
+
+def run(args: Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    given = {name: getattr(args, name) for name in ("host", "port", "workers")}
+    try:
+        found = configuration(args.config, os.environ, given)
+    except ConfigError as error:
+        print(f"setpoint: the configuration cannot be used\n{error}", file=sys.stderr)
+        return 1
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    try:
+        serve(found.loaded.settings, found.catalog)
+    except SetpointError as error:
+        print(f"setpoint: cannot start: {error.message}", file=sys.stderr)
+        return 1
+    return 0
