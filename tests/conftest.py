@@ -1,0 +1,62 @@
+"""The processes that tests run against: one simulator for the session, gateways as they are asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.processes import Gateway, SimulatorProcess, StartGateway, config_file, simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from simulator.client import Simulator
+
+
+@pytest.fixture(scope="session")
+def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The one simulator process of the session. Tests use `simulator`, which is cleared before each."""
+    process = SimulatorProcess(tmp_path_factory.mktemp("simulator"))
+    yield process.handle
+    assert process.stop() == 0, process.process.stderr_text()
+    assert process.process.stderr_text() == ""
+
+
+@pytest.fixture
+def simulator(simulator_process: Simulator) -> Simulator:
+    """The simulator, as new."""
+    simulator_process.clear()
+    return simulator_process
+
+
+@pytest.fixture
+def start_gateway(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Starts gateways, each with a data folder of its own unless one is given; all are stopped behind the test."""
+    with ExitStack() as stack:
+
+        def start(
+            *,
+            providers: Mapping[str, Any] | None = None,
+            models: Mapping[str, Any] | None = None,
+            settings: Mapping[str, Any] | None = None,
+            **options: Any,
+        ) -> Gateway:
+            folder = tmp_path_factory.mktemp("gateway")
+            wired = {"providers": providers, "models": models} if providers or models else simulated(simulator)
+            options.setdefault("config", config_file(folder, **wired, settings=settings))
+            gateway = Gateway(folder, **options)
+            stack.callback(gateway.stop)
+            return gateway
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway for all tests of a file, wired to the simulator as `simulated` says."""
+    folder = tmp_path_factory.mktemp("gateway")
+    gateway = Gateway(folder, config=config_file(folder, **simulated(simulator_process)))
+    yield gateway
+    assert gateway.stop() != -9, "the gateway had to be killed\n" + gateway.log_text()

@@ -1,0 +1,1 @@
+"""What tests of running processes share: start and stop them, give them a file, and talk to them byte by byte."""
