@@ -17,8 +17,8 @@ from setpoint.protocols.chat.errors import write_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ON_DISCONNECT = "setpoint.on_disconnect"
-"""The ASGI scope's key for a function that registers what to call when the client goes away."""
+WATCHERS = "setpoint.watchers"
+"""The ASGI extension that holds the set of functions to call when the client goes away."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -33,7 +33,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._hosts = 0
         self._refusal: RequestError | None = None
-        self._on_disconnect: Callable[[], object] | None = None
+        self._watchers: set[Callable[[], object]] = set()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before a request's headers are complete, then parse it."""
@@ -50,9 +50,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever works for this client that nobody waits any more."""
         super().connection_lost(exc)
-        callback, self._on_disconnect = self._on_disconnect, None
-        if callback is not None:
-            callback()
+        watchers, self._watchers = self._watchers, set()
+        for watcher in watchers:
+            watcher()
 
     def on_message_begin(self) -> None:
         """A new request starts on this connection."""
@@ -81,11 +81,8 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version() if self.parser else "1.1"
         if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
             self._give_up(RequestError("invalid_request", "exactly one Host header is required"))
-        self.scope["extensions"] = {ON_DISCONNECT: {"register": self._register}}
+        self.scope["extensions"] = {WATCHERS: {"set": self._watchers}}
         super().on_headers_complete()
-
-    def _register(self, callback: Callable[[], object] | None) -> None:
-        self._on_disconnect = callback
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

@@ -90,15 +90,13 @@ class Inference:
             if task is not None:
                 task.cancel()
 
-        request.on_disconnect(leave)
         try:
-            await (self._stream(request, exchange) if exchange.stream else self._whole(request, exchange))
+            with request.watched(leave):
+                await (self._stream(request, exchange) if exchange.stream else self._whole(request, exchange))
         except asyncio.CancelledError:
             exchange.finish("cancelled")
             if not gone:  # the server is stopping
                 raise
-        finally:
-            request.on_disconnect(None)
 
     async def _whole(self, request: Request, exchange: Exchange) -> None:
         try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
 from setpoint.errors import RequestError
-from setpoint.server.http import ON_DISCONNECT
+from setpoint.server.http import WATCHERS
 from setpoint.wire.body import MalformedError, split
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Generator, MutableMapping
 
     from setpoint.records import Key
     from setpoint.wire.body import Body
@@ -70,11 +71,16 @@ class Request:
         text = self.scope["query_string"].decode("latin-1")
         return {name: found[-1] for name, found in parse_qs(text, keep_blank_values=True).items()}
 
-    def on_disconnect(self, callback: Callable[[], object] | None) -> None:
-        """Have this called when the client goes away, nothing any more with None."""
-        extension = self.scope.get("extensions", {}).get(ON_DISCONNECT)
-        if extension is not None:
-            extension["register"](callback)
+    @contextmanager
+    def watched(self, on_disconnect: Callable[[], object]) -> Generator[None, None, None]:
+        """While the block runs, have this called when the client goes away."""
+        # A connection may carry the next request already while the last one is being ended: each has its own watcher.
+        watchers: set[Callable[[], object]] = self.scope.get("extensions", {}).get(WATCHERS, {}).get("set", set())
+        watchers.add(on_disconnect)
+        try:
+            yield
+        finally:
+            watchers.discard(on_disconnect)
 
     async def read(self) -> bytes:
         """The whole body. Raises: `RequestError` (payload_too_large), from the header or while reading."""
