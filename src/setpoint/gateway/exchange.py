@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from setpoint.records import Attempt, Generation
-from setpoint.wire.body import is_string, value
+from setpoint.wire.body import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,8 +172,8 @@ class Exchange:
             unsaid=self.unsaid,
             not_honoured=self.not_honoured,
             attempts=tuple(self._attempts),
-            session_id=text_member(self.body, "session_id") or self.caller.session_id,
-            external_user=text_member(self.body, "user"),
+            session_id=as_text(self.body.get("session_id")) or self.caller.session_id,
+            external_user=as_text(self.body.get("user")),
             http_referer=self.caller.referer,
             app_title=self.caller.app_title,
             user_agent=self.caller.user_agent,
@@ -183,9 +183,3 @@ class Exchange:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def text_member(body: Body, name: str) -> str | None:
-    """A member's text, None when it is absent or no string."""
-    data = body.get(name)
-    return str(value(data)) if data is not None and is_string(data) else None

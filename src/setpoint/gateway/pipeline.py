@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from setpoint.errors import ProviderError, RequestError
-from setpoint.gateway.exchange import text_member
 from setpoint.presets.merge import resolve
 from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.plan import Route, plan
 from setpoint.routing.preferences import read_preferences
-from setpoint.wire.body import is_array, items, value
+from setpoint.wire.body import as_array, as_text
 
 if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange
@@ -50,7 +49,7 @@ class Pipeline:
         Raises: `SetpointError`; nothing has gone to the client by then.
         """
         snapshot = self._snapshots.current  # read once: this request sees one world
-        exchange.requested_model = text_member(exchange.body, "model")
+        exchange.requested_model = as_text(exchange.body.get("model"))
         named = reference(exchange.body)
         preset = version = None
         if named is not None:
@@ -93,8 +92,6 @@ class Pipeline:
 
 def _models(exchange: Exchange) -> tuple[str, ...]:
     """The models to try, the request's first, each once."""
-    chain = [text_member(exchange.body, "model") or ""]
-    more = exchange.body.get("models")
-    if more is not None and is_array(more):
-        chain += [str(value(entry)) for entry in items(more)]
+    chain = [as_text(exchange.body.get("model"))]
+    chain += [as_text(entry) for entry in as_array(exchange.body.get("models"))]
     return tuple(dict.fromkeys(model for model in chain if model))

@@ -31,9 +31,13 @@ from msgspec import Raw, Struct
 
 from setpoint.canonical.usage import estimated_tokens
 from setpoint.errors import FieldError
+from setpoint.providers.least import ANY_OBJECT, least
 from setpoint.wire.body import (
     Body,
     MalformedError,
+    as_array,
+    as_object,
+    as_text,
     is_array,
     is_null,
     is_object,
@@ -77,7 +81,7 @@ def reply(body: bytes, *, created: int) -> EchoReply:
     except FieldError as error:
         return _refusal(error.message, error.path)
     digest = hashlib.sha256(body).hexdigest()
-    frame = _Envelope(id=f"chatcmpl-{digest[:24]}", created=created, model=_string(request.get("model")) or "echo")
+    frame = _Envelope(id=f"chatcmpl-{digest[:24]}", created=created, model=as_text(request.get("model")) or "echo")
     call_id = f"call_{digest[24:48]}"
     if request.get("stream") == _TRUE:
         return EchoReply(frames=_frames(frame, answer, call_id, with_usage=_wants_usage(request)))
@@ -118,7 +122,7 @@ def _answer(request: Body) -> _Answer:
     prompt_tokens = estimated_tokens(sum(len(said.text.encode("utf-8", "surrogatepass")) for said in conversation))
     called = _called(request, tools)
     if called is not None:
-        pieces = _fragments(_least(tools[called] or _ANY_OBJECT))
+        pieces = _fragments(least(tools[called] or ANY_OBJECT))
     else:
         text = _as_asked(request, _text(request, conversation, list(tools), len(stops)))
         pieces = _words(_before(stops, text))
@@ -154,12 +158,12 @@ def _some(lines: list[str]) -> list[str]:
 
 def _as_asked(request: Body, text: str) -> str:
     """The text in the form that `response_format` asks for."""
-    form = _fields(request.get("response_format"))
-    match _string(form.get("type")):
+    form = as_object(request.get("response_format"))
+    match as_text(form.get("type")):
         case "json_object":
             return _plain(raw({"text": text}))
         case "json_schema":
-            return _least(_fields(form.get("json_schema")).get("schema", _ANY_OBJECT))
+            return least(as_object(form.get("json_schema")).get("schema", ANY_OBJECT))
         case _:
             return text
 
@@ -186,15 +190,15 @@ def _conversation(request: Body) -> list[_Message]:
     messages = request.get("messages")
     if messages is None:
         raise FieldError("messages", "is required")
-    entries = _entries(messages)
+    entries = as_array(messages)
     if not entries:
         raise FieldError("messages", "must be a list with at least one message")
     return [_message(entry, at) for at, entry in enumerate(entries)]
 
 
 def _message(entry: Raw, at: int) -> _Message:
-    message = _fields(entry)
-    role = _string(message.get("role"))
+    message = as_object(entry)
+    role = as_text(message.get("role"))
     if role is None:
         raise FieldError(f"messages[{at}].role", "must be a string")
     content = message.get("content")
@@ -210,21 +214,21 @@ def _message(entry: Raw, at: int) -> _Message:
 
 def _part(part: Raw) -> str:
     """The text of a content part, or its type in brackets when it has none."""
-    content = _fields(part)
-    text = _string(content.get("text"))
-    return text if text is not None else f"[{_string(content.get('type')) or 'part'}]"
+    content = as_object(part)
+    text = as_text(content.get("text"))
+    return text if text is not None else f"[{as_text(content.get('type')) or 'part'}]"
 
 
 def _tools(request: Body) -> dict[str, Raw | None]:
     """The tools by name, with the schema of what a function takes; of what is no function the type, and None."""
     tools: dict[str, Raw | None] = {}
-    for tool in map(_fields, _entries(request.get("tools"))):
-        function = _fields(tool.get("function"))
-        if name := _string(function.get("name")):
-            takes = function.get("parameters", _ANY_OBJECT)
-            tools[name] = takes if is_object(takes) else _ANY_OBJECT
+    for tool in map(as_object, as_array(request.get("tools"))):
+        function = as_object(tool.get("function"))
+        if name := as_text(function.get("name")):
+            takes = function.get("parameters", ANY_OBJECT)
+            tools[name] = takes if is_object(takes) else ANY_OBJECT
         else:
-            tools[_string(tool.get("type")) or "?"] = None
+            tools[as_text(tool.get("type")) or "?"] = None
     return tools
 
 
@@ -233,11 +237,11 @@ def _called(request: Body, tools: dict[str, Raw | None]) -> str | None:
     choice = request.get("tool_choice")
     callable_ = [name for name, takes in tools.items() if takes is not None]
     if choice is not None and is_object(choice):
-        name = _string(_fields(members(choice).get("function")).get("name"))
+        name = as_text(as_object(members(choice).get("function")).get("name"))
         if name not in callable_:
             raise FieldError("tool_choice", "names no function of tools")
         return name
-    if _string(choice) != "required":
+    if as_text(choice) != "required":
         return None
     if not callable_:
         raise FieldError("tool_choice", "is required, but there is no function in tools")
@@ -248,7 +252,7 @@ def _stops(request: Body) -> list[str]:
     stop = request.get("stop")
     if stop is None or is_null(stop):
         return []
-    sequences = [_string(entry) for entry in (items(stop) if is_array(stop) else [stop])]
+    sequences = [as_text(entry) for entry in (items(stop) if is_array(stop) else [stop])]
     if not all(sequences):
         raise FieldError("stop", "must be a string or a list of strings, none of them empty")
     return [sequence for sequence in sequences if sequence]
@@ -269,86 +273,11 @@ def _limit(request: Body) -> int:
 
 
 def _wants_usage(request: Body) -> bool:
-    return _fields(request.get("stream_options")).get("include_usage") == _TRUE
-
-
-def _fields(content: Raw | None) -> Body:
-    return members(content) if content is not None and is_object(content) else {}
-
-
-def _entries(content: Raw | None) -> list[Raw]:
-    return items(content) if content is not None and is_array(content) else []
-
-
-def _string(content: Raw | None) -> str | None:
-    return value(content) if content is not None and is_string(content) else None
+    return as_object(request.get("stream_options")).get("include_usage") == _TRUE
 
 
 def _plain(content: Raw) -> str:
     return bytes(content).decode()
-
-
-# --- the least JSON of a schema ------------------------------------------------------------------------------
-
-_ANY_OBJECT = Raw(b'{"type":"object"}')
-_MAX_SCHEMA_DEPTH = 32
-_MAX_SCHEMA_BYTES = 262_144
-_LEAST = {"string": '"string"', "integer": "0", "number": "0", "boolean": "false", "array": "[]", "null": "null"}
-
-
-def _least(schema: Raw) -> str:
-    """The least JSON of a schema's shape: required properties only, a first choice wherever there is one.
-
-    Looks at const, enum, $ref within the schema, anyOf, oneOf, allOf (the first of each), type, required and
-    properties; not at bounds, formats and patterns. What it is not told is `null`.
-    """
-    return _Least(schema).of(schema, 0)
-
-
-class _Least:
-    """One schema at work. A part that is read more than once counts each time: recursion ends where the bytes do."""
-
-    def __init__(self, root: Raw) -> None:
-        self._root = root
-        self._bytes_left = _MAX_SCHEMA_BYTES
-
-    def of(self, schema: Raw, depth: int) -> str:
-        about = self._open(schema) if depth < _MAX_SCHEMA_DEPTH else {}
-        if "const" in about:
-            return _plain(about["const"])
-        if choices := _entries(about.get("enum")):
-            return _plain(choices[0])
-        if reference := _string(about.get("$ref")):
-            return self.of(self._target(reference), depth + 1)
-        for either in ("anyOf", "oneOf", "allOf"):
-            if choices := _entries(about.get(either)):
-                return self.of(choices[0], depth + 1)
-        types = [_string(entry) for entry in _entries(about.get("type"))]
-        type_ = types[0] if types else _string(about.get("type"))
-        if type_ == "object" or (type_ is None and "properties" in about):
-            return self._object(about, depth)
-        return _LEAST.get(type_ or "", "null")
-
-    def _object(self, about: Body, depth: int) -> str:
-        properties = _fields(about.get("properties"))
-        pairs: list[str] = []
-        for required in _entries(about.get("required")):
-            name = _string(required)
-            if name is not None:
-                pairs.append(f"{_plain(required)}:{self.of(properties.get(name, _TRUE), depth + 1)}")
-        return "{" + ",".join(pairs) + "}"
-
-    def _target(self, reference: str) -> Raw:
-        """Where a reference within the schema leads to; one that leads nowhere allows anything."""
-        target = self._root
-        for step in reference.removeprefix("#").split("/")[1:]:
-            target = self._open(target).get(step.replace("~1", "/").replace("~0", "~"), _TRUE)
-        return target if reference.startswith("#") else _TRUE
-
-    def _open(self, schema: Raw) -> Body:
-        if self._bytes_left > 0:
-            self._bytes_left -= len(bytes(schema))
-        return _fields(schema) if self._bytes_left > 0 else {}
 
 
 # --- how it is written ---------------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ class Presets:
         slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
         workspace = request.key.workspace_id
         version = await self._store.read(
-            lambda connection: _referred(connection, _existing(connection, workspace, slug), ref)
+            lambda connection: _referred(
+                connection, _existing(connection, workspace, slug), ref, request.params["version"]
+            )
         )
         return json_response({"data": _version(version)})
 
@@ -137,7 +139,7 @@ class Presets:
 
         def write(connection: Connection) -> Preset:
             preset = _existing(connection, workspace, slug)
-            version = _referred(connection, preset, ref)
+            version = _referred(connection, preset, ref, request.params["version"])
             return stored.designate(connection, preset.id, version.version, now=now)
 
         return _one(await self._store.write(write))
@@ -188,11 +190,11 @@ def _existing(connection: Connection, workspace_id: str, slug: str) -> Preset:
     return preset
 
 
-def _referred(connection: Connection, preset: Preset, ref: int | str) -> Version:
+def _referred(connection: Connection, preset: Preset, ref: int | str, written: str) -> Version:
     number = ref if isinstance(ref, int) else version_number(preset, ref)
     version = stored.get_version(connection, preset.id, number)
     if version is None:
-        raise RequestError("not_found", f"Preset {preset.slug} has no version {ref}")
+        raise RequestError("not_found", f"Preset {preset.slug} has no version {written}")
     return version
 
 

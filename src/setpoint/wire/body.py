@@ -131,6 +131,21 @@ def is_array(data: Raw) -> bool:
     return bytes(memoryview(data)[:1]) == b"["
 
 
+def as_object(data: Raw | None) -> Body:
+    """The members of a value that may be an object; of anything else none."""
+    return members(data) if data is not None and is_object(data) else {}
+
+
+def as_array(data: Raw | None) -> list[Raw]:
+    """The entries of a value that may be an array; of anything else none."""
+    return items(data) if data is not None and is_array(data) else []
+
+
+def as_text(data: Raw | None) -> str | None:
+    """The text of a value that may be a string, None of anything else."""
+    return str(value(data)) if data is not None and is_string(data) else None
+
+
 def join_strings(parts: list[Raw], separator: str = "") -> Raw:
     """One raw JSON string of several, their escapes untouched."""
     between = json.dumps(separator).encode()[1:-1]

@@ -15,6 +15,7 @@ from setpoint.protocols.chat.usage import read_usage, write_usage
 from setpoint.wire.body import (
     NULL,
     MalformedError,
+    as_text,
     is_array,
     is_null,
     is_object,
@@ -23,7 +24,6 @@ from setpoint.wire.body import (
     join,
     members,
     raw,
-    value,
 )
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def read_result(data: bytes) -> ChatResult:
 
 
 def _outcome(body: Body, choices: list[Body], messages: list[Body]) -> Outcome:
-    outcome = Outcome(upstream_id=text(body.get("id")), service_tier=text(body.get("service_tier")))
-    native = text(choices[0].get("finish_reason"))
+    outcome = Outcome(upstream_id=as_text(body.get("id")), service_tier=as_text(body.get("service_tier")))
+    native = as_text(choices[0].get("finish_reason"))
     if native is not None:
         outcome.finish_reason = normal_finish_reason(native)
-        outcome.native_finish_reason = text(choices[0].get("native_finish_reason")) or native
+        outcome.native_finish_reason = as_text(choices[0].get("native_finish_reason")) or native
     if "usage" in body and (counted := read_usage(body["usage"])):
         outcome.usage, outcome.provider_cost = counted
     for message in messages:
@@ -115,12 +115,12 @@ def _outcome(body: Body, choices: list[Body], messages: list[Body]) -> Outcome:
 
 def _fill_choice(choice: Body, new_call_id: Callable[[], str]) -> Raw:
     choice.setdefault("index", Raw(b"0"))
-    native = text(choice.get("finish_reason"))
+    native = as_text(choice.get("finish_reason"))
     choice["finish_reason"] = raw(normal_finish_reason(native)) if native is not None else NULL
     choice.setdefault("native_finish_reason", raw(native))
     choice.setdefault("logprobs", NULL)
     message = members(choice["message"])
-    if text(message.get("role")) != "assistant":
+    if as_text(message.get("role")) != "assistant":
         message["role"] = _ASSISTANT
     message.setdefault("content", NULL)
     message.setdefault("refusal", NULL)
@@ -133,7 +133,7 @@ def _fill_choice(choice: Body, new_call_id: Callable[[], str]) -> Raw:
 
 
 def _fill_call(call: Body, new_call_id: Callable[[], str]) -> Raw:
-    if not text(call.get("id")):
+    if not as_text(call.get("id")):
         call["id"] = raw(new_call_id())
     call.setdefault("type", _FUNCTION)
     if "function" in call:
@@ -154,11 +154,6 @@ def fill_function(data: Raw) -> Raw:
     else:
         return data
     return Raw(join(function))
-
-
-def text(data: Raw | None) -> str | None:
-    """A raw value's text, None when it is no string."""
-    return str(value(data)) if data is not None and is_string(data) else None
 
 
 def _array(entries: list[Raw]) -> Raw:

@@ -13,10 +13,10 @@ from msgspec import Raw
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
 from setpoint.protocols.chat.errors import read_error
-from setpoint.protocols.chat.result import fill_function, normal_finish_reason, text
+from setpoint.protocols.chat.result import fill_function, normal_finish_reason
 from setpoint.protocols.chat.usage import read_usage, write_usage
 from setpoint.protocols.failures import Reported
-from setpoint.wire.body import NULL, MalformedError, is_array, is_null, is_object, items, join, members, raw
+from setpoint.wire.body import NULL, MalformedError, as_text, is_array, is_null, is_object, items, join, members, raw
 from setpoint.wire.sse import DONE, Frame, data_frame
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ class ChatStream:
     def _note(self, chunk: Body) -> None:
         """Remember what the upstream says of its answer as a whole, once."""
         if self.outcome.upstream_id is None:
-            self.outcome.upstream_id = text(chunk.get("id"))
+            self.outcome.upstream_id = as_text(chunk.get("id"))
         if self.outcome.service_tier is None:
-            self.outcome.service_tier = text(chunk.get("service_tier"))
+            self.outcome.service_tier = as_text(chunk.get("service_tier"))
         if not self._created_known:
             self._created_known = True
             if bytes(chunk.get("created", b"")).isdigit():
@@ -171,7 +171,7 @@ class ChatStream:
         delta = members(delta_data) if is_object(delta_data) else {}
         self._delta(index, delta)
         choice["delta"] = Raw(join(delta))
-        native = text(choice.get("finish_reason"))
+        native = as_text(choice.get("finish_reason"))
         choice["finish_reason"] = raw(normal_finish_reason(native)) if native else NULL
         if native:
             self._finish(index, native, choice)
@@ -183,7 +183,7 @@ class ChatStream:
         if index not in self._open:
             self._open.add(index)
             delta["role"] = _ASSISTANT
-        elif "role" in delta and text(delta["role"]) != "assistant":
+        elif "role" in delta and as_text(delta["role"]) != "assistant":
             del delta["role"]
         for name in _CONTENT:
             content = bytes(delta.get(name, b"null"))
@@ -200,7 +200,7 @@ class ChatStream:
         index = bytes(call.setdefault("index", raw(position)))
         if (choice, index) not in self._calls:
             self._calls.add((choice, index))
-            if not text(call.get("id")):
+            if not as_text(call.get("id")):
                 call["id"] = raw(self._new_call_id())
             call.setdefault("type", _FUNCTION)
             if "function" in call:
@@ -217,4 +217,4 @@ class ChatStream:
             choice["native_finish_reason"] = raw(native)
         if self.outcome.finish_reason is None:
             self.outcome.finish_reason = normal_finish_reason(native)
-            self.outcome.native_finish_reason = text(choice["native_finish_reason"]) or native
+            self.outcome.native_finish_reason = as_text(choice["native_finish_reason"]) or native
