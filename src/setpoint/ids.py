@@ -23,8 +23,8 @@ def _word(dice: Random, length: int) -> str:
 
 
 def generation_id(now: datetime, dice: Random) -> str:
-    """A new generation id: `gen-<Unix seconds>-<20 letters and digits>`."""
-    return f"gen-{int(now.timestamp())}-{_word(dice, 20)}"
+    """A new generation id: `gen-<Unix seconds>-<20 hex digits>`."""
+    return f"gen-{int(now.timestamp())}-{dice.getrandbits(80):020x}"
 
 
 def tool_call_id(dice: Random) -> str:
