@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NoReturn, TypeVar
 
@@ -62,45 +63,38 @@ def join(body: Body) -> bytes:
 
 def members(data: bytes | Raw) -> Body:
     """The members of a JSON object inside a body that `split` has checked. Raises: `MalformedError`."""
-    try:
-        return _members.decode(data)
-    except RecursionError:
-        raise MalformedError("nested too deeply") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _slow_members(bytes(data))
+    return _decoded(_members.decode, _slow_members, data)
 
 
 def items(data: bytes | Raw) -> list[Raw]:
     """The entries of a JSON array inside a body that `split` has checked. Raises: `MalformedError`."""
-    try:
-        return _items.decode(data)
-    except RecursionError:
-        raise MalformedError("nested too deeply") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _slow_items(bytes(data))
+    return _decoded(_items.decode, _slow_items, data)
 
 
 def value(data: bytes | Raw) -> Any:
     """What a raw JSON value says, as plain Python values. Raises: `MalformedError`."""
-    try:
-        return _any.decode(data)
-    except RecursionError:
-        raise MalformedError("nested too deeply") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _slow_value(bytes(data))
+    return _decoded(_any.decode, _slow_value, data)
 
 
 def read(data: bytes | Raw, decoder: msgspec.json.Decoder[T]) -> T:
     """The value as the decoder's type. Raises: `MalformedError` when it does not fit."""
+
+    def slow(data: bytes) -> T:
+        try:
+            return msgspec.convert(_slow_value(data), decoder.type)
+        except msgspec.MsgspecError as error:
+            raise MalformedError(str(error)) from None
+
+    return _decoded(decoder.decode, slow, data)
+
+
+def _decoded(fast: Callable[[bytes | Raw], T], slow: Callable[[bytes], T], data: bytes | Raw) -> T:
     try:
-        return decoder.decode(data)
+        return fast(data)
     except RecursionError:
         raise MalformedError("nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        try:
-            return msgspec.convert(_slow_value(bytes(data)), decoder.type)
-        except msgspec.MsgspecError as error:
-            raise MalformedError(str(error)) from None
+        return slow(bytes(data))
 
 
 def raw(content: Any) -> Raw:
