@@ -154,7 +154,5 @@ class SnapshotHolder:
             return known
         present = {digest: row for digest, row in newer.items() if not row.deleted}
         gone = {digest: row.revision for digest, row in newer.items() if row.deleted}
-        for digest in present:
-            self._deleted.pop(digest, None)
         self._deleted.update(gone)
         return known.changed(present, gone)

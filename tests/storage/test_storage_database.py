@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +128,49 @@ def test_lock_that_is_let_go_in_time_is_won(database: Database, now: datetime) -
     add_user(database, "a", now)
     holder.join()
     assert user_ids(database) == ["a"]
+
+
+def test_turn_that_another_thread_keeps_is_unavailable_within_the_bound(database: Database, now: datetime) -> None:
+    impatient = Database.open(database.path, wait_s=WAIT_S)
+    writing, done = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        with impatient.write():
+            writing.set()
+            done.wait(BOUND_S)
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    writing.wait()
+    start = monotonic()
+    with pytest.raises(GatewayError) as caught:
+        add_user(impatient, "a", now)
+    assert monotonic() - start < BOUND_S / 2
+    done.set()
+    keeper.join()
+    assert caught.value.type == "unavailable"
+    add_user(impatient, "a", now)
+    impatient.close()
+
+
+def test_opening_waits_for_a_process_that_is_making_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "setpoint.db"
+    made = threading.Event()
+
+    def make() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            made.set()
+            sleep(0.3)
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    made.wait()
+    database = Database.open(path)
+    maker.join()
+    with database.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    database.close()
 
 
 def test_file_locked_against_readers_too_is_unavailable(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def test_only_what_has_changed_is_loaded_afterwards(
     save_key(database, owner, "k1", now)
     known = load(database).revision
     assert load_since(database, known) == (known, [], [])
+    earlier = load_since(database, known - 2)  # the last preset before the key, but not the one before that
+    assert [preset.slug for preset in earlier.presets] == ["c"]
     changed = capture("b")
     save_key(database, owner, "k2", now)
     with database.write() as connection:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +23,6 @@ from setpoint.storage.schema import HEAD, SchemaError, prepare
 from setpoint.storage.tables import metadata, revision
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from setpoint.records import Preset
 
 STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
@@ -133,6 +134,19 @@ def test_database_of_something_else_is_refused(bare: Database) -> None:
     with pytest.raises(SchemaError, match="not one of Setpoint's"):
         prepare(bare)
     assert set(tables_in(bare).tables) == {"songs"}
+
+
+def test_package_may_lie_where_the_path_has_a_percent_sign(tmp_path: Path, database_path: Path) -> None:
+    package = Path(upgrading.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "50% off" / "setpoint", ignore=shutil.ignore_patterns("__pycache__"))
+    program = (
+        "import sys; from pathlib import Path; from setpoint.storage.database import Database\n"
+        "from setpoint.storage.upgrading import upgrade\n"
+        "database = Database.open(Path(sys.argv[1])); upgrade(database); database.close()\n"
+        "assert '%' in sys.modules['setpoint'].__file__"
+    )
+    command = [sys.executable, "-c", program, str(database_path)]
+    subprocess.run(command, check=True, timeout=60, env=os.environ | {"PYTHONPATH": str(tmp_path / "50% off")})
 
 
 def test_path_may_hold_what_has_a_meaning_elsewhere(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from setpoint.cli.check import configuration
 from setpoint.errors import SetpointError
 from setpoint.server.serve import serve
 from setpoint.settings import ConfigError
+from setpoint.storage.schema import SchemaError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -36,7 +37,7 @@ def run(args: Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     try:
         serve(found.loaded.settings, found.catalog)
-    except SetpointError as error:
-        print(f"setpoint: cannot start: {error.message}", file=sys.stderr)
+    except (SetpointError, SchemaError) as error:
+        print(f"setpoint: cannot start: {error.__cause__ or error}", file=sys.stderr)
         return 1
     return 0

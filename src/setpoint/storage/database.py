@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 WAIT_S = 5.0
-"""How long a block waits for its turn before the storage counts as away, in seconds."""
+"""How long a block waits for other threads, and then as long again for other processes, in seconds."""
 
 _READERS = 16
 _LOG_RETRY_S = 0.02
@@ -109,18 +109,18 @@ class Database:
         What a durable write has committed survives a power cut; any other survives the end of this process only.
         """
         engine = self._durable if durable else self._quick
-        with self._my_turn() as deadline, _failures(), engine.connect() as connection:
-            _begin_write(connection, deadline)
+        with self._my_turn(), _failures(), engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
 
     @contextmanager
     def rebuild(self) -> Generator[Connection]:
         """A write that may take tables apart: what rows say of each other is checked at its end, not as it goes."""
-        with self._my_turn() as deadline, _failures(), self._durable.connect() as connection:
+        with self._my_turn(), _failures(), self._durable.connect() as connection:
             try:
                 connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
-                _begin_write(connection, deadline)
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
                 if broken:
@@ -151,7 +151,8 @@ class Database:
     def begin_log(self) -> None:
         """Switch the file to a write-ahead log, which it keeps from then on.
 
-        Two processes that do so at once are told that the file is locked without the usual wait, so the wait is here.
+        While another process writes, as one that does the same does, this is refused at once, without the engine's
+        own wait; so the wait is here.
         """
         deadline = monotonic() + self._wait_s
         with _failures(), self._durable.connect() as connection:
@@ -171,13 +172,12 @@ class Database:
             engine.dispose()
 
     @contextmanager
-    def _my_turn(self) -> Generator[float]:
-        """This thread's turn to write, with the moment until which it may still wait for other processes."""
-        deadline = monotonic() + self._wait_s
+    def _my_turn(self) -> Generator[None]:
+        """This thread's turn to write."""
         if not self._turn.acquire(timeout=self._wait_s):
             raise _away()
         try:
-            yield deadline
+            yield
         finally:
             self._turn.release()
 
@@ -201,12 +201,6 @@ def _engine(path: Path, wait_s: float, connections: int, *pragmas: str) -> Engin
 
     event.listen(engine, "connect", set_up)
     return engine
-
-
-def _begin_write(connection: Connection, deadline: float) -> None:
-    wait_ms = max(0, int((deadline - monotonic()) * 1000))
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait_ms}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

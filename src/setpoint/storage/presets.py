@@ -53,7 +53,9 @@ def list_presets(connection: Connection, workspace_id: str, *, offset: int, limi
     mine = presets.c.workspace_id == workspace_id
     # No two presets share a revision, so the order has no ties and pages do not overlap.
     newest_first = (presets.c.updated_at.desc(), presets.c.revision.desc())
-    page = select_presets().where(mine).order_by(*newest_first).offset(offset).limit(limit)
+    # The page is found in the index alone: what is skipped on the way is never read.
+    ids = sa.select(presets.c.id).where(mine).order_by(*newest_first).offset(offset).limit(limit)
+    page = select_presets().where(presets.c.id.in_(ids)).order_by(*newest_first)
     total = connection.execute(sa.select(sa.func.count()).select_from(presets).where(mine)).scalar_one()
     return [read_preset(row) for row in connection.execute(page)], total
 

@@ -28,7 +28,10 @@ def secret_key(data_dir: Path, configured: str | None) -> bytes:
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
-            return bytes.fromhex(path.read_text().strip())
+            secret = bytes.fromhex(path.read_text().strip())
+            if len(secret) < _BYTES:  # its making was cut short: anyone could guess the rest
+                raise ValueError("too short") from None
+            return secret
         with os.fdopen(handle, "w") as file:
             secret = os.urandom(_BYTES)
             file.write(secret.hex() + "\n")

@@ -67,7 +67,7 @@ class Store:
     def _commit(self, work: Callable[[Connection], T]) -> tuple[T, Loaded]:
         with self._database.write() as connection:
             result = work(connection)
-        with self._database.read() as connection:
+            # Read before the commit: what is committed must not be answered with an error because a read failed.
             return result, load_since(connection, self._snapshots.current.revision)
 
     def _apply(self, loaded: Loaded) -> None:

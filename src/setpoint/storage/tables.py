@@ -106,7 +106,7 @@ presets = Table(
         use_alter=True,
     ),
     Index(None, "revision"),
-    Index(None, "workspace_id", "updated_at"),
+    Index(None, "workspace_id", "updated_at", "revision"),
 )
 
 versions = Table(

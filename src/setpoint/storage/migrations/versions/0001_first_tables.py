@@ -89,7 +89,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("workspace_id", "slug", name=op.f("uq_presets_workspace_id_slug")),
     )
     op.create_index(op.f("ix_presets_revision"), "presets", ["revision"])
-    op.create_index(op.f("ix_presets_workspace_id_updated_at"), "presets", ["workspace_id", "updated_at"])
+    op.create_index(
+        op.f("ix_presets_workspace_id_updated_at_revision"), "presets", ["workspace_id", "updated_at", "revision"]
+    )
     op.create_table(
         "versions",
         sa.Column("id", sa.Text(), nullable=False),
