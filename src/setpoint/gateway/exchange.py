@@ -70,7 +70,7 @@ class Exchange:
         self.debug_frames: list[bytes] = []
         self._preset_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
-        self._attempt_started = 0.0
+        self._attempt_started: float | None = None  # while one is under way
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._record = record
@@ -103,9 +103,10 @@ class Exchange:
         self._end_attempt(error.upstream_status, error.type)
 
     def _end_attempt(self, status: int | None, error: str | None) -> None:
-        candidate = self.candidate
-        if candidate is None:
+        candidate, started = self.candidate, self._attempt_started
+        if candidate is None or started is None:
             return
+        self._attempt_started = None
         endpoint = candidate.endpoint
         self._attempts.append(
             Attempt(
@@ -117,7 +118,7 @@ class Exchange:
                 key_id=candidate.key.id if candidate.key else None,
                 status=status,
                 error=error,
-                latency_ms=_ms(time.monotonic() - self._attempt_started),
+                latency_ms=_ms(time.monotonic() - started),
             )
         )
 
@@ -133,8 +134,7 @@ class Exchange:
         self._finished = True
         if not self.routed:
             return
-        if status == "cancelled" and (not self._attempts or self.outcome is None):
-            self._end_attempt(None, "cancelled")
+        self._end_attempt(None, error.type if error else status)
         self._record(self._generation(status, error))
 
     def _generation(self, status: GenerationStatus, error: SetpointError | None) -> Generation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from setpoint.protocols.answer import Bill, Outcome
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from setpoint.canonical.usage import Usage
     from setpoint.records import Price
 
+# More digits than any price times any count can have, so that nothing is ever rounded.
+_EXACT = Context(prec=100)
+
 
 def cost(usage: Usage, price: Price | None) -> Cost | None:
     """What one answer cost, in US dollars; None when the price lacks a rate that the usage needs.
@@ -24,6 +27,11 @@ def cost(usage: Usage, price: Price | None) -> Cost | None:
     """
     if price is None or usage.estimated:
         return None
+    with localcontext(_EXACT):
+        return _cost(usage, price)
+
+
+def _cost(usage: Usage, price: Price) -> Cost | None:
     reasoning = usage.reasoning_tokens if price.internal_reasoning is not None else 0
     plain_input = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens - usage.input_audio_tokens
     prompt = _sum(

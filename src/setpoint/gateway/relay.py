@@ -154,8 +154,10 @@ class LiveStream:
         self._candidate = candidate
         self._answer = answer
         self._reader = FrameReader(max_event_bytes)
+        self._max_held_bytes = max_event_bytes
         self._held = b""
         self._broken: ProviderError | None = None
+        self._late_until: float | None = None
 
     async def first(self) -> None:
         """Read up to the first meaningful event. Raises: `ProviderError` when the stream ends or fails before it."""
@@ -166,6 +168,8 @@ class LiveStream:
             self._held += self._edit(piece)
             if self._broken is not None and not self.chat.meaningful:
                 raise self._broken
+            if len(self._held) > self._max_held_bytes:
+                raise ProviderError("provider_unavailable", "the provider's stream does not come to its answer")
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Whole events for the client, as many as have come at a time, up to the end of the stream.
@@ -211,10 +215,13 @@ class LiveStream:
         self._answer.abort()
 
     async def _next(self) -> bytes:
-        if not self.chat.done_seen:
+        """More of the stream. An answer that is complete is not undone by how its stream ends."""
+        if not self.chat.terminal:
             return await self._answer.read()
+        if self.chat.done_seen and self._late_until is None:
+            self._late_until = asyncio.get_running_loop().time() + _LATE_USAGE_S
         try:
-            async with asyncio.timeout(_LATE_USAGE_S):
+            async with asyncio.timeout_at(self._late_until):
                 return await self._answer.read()
         except (TimeoutError, ProviderError):
             return b""

@@ -19,6 +19,7 @@ RETRY_AFTER_CAP_S = 60
 """No provider may keep callers away for longer than this with one Retry-After, in seconds."""
 
 _MESSAGE_CHARACTERS = 1000
+_CODE_CHARACTERS = 100
 
 
 class Reported(NamedTuple):
@@ -111,7 +112,7 @@ def failure(
         message,
         retry=outcome.retry,
         permanent=outcome.permanent,
-        provider_code="insufficient_quota" if _is_quota(status, reported) else reported.code,
+        provider_code=_code(status, reported, secrets),
         upstream_status=status,
         raw=scrub(raw, secrets) if raw else None,
         availability=availability,
@@ -144,6 +145,12 @@ def _outcome(status: int, reported: Reported) -> _Outcome:
     if status >= 500 and by_word is _OVERLOADED:
         return _OVERLOADED
     return _BY_STATUS.get(status, _UNAVAILABLE)
+
+
+def _code(status: int, reported: Reported, secrets: Iterable[str]) -> str | None:
+    if _is_quota(status, reported):
+        return "insufficient_quota"
+    return scrub(reported.code or "", secrets)[:_CODE_CHARACTERS] or None
 
 
 def _message(status: int, outcome: _Outcome, reported: Reported, provider: str, secrets: Iterable[str]) -> str:

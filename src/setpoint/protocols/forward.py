@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw, Struct
 
 from setpoint.errors import RequestError
-from setpoint.wire.body import Body, is_array, is_null, is_object, is_string, items, join, members, raw, value
+from setpoint.wire.body import (
+    NULL,
+    Body,
+    as_array,
+    as_object,
+    as_text,
+    is_null,
+    is_string,
+    join,
+    members,
+    raw,
+    value,
+)
 
 if TYPE_CHECKING:
     from setpoint.records import Endpoint
@@ -44,12 +56,14 @@ _RULES: dict[Rule, tuple[str, ...]] = {
 RULES: dict[str, Rule] = {name: rule for rule, names in _RULES.items() for name in names}
 
 # Hints and labels whose absence changes no answer: left out without being named.
-_UNNAMED = frozenset({"metadata", "cache_control", "prompt_cache_key", "prompt_cache_options", "user"})
+_UNNAMED = frozenset({"metadata", "cache_control", "prompt_cache_key", "prompt_cache_options"})
 
 _REASONING = ("reasoning", "reasoning_effort", "include_reasoning")
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _TIERS = {b'"fast"': b'"priority"'}
-_EFFORTS = ((0.9, "xhigh"), (0.7, "high"), (0.4, "medium"), (0.15, "low"), (0.0, "minimal"))
+_SHARES = {"xhigh": 0.95, "high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
+"""Effort to the share of the output limit that it stands for."""
 
 
 class Lowered(Struct, frozen=True):
@@ -116,17 +130,16 @@ def _lower_stream(sent: Body, *, stream: bool) -> None:
     options = sent.pop("stream_options", None)
     if not stream:
         return
-    asked = members(options) if options is not None and is_object(options) else {}
+    asked = as_object(options)
     asked["include_usage"] = Raw(b"true")
     sent["stream"] = Raw(b"true")
     sent["stream_options"] = Raw(join(asked))
 
 
 def _lower_provider_options(sent: Body, body: Body, endpoint: Endpoint) -> None:
-    provider = body.get("provider")
-    if provider is None or "provider" not in endpoint.provider.takes:
+    if "provider" not in endpoint.provider.takes:
         return
-    options = members(provider).get("options")
+    options = as_object(body.get("provider")).get("options")
     if options is not None and not is_null(options):
         sent["provider"] = Raw(join({"options": options}))
 
@@ -141,41 +154,44 @@ def _lower_reasoning(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[st
         form = "object" if "reasoning" in endpoint.parameters else "effort"
     if form is None or not any(name in sent for name in _REASONING):
         return
+    if form == "object" and sent.keys().isdisjoint(_REASONING[1:]):  # as it came, byte for byte
+        return
     asked = _asked_reasoning(sent)
     for name in _REASONING:
         sent.pop(name, None)
     if form == "object":
-        sent["reasoning"] = raw(asked)
+        sent["reasoning"] = Raw(join(asked))
         return
     effort = _effort(asked, body)
     if effort is not None:
         sent["reasoning_effort"] = raw(effort)
     kept = {"effort", "enabled", "max_tokens"} if effort is not None else set[str]()
-    unsaid += [f"/reasoning/{name}" for name in asked if name not in kept and asked[name] is not None]
+    unsaid += [f"/reasoning/{name}" for name in asked if name not in kept and not is_null(asked[name])]
 
 
-def _asked_reasoning(sent: Body) -> dict[str, Any]:
+def _asked_reasoning(sent: Body) -> Body:
     """The three spellings of what the request asks of reasoning, as one object."""
-    asked: dict[str, Any] = dict(value(sent["reasoning"])) if "reasoning" in sent else {}
+    asked = as_object(sent.get("reasoning"))
     if "reasoning_effort" in sent:
-        asked["effort"] = value(sent["reasoning_effort"])
-    if "include_reasoning" in sent and not value(sent["include_reasoning"]):
-        asked.setdefault("exclude", True)
+        asked["effort"] = sent["reasoning_effort"]
+    if sent.get("include_reasoning") == _FALSE:
+        asked.setdefault("exclude", _TRUE)
     return asked
 
 
-def _effort(asked: dict[str, Any], body: Body) -> str | None:
+def _effort(asked: Body, body: Body) -> str | None:
     """The effort word nearest to what was asked, None when nothing was asked of it."""
-    if isinstance(asked.get("effort"), str):
-        return asked["effort"]
-    if asked.get("enabled") is False:
+    effort = as_text(asked.get("effort"))
+    if effort is not None:
+        return effort
+    if asked.get("enabled") == _FALSE:
         return "none"
-    budget = asked.get("max_tokens")
-    if budget is None:
-        return "medium" if asked.get("enabled") is True else None
+    budget = asked.get("max_tokens", NULL)
+    if is_null(budget):
+        return "medium" if asked.get("enabled") == _TRUE else None
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
-    share = float(budget) / float(value(limit)) if limit is not None else 0.5
-    return next(word for least, word in _EFFORTS if share >= least)
+    share = float(value(budget)) / float(value(limit)) if limit is not None else 0.5
+    return min(_SHARES, key=lambda word: abs(_SHARES[word] - share))
 
 
 # --- tools and plugins ---------------------------------------------------------------------------------------
@@ -185,21 +201,18 @@ _SHORTHANDS = ("web_search", "web_search_preview", "web_search_preview_2025_03_1
 
 def _lower_tools(sent: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
     """Leave out the tools that the endpoint cannot be told, and name them by their place in the merged list."""
-    data = sent.get("tools")
-    if data is None or not is_array(data):
-        return
-    entries = items(data)
     kept: list[Raw] = []
-    left_out: list[Any] = []
-    for position, tool in enumerate(entries):
-        if _is_sayable(members(tool), endpoint):
-            kept.append(tool)
+    left_out: list[Body] = []
+    for position, data in enumerate(as_array(sent.get("tools"))):
+        tool = members(data)
+        if _is_sayable(tool, endpoint):
+            kept.append(data)
         else:
-            left_out.append(value(tool))
+            left_out.append(tool)
             unsaid.append(f"/tools/{position}")
     if not left_out:
         return
-    _refuse_forced(value(sent["tool_choice"]) if "tool_choice" in sent else None, left_out, none_left=not kept)
+    _refuse_forced(sent.get("tool_choice"), left_out, none_left=not kept)
     if kept:
         sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in kept) + b"]")
     else:
@@ -208,22 +221,20 @@ def _lower_tools(sent: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
 
 
 def _is_sayable(tool: Body, endpoint: Endpoint) -> bool:
-    kind = value(tool["type"]) if "type" in tool else None
+    kind = as_text(tool.get("type")) or ""
     if kind == "function" and "function" in tool:
         return True
     if kind == "custom" and "custom" in tool:
         return True
-    server_tool = isinstance(kind, str) and (kind.startswith("openrouter:") or kind in _SHORTHANDS)
+    server_tool = kind.startswith("openrouter:") or kind in _SHORTHANDS
     return server_tool and endpoint.provider.server_tools
 
 
-def _refuse_forced(choice: Any, left_out: list[Any], *, none_left: bool) -> None:
+def _refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool) -> None:
     """A tool that must be called and cannot be said is an error, never an answer without it."""
-    forced: Any = None
-    if isinstance(choice, dict):
-        named = cast("dict[str, Any]", choice)
-        forced = next((tool for tool in left_out if _names(named, tool)), None)
-    elif choice == "required" and none_left:
+    named = as_object(choice)
+    forced = next((tool for tool in left_out if named and _names(named, tool)), None)
+    if as_text(choice) == "required" and none_left:
         forced = left_out[0]
     if forced is not None:
         name = _tool_name(forced)
@@ -234,24 +245,20 @@ def _refuse_forced(choice: Any, left_out: list[Any], *, none_left: bool) -> None
         )
 
 
-def _names(choice: dict[str, Any], tool: Any) -> bool:
-    kind: Any = choice.get("type")
+def _names(choice: Body, tool: Body) -> bool:
+    kind, other = as_text(choice.get("type")), as_text(tool.get("type"))
     if kind in ("function", "custom"):
-        inner: Any = choice.get(kind) or {}
-        return inner.get("name") == _tool_name(tool)
+        return as_text(as_object(choice.get(kind)).get("name")) == _tool_name(tool)
     shorthands = (*_SHORTHANDS, "openrouter:web_search")
-    return kind == tool.get("type") or (kind in shorthands and tool.get("type") in shorthands)
+    return kind == other or (kind in shorthands and other in shorthands)
 
 
-def _tool_name(tool: Any) -> str:
-    inner = tool.get("function") or tool.get("custom") or tool
-    return str(inner.get("name") or tool.get("type"))
+def _tool_name(tool: Body) -> str:
+    inner = as_object(tool.get("function")) or as_object(tool.get("custom")) or tool
+    return as_text(inner.get("name")) or as_text(tool.get("type")) or ""
 
 
 def _plugins(body: Body) -> list[str]:
     """Pointers to the plugins that were asked for: none is run here."""
-    data = body.get("plugins")
-    if data is None or not is_array(data):
-        return []
-    enabled = (value(plugin).get("enabled") is not False for plugin in items(data))
+    enabled = (as_object(plugin).get("enabled") != _FALSE for plugin in as_array(body.get("plugins")))
     return [f"/plugins/{position}" for position, asked in enumerate(enabled) if asked]

@@ -155,6 +155,7 @@ class _HttpAnswer:
         self._max_bytes = max_bytes
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): text for name, text in response.headers.items()}
+        _fail_with_connection(response)
         self._unpack = _unpacker(self.headers.get("content-encoding", "identity").strip().lower(), response)
 
     async def read(self) -> bytes:
@@ -184,6 +185,27 @@ class _HttpAnswer:
 
     def abort(self) -> None:
         self._response.close()
+
+
+def _fail_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Have a body that is not complete fail when its connection is lost.
+
+    At a broken transfer coding the library (aiohttp 3.14) closes the connection, stops the read timeout, and tells
+    whoever waits for more of the body nothing: they would wait for ever.
+    """
+    connection, body = response.connection, response.content
+    closed = connection.protocol.closed if connection is not None and connection.protocol is not None else None
+    if closed is None:
+        return
+
+    def fail(ended: asyncio.Future[None]) -> None:
+        if not ended.cancelled():
+            ended.exception()  # whoever does not look at it is warned about
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
+
+    closed.add_done_callback(fail)
+    body.on_eof(lambda: closed.remove_done_callback(fail))
 
 
 def _unpacker(encoding: str, response: aiohttp.ClientResponse) -> _Unpack:

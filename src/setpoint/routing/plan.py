@@ -58,7 +58,9 @@ def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dial
             dialect = _dialect(endpoint, dialects)
             if dialect is not None:
                 keys: tuple[ProviderKey | None, ...] = endpoint.provider.keys or (None,)
-                candidates += [Candidate(model, endpoint, key, dialect) for key in keys]
+                found = (Candidate(model, endpoint, key, dialect) for key in keys)
+                # A model may be named twice, once by an alias or with a variant.
+                candidates += [one for one in found if one not in candidates]
     if not candidates:
         raise _no_endpoints(models, preferences, catalog)
     return Plan(tuple(candidates), tuple(unmet))
@@ -70,6 +72,7 @@ class Route:
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self._left = list(candidates)
         self._current: Candidate | None = None
+        self._repeated = False
 
     def next(self, failure: ProviderError | None) -> Candidate | None:
         """The next candidate, None when there is none that may be tried. `failure` is that of the last one."""
@@ -78,15 +81,25 @@ class Route:
             match failure.retry:
                 case "stop":
                     self._left = []
-                case "same":
+                case "same" if not self._repeated:
+                    self._repeated = True
                     return current
                 case "next_model":
-                    self._left = [other for other in self._left if other.model.id != current.model.id]
-                case "next_endpoint":
+                    self._left = [other for other in self._left if _is_worth_it(other, current, failure)]
+                case _:
                     if failure.upstream_status not in _KEY_STATUSES:
                         self._left = [other for other in self._left if other.endpoint is not current.endpoint]
         self._current = self._left.pop(0) if self._left else None
+        self._repeated = False
         return self._current
+
+
+def _is_worth_it(other: Candidate, failed: Candidate, failure: ProviderError) -> bool:
+    """Whether a candidate may do better where another of its model would not: one with more room for a long prompt."""
+    if other.model.id != failed.model.id:
+        return True
+    room, needed = other.endpoint.context_length, failed.endpoint.context_length
+    return failure.type == "context_length_exceeded" and room is not None and needed is not None and room > needed
 
 
 def _dialect(endpoint: Endpoint, dialects: Sequence[Dialect]) -> Dialect | None:

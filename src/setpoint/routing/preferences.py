@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 
-class Preferences(Struct, frozen=True):
-    """Provider slugs or display names, as the caller wrote them; None where the caller did not say."""
-
+class _Said(Struct, frozen=True):
     order: tuple[str, ...] | None = None
     only: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     allow_fallbacks: bool | None = None
+
+
+class Preferences(_Said, frozen=True):
+    """Provider slugs or display names, as the caller wrote them; None where the caller did not say."""
+
     not_honoured: tuple[str, ...] = ()
 
 
 _NONE = Preferences()
-_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks"})
-_decoder = msgspec.json.Decoder(Preferences)
+_HONOURED = frozenset(_Said.__struct_fields__)
+_decoder = msgspec.json.Decoder(_Said)
 
 
 def read_preferences(body: Body) -> Preferences:
@@ -39,7 +42,8 @@ def read_preferences(body: Body) -> Preferences:
         return Preferences(not_honoured=others) if others else _NONE
     asked = {name: content for name, content in members(provider).items() if not is_null(content)}
     unmet = tuple(f"/provider/{name}" for name in asked if name not in _HONOURED)
-    return msgspec.structs.replace(read(provider, _decoder), not_honoured=unmet + others)
+    said = read(provider, _decoder)
+    return Preferences(said.order, said.only, said.ignore, said.allow_fallbacks, unmet + others)
 
 
 def matches(entry: str, endpoint: Endpoint) -> bool:

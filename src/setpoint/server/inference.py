@@ -113,15 +113,17 @@ class Inference:
         await send_response(request.send, response)
 
     async def _stream(self, request: Request, exchange: Exchange) -> None:
-        out = EventStream(request.send, commit_s=self._times.commit_s, keep_alive_s=self._times.keep_alive_s)
-        out.headers = _headers(exchange)
+        out = EventStream(
+            request.send,
+            lambda: _headers(exchange),
+            commit_s=self._times.commit_s,
+            keep_alive_s=self._times.keep_alive_s,
+        )
         live: LiveStream | None = None
         try:
             answer = await self._pipeline.answer(exchange, chat)
             if isinstance(answer, LiveStream):
                 live = answer
-                if not out.started:
-                    out.headers = _headers(exchange)
                 await self._events(exchange, live, out)
         except SetpointError as error:
             await self._fail(request, exchange, out, error)

@@ -76,8 +76,8 @@ class _Text(logging.Formatter):
 
 
 def _word(content: Any) -> str:
-    text = str(content)
-    return text if text.isascii() and text.isprintable() and " " not in text else json.dumps(text[:_WORD_CHARACTERS])
+    text = str(content)[:_WORD_CHARACTERS]
+    return text if text.isascii() and text.isprintable() and " " not in text else json.dumps(text)
 
 
 def _plain(message: str) -> str:

@@ -199,11 +199,17 @@ def _referred(connection: Connection, preset: Preset, ref: int | str, written: s
 
 
 def _refuse_unsupported(request: Request) -> None:
-    """A query that asks for what a create cannot do yet must not be taken for a plain create."""
+    """A creation that asks for what cannot be done yet must not be taken for a plain one."""
     query = request.query()
-    if flag(query, "dry_run", default=False) or not flag(query, "designate", default=True) or "message" in query:
-        name = next(name for name in ("dry_run", "designate", "message") if name in query)
-        raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
+    asked = {
+        "dry_run": flag(query, "dry_run", default=False),
+        "designate": not flag(query, "designate", default=True),
+        "message": "message" in query,
+        "Idempotency-Key": request.header(b"idempotency-key") is not None,
+    }
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
     _refuse_conditions(request)
 
 

@@ -15,7 +15,7 @@ from setpoint.protocols.chat.errors import write_error
 from setpoint.wire.sse import KEEP_ALIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from setpoint.server.request import Send
 
@@ -91,18 +91,21 @@ class EventStream:
     """The writer of one event stream.
 
     The status goes out with the first event, or after `commit_s` without one, with a comment; a comment follows after
-    every `keep_alive_s` of silence. Times are in seconds. One timer does both; it is idle while events flow.
+    every `keep_alive_s` of silence. Times are in seconds. `headers` is asked for when the status goes out. One timer
+    does both; it is idle while events flow.
     """
 
-    def __init__(self, send: Send, *, commit_s: float, keep_alive_s: float) -> None:
+    def __init__(
+        self, send: Send, headers: Callable[[], Mapping[str, str]], *, commit_s: float, keep_alive_s: float
+    ) -> None:
         self._send = send
+        self._headers = headers
         self._keep_alive_s = keep_alive_s
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._timer = self._loop.call_later(commit_s, self._beat)
         self._beating: asyncio.Task[None] | None = None
         self._ended = False
-        self.headers: dict[str, str] = {}
         self.started = False
 
     async def write(self, data: bytes) -> None:
@@ -130,9 +133,12 @@ class EventStream:
             (b"content-type", b"text/event-stream"),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
-            *_encoded(tuple(self.headers.items())),
+            *_encoded(tuple(self._headers().items())),
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        if not self._ended:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._keep_alive_s, self._beat)
 
     def _beat(self) -> None:
         silence = self._loop.time() - self._last

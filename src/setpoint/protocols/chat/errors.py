@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Raw
 
 from setpoint.protocols.failures import Reported
-from setpoint.wire.body import MalformedError, is_null, is_object, is_string, join, members, raw, value
+from setpoint.wire.body import MalformedError, is_null, is_object, is_string, join, raw, split, value
 
 if TYPE_CHECKING:
     from setpoint.errors import SetpointError
@@ -23,7 +22,7 @@ _SERVER_MESSAGE = "Internal Server Error"
 def read_error(data: bytes) -> Reported | None:
     """What the `error` member of an upstream's JSON body reports, None when the body has none."""
     try:
-        error = members(data).get("error")
+        error = split(data).get("error")
         if error is None or is_null(error):
             return None
         if is_string(error):
@@ -60,7 +59,7 @@ def error_object(error: SetpointError) -> dict[str, Any]:
 
 def write_error(error: SetpointError) -> bytes:
     """The JSON body of an error answer."""
-    return msgspec.json.encode({"error": error_object(error), "user_id": None, "openrouter_metadata": None})
+    return bytes(raw({"error": error_object(error), "user_id": None, "openrouter_metadata": None}))
 
 
 def write_stream_error(error: SetpointError, stamp: Stamp) -> bytes:

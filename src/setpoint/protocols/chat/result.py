@@ -5,18 +5,19 @@ Below the top level nothing is touched but the usage and the keys that clients n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
 
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
-from setpoint.protocols.chat.usage import read_usage, write_usage
+from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
+    Body,
     MalformedError,
+    as_array,
     as_text,
-    is_array,
     is_null,
     is_object,
     is_string,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setpoint.protocols.answer import Bill, Stamp
-    from setpoint.wire.body import Body
 
 _FUNCTION = Raw(b'"function"')
 _ASSISTANT = Raw(b'"assistant"')
@@ -54,10 +54,16 @@ def normal_finish_reason(native: str) -> str:
     return word if word in FINISH_REASONS else _FINISH_WORDS.get(word, "stop")
 
 
+class _Choice(NamedTuple):
+    body: Body
+    message: Body
+    calls: list[Body]
+
+
 class ChatResult:
     """One answer that is not streamed. `outcome` is what it says of itself."""
 
-    def __init__(self, body: Body, choices: list[Body], outcome: Outcome) -> None:
+    def __init__(self, body: Body, choices: list[_Choice], outcome: Outcome) -> None:
         self._body = body
         self._choices = choices
         self.outcome = outcome
@@ -68,13 +74,11 @@ class ChatResult:
         stamped: Body = {
             "id": raw(stamp.id),
             "object": Raw(b'"chat.completion"'),
-            "created": body.get("created", NULL),
+            "created": created_at(body) or raw(stamp.created),
             "model": raw(stamp.model),
             "provider": raw(stamp.provider),
             "system_fingerprint": body.get("system_fingerprint", NULL),
         }
-        if is_null(stamped["created"]):
-            stamped["created"] = raw(stamp.created)
         for name, content in body.items():
             if name not in stamped:
                 stamped[name] = content
@@ -90,44 +94,46 @@ def read_result(data: bytes) -> ChatResult:
     """
     try:
         body = members(data)
-        choices = [members(choice) for choice in items(body["choices"])]
-        messages = [members(choice["message"]) for choice in choices]
+        choices = [_read_choice(members(choice)) for choice in items(body["choices"])]
         if not choices:
             raise MalformedError
-        return ChatResult(body, choices, _outcome(body, choices, messages))
+        return ChatResult(body, choices, _outcome(body, choices))
     except (MalformedError, KeyError) as error:
         raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
 
 
-def _outcome(body: Body, choices: list[Body], messages: list[Body]) -> Outcome:
+def _read_choice(choice: Body) -> _Choice:
+    message = members(choice["message"])
+    return _Choice(choice, message, [members(call) for call in as_array(message.get("tool_calls"))])
+
+
+def _outcome(body: Body, choices: list[_Choice]) -> Outcome:
     outcome = Outcome(upstream_id=as_text(body.get("id")), service_tier=as_text(body.get("service_tier")))
-    native = as_text(choices[0].get("finish_reason"))
+    first = choices[0].body
+    native = as_text(first.get("finish_reason"))
     if native is not None:
         outcome.finish_reason = normal_finish_reason(native)
-        outcome.native_finish_reason = as_text(choices[0].get("native_finish_reason")) or native
+        outcome.native_finish_reason = as_text(first.get("native_finish_reason")) or native
     if "usage" in body and (counted := read_usage(body["usage"])):
         outcome.usage, outcome.provider_cost = counted
-    for message in messages:
-        for name in ("content", "reasoning", "reasoning_content", "tool_calls"):
-            outcome.output_bytes += len(bytes(message[name])) - 2 if name in message else 0
+    outcome.output_bytes = sum(said_bytes(choice.message) for choice in choices)
     return outcome
 
 
-def _fill_choice(choice: Body, new_call_id: Callable[[], str]) -> Raw:
-    choice.setdefault("index", Raw(b"0"))
+def _fill_choice(parts: _Choice, new_call_id: Callable[[], str]) -> Raw:
+    choice, message, calls = parts
+    fill(choice, "index", Raw(b"0"))
     native = as_text(choice.get("finish_reason"))
     choice["finish_reason"] = raw(normal_finish_reason(native)) if native is not None else NULL
     choice.setdefault("native_finish_reason", raw(native))
     choice.setdefault("logprobs", NULL)
-    message = members(choice["message"])
     if as_text(message.get("role")) != "assistant":
         message["role"] = _ASSISTANT
     message.setdefault("content", NULL)
     message.setdefault("refusal", NULL)
     message.setdefault("reasoning", NULL)
-    calls = message.get("tool_calls")
-    if calls is not None and is_array(calls):
-        message["tool_calls"] = _array([_fill_call(members(call), new_call_id) for call in items(calls)])
+    if calls:
+        message["tool_calls"] = _array([_fill_call(call, new_call_id) for call in calls])
     choice["message"] = Raw(join(message))
     return Raw(join(choice))
 
@@ -135,10 +141,22 @@ def _fill_choice(choice: Body, new_call_id: Callable[[], str]) -> Raw:
 def _fill_call(call: Body, new_call_id: Callable[[], str]) -> Raw:
     if not as_text(call.get("id")):
         call["id"] = raw(new_call_id())
-    call.setdefault("type", _FUNCTION)
+    fill(call, "type", _FUNCTION)
     if "function" in call:
         call["function"] = fill_function(call["function"])
     return Raw(join(call))
+
+
+def fill(body: Body, name: str, content: Raw) -> None:
+    """Put a member where it is missing or null."""
+    if is_null(body.get(name, NULL)):
+        body[name] = content
+
+
+def created_at(body: Body) -> Raw | None:
+    """When the upstream says its answer was made, in Unix seconds, None when it does not; some write 0 for that."""
+    created = body.get("created", NULL)
+    return created if bytes(created).isdigit() and created != Raw(b"0") else None
 
 
 def fill_function(data: Raw) -> Raw:

@@ -13,10 +13,10 @@ from msgspec import Raw
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
 from setpoint.protocols.chat.errors import read_error
-from setpoint.protocols.chat.result import fill_function, normal_finish_reason
-from setpoint.protocols.chat.usage import read_usage, write_usage
+from setpoint.protocols.chat.result import created_at, fill, fill_function, normal_finish_reason
+from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
 from setpoint.protocols.failures import Reported
-from setpoint.wire.body import NULL, MalformedError, as_text, is_array, is_null, is_object, items, join, members, raw
+from setpoint.wire.body import NULL, MalformedError, as_array, as_object, as_text, is_null, join, members, raw, split
 from setpoint.wire.sse import DONE, Frame, data_frame
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _CONTENT = (
     "images",
     "annotations",
 )
-_COUNTED = frozenset({"content", "reasoning", "reasoning_content", "refusal", "tool_calls"})
 
 
 def write_debug(stamp: Stamp, upstream_body: Raw) -> bytes:
@@ -118,11 +117,17 @@ class ChatStream:
             self._done_seen = True
             return b""
         try:
-            chunk = members(frame.data)
+            chunk = split(frame.data)
+            if self._done_seen:  # of what comes behind the end only a usage that has not come yet counts
+                if not self.done:
+                    self._count(chunk)
+                return b""
             if frame.event == b"error" or not is_null(chunk.get("error", NULL)):
                 raise StreamFailedError(read_error(frame.data) or Reported())
             return self._chunk(chunk)
         except MalformedError as error:
+            if self._done_seen:
+                return b""
             raise ProviderError("provider_unavailable", "the provider sent a malformed event") from error
 
     def end(self, bill: Bill) -> bytes:
@@ -130,17 +135,18 @@ class ChatStream:
         chunk = {**self._head, "choices": Raw(b"[]"), "usage": write_usage(self._usage, bill)}
         return data_frame(join(chunk)) + DONE
 
-    def _chunk(self, chunk: Body) -> bytes:
+    def _count(self, chunk: Body) -> None:
+        """Take the usage out of a chunk. The last one that counts anything stands for the whole answer."""
         usage = chunk.pop("usage", None)
         if usage is not None and (counted := read_usage(usage)):
             self._usage = usage
             self.outcome.usage, cost = counted
             self.outcome.provider_cost = cost if cost is not None else self.outcome.provider_cost
-        if self._done_seen:
-            return b""
+
+    def _chunk(self, chunk: Body) -> bytes:
+        self._count(chunk)
         self._note(chunk)
-        data = chunk.get("choices")
-        entries = items(data) if data is not None and is_array(data) else []
+        entries = as_array(chunk.get("choices"))
         choices = [edited for entry in entries if (edited := self._choice(members(entry))) is not None]
         extra = chunk.keys() - self._head.keys() - {"choices", "system_fingerprint", "service_tier"}
         if not choices and not extra:
@@ -153,22 +159,21 @@ class ChatStream:
 
     def _note(self, chunk: Body) -> None:
         """Remember what the upstream says of its answer as a whole, once."""
-        if self.outcome.upstream_id is None:
+        if not self.outcome.upstream_id:
             self.outcome.upstream_id = as_text(chunk.get("id"))
         if self.outcome.service_tier is None:
             self.outcome.service_tier = as_text(chunk.get("service_tier"))
         if not self._created_known:
             self._created_known = True
-            if bytes(chunk.get("created", b"")).isdigit():
-                self._head["created"] = chunk["created"]
+            self._head["created"] = created_at(chunk) or self._head["created"]
 
     def _choice(self, choice: Body) -> bytes | None:
         """One choice of a chunk for the client, None when it has finished already."""
-        index = bytes(choice.setdefault("index", Raw(b"0")))
+        fill(choice, "index", Raw(b"0"))
+        index = bytes(choice["index"])
         if index in self._finished:
             return None
-        delta_data = choice.get("delta", NULL)
-        delta = members(delta_data) if is_object(delta_data) else {}
+        delta = as_object(choice.get("delta"))
         self._delta(index, delta)
         choice["delta"] = Raw(join(delta))
         native = as_text(choice.get("finish_reason"))
@@ -185,24 +190,21 @@ class ChatStream:
             delta["role"] = _ASSISTANT
         elif "role" in delta and as_text(delta["role"]) != "assistant":
             del delta["role"]
-        for name in _CONTENT:
-            content = bytes(delta.get(name, b"null"))
-            if content not in _EMPTY:
-                self.meaningful = True
-                if name in _COUNTED:
-                    self.outcome.output_bytes += len(content) - 2
-        calls = delta.get("tool_calls")
-        if calls is not None and is_array(calls):
-            edited = [self._call(index, position, members(call)) for position, call in enumerate(items(calls))]
+        if any(bytes(delta[name]) not in _EMPTY for name in _CONTENT if name in delta):
+            self.meaningful = True
+            self.outcome.output_bytes += said_bytes(delta)
+        if calls := as_array(delta.get("tool_calls")):
+            edited = [self._call(index, position, members(call)) for position, call in enumerate(calls)]
             delta["tool_calls"] = Raw(b"[" + b",".join(edited) + b"]")
 
     def _call(self, choice: bytes, position: int, call: Body) -> bytes:
-        index = bytes(call.setdefault("index", raw(position)))
+        fill(call, "index", raw(position))
+        index = bytes(call["index"])
         if (choice, index) not in self._calls:
             self._calls.add((choice, index))
             if not as_text(call.get("id")):
                 call["id"] = raw(self._new_call_id())
-            call.setdefault("type", _FUNCTION)
+            fill(call, "type", _FUNCTION)
             if "function" in call:
                 call["function"] = fill_function(call["function"])
         return join(call)

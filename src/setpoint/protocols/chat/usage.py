@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
-from setpoint.wire.body import is_array, is_object, is_string, items, join, members, raw, value
+from setpoint.protocols.base import read_text
+from setpoint.wire.body import as_array, as_object, as_text, is_object, is_string, join, members, raw, value
 
 if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill
     from setpoint.wire.body import Body
 
 _COUNT_DIGITS = 15
+_MONEY_CHARACTERS = 64
+_MONEY_PLACES = 40
+
+# Where a message or a delta says something in words, beside its tool calls.
+_TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 
 # Tokens that a media part counts for in our own estimates.
 _MEDIA_TOKENS = {"image_url": 1_600, "file": 3_000, "input_audio": 1_000, "video_url": 10_000, "input_video": 10_000}
@@ -50,8 +56,7 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     usage = bill.usage
     body["prompt_tokens"] = raw(usage.input_tokens)
     body["completion_tokens"] = raw(usage.output_tokens)
-    if _count(body, "total_tokens") < usage.total_tokens:
-        body["total_tokens"] = raw(usage.total_tokens)
+    body["total_tokens"] = raw(max(_count(body, "total_tokens"), usage.total_tokens))
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         details = _details(body, name)
         body.pop(name, None)
@@ -77,8 +82,8 @@ def money(amount: Decimal | None) -> Raw:
     """An amount as a JSON number with all of its digits, `null` when unknown."""
     if amount is None:
         return Raw(b"null")
-    text = format(amount.normalize(), "f") if amount else "0"
-    return Raw(text.encode())
+    text = format(amount, "f") if amount else "0"
+    return Raw((text.rstrip("0").rstrip(".") if "." in text else text).encode())
 
 
 def estimate(request: Body, output_bytes: int) -> Usage:
@@ -86,25 +91,29 @@ def estimate(request: Body, output_bytes: int) -> Usage:
     return Usage(input_tokens=_estimate_input(request), output_tokens=estimated_tokens(output_bytes), estimated=True)
 
 
+def said_bytes(message: Body) -> int:
+    """The UTF-8 bytes of what a message or a delta says: its texts, and which functions it calls with what."""
+    said = sum(_text_bytes(read_text(message[name])) for name in _TEXTS if name in message)
+    for call in as_array(message.get("tool_calls")):
+        function = as_object(as_object(call).get("function"))
+        said += _text_bytes(function.get("name")) + _text_bytes(function.get("arguments"))
+    return said
+
+
 def _estimate_input(request: Body) -> int:
-    messages = request.get("messages")
-    if messages is None:
+    said = media = 0
+    for message in map(as_object, as_array(request.get("messages"))):
+        said += said_bytes(message)
+        for part in map(as_object, as_array(message.get("content"))):
+            media += _MEDIA_TOKENS.get(as_text(part.get("type")) or "", 0)
+    return estimated_tokens(said) + media
+
+
+def _text_bytes(data: Raw | None) -> int:
+    if data is None or not is_string(data):
         return 0
-    text_bytes = media = 0
-    for message in items(messages):
-        content = members(message).get("content", Raw(b"null"))
-        if is_string(content):
-            text_bytes += _text_bytes(content)
-        elif is_array(content):
-            for part in map(members, items(content)):
-                text_bytes += _text_bytes(part["text"]) if "text" in part else 0
-                media += _MEDIA_TOKENS.get(str(value(part.get("type", Raw(b"null")))), 0)
-    return estimated_tokens(text_bytes) + media
-
-
-def _text_bytes(data: Raw) -> int:
-    text = value(data)
-    return len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else 0
+    written = bytes(data)
+    return len(written) - 2 if b"\\" not in written else len(value(data).encode("utf-8", "surrogatepass"))
 
 
 def _details(body: Body, name: str) -> Body:
@@ -121,10 +130,12 @@ def _count(body: Body, name: str) -> int:
 
 
 def _money(data: Raw | None) -> Decimal | None:
-    if data is None:
+    """An amount of dollars; what is none, or would fill a page when written out, is not known."""
+    if data is None or len(memoryview(data)) > _MONEY_CHARACTERS:
         return None
     try:
         amount = Decimal(bytes(data).decode())
     except (InvalidOperation, UnicodeDecodeError):
         return None
-    return amount if amount.is_finite() and 0 <= amount < 1_000_000 else None
+    sensible = amount.is_finite() and 0 <= amount < 1_000_000 and amount.adjusted() >= -_MONEY_PLACES
+    return amount if sensible else None
