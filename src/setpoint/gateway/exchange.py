@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from msgspec import Raw
+
     from setpoint.errors import ProviderError, SetpointError
     from setpoint.presets.merge import Resolved
-    from setpoint.protocols.answer import Bill, Outcome
+    from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.records import Dialect, GenerationStatus, Key, Preset, Version
     from setpoint.routing.plan import Candidate
     from setpoint.wire.body import Body
@@ -56,6 +58,7 @@ class Exchange:
         self.created_at = created_at
         self.created = int(created_at.timestamp())
         self.stream = bytes(body.get("stream", b"false")) == b"true"
+        self.abandoned = False  # the client has gone
         self.requested_model: str | None = None
         self.preset: Preset | None = None
         self.version: Version | None = None
@@ -67,7 +70,7 @@ class Exchange:
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
         self.failures: list[tuple[str, ProviderError]] = []
-        self.debug_frames: list[bytes] = []
+        self.debug_bodies: list[tuple[Stamp, Raw]] = []
         self._preset_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
         self._attempt_started: float | None = None  # while one is under way

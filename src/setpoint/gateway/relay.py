@@ -12,7 +12,7 @@ from setpoint.gateway.meter import bill
 from setpoint.protocols.answer import Stamp
 from setpoint.protocols.chat.errors import read_error
 from setpoint.protocols.chat.result import read_result
-from setpoint.protocols.chat.stream import ChatStream, StreamFailedError, write_debug
+from setpoint.protocols.chat.stream import ChatStream, StreamFailedError
 from setpoint.protocols.chat.usage import estimate
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import Reported, failure, reported_status
@@ -75,7 +75,7 @@ class Relay:
         client = self._echo if candidate.endpoint.provider.builtin else self._client
         if exchange.stream:
             if wants_echo(exchange.body):
-                exchange.debug_frames.append(write_debug(_stamp(exchange, candidate), redacted(body)))
+                exchange.debug_bodies.append((_stamp(exchange, candidate), redacted(body)))
             return await self._stream(exchange, candidate, client, request)
         return await self._whole(exchange, candidate, client, request)
 

@@ -204,8 +204,11 @@ def _fail_with_connection(response: aiohttp.ClientResponse) -> None:
         if not body.is_eof() and body.exception() is None:
             body.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
 
+    def forget() -> None:
+        closed.remove_done_callback(fail)
+
     closed.add_done_callback(fail)
-    body.on_eof(lambda: closed.remove_done_callback(fail))
+    body.on_eof(forget)
 
 
 def _unpacker(encoding: str, response: aiohttp.ClientResponse) -> _Unpack:

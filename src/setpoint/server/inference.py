@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from setpoint.errors import SetpointError
+from setpoint.errors import GatewayError, ProviderError, SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.relay import LiveStream
 from setpoint.protocols import chat
 from setpoint.protocols.answer import Stamp
 from setpoint.protocols.chat.errors import write_stream_error
+from setpoint.protocols.chat.stream import write_debug
 from setpoint.server.respond import EventStream, Response, error_response, header_text, send_response, unforeseen
 from setpoint.wire.body import raw
 from setpoint.wire.sse import DONE, data_frame
@@ -82,20 +83,18 @@ class Inference:
     async def _while_connected(self, request: Request, exchange: Exchange) -> None:
         """Answer, and stop at once when the client goes away: its upstream call is cancelled with this task."""
         task = asyncio.current_task()
-        gone = False
 
         def leave() -> None:
-            nonlocal gone
-            gone = True
+            exchange.abandoned = True
             if task is not None:
                 task.cancel()
 
         try:
             with request.watched(leave):
                 await (self._stream(request, exchange) if exchange.stream else self._whole(request, exchange))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # while the last words were sent, or after them
             exchange.finish("cancelled")
-            if not gone:  # the server is stopping
+            if not exchange.abandoned:
                 raise
 
     async def _whole(self, request: Request, exchange: Exchange) -> None:
@@ -104,6 +103,10 @@ class Inference:
         except SetpointError as error:
             exchange.finish("failed", error)
             response = error_response(error, show_upstream=self._show_upstream, headers=_headers(exchange))
+        except asyncio.CancelledError:
+            response = _stopped(exchange)
+            if response is None:
+                return
         except Exception as error:  # whatever goes wrong here is ours, and is masked
             response = _masked(exchange, error)
         else:
@@ -126,30 +129,38 @@ class Inference:
                 live = answer
                 await self._events(exchange, live, out)
         except SetpointError as error:
-            await self._fail(request, exchange, out, error)
+            await self._fail(request, exchange, out, error, live)
         except asyncio.CancelledError:
             if live is not None:
                 live.settle()
-            raise
+            if exchange.abandoned:
+                exchange.finish("cancelled")
+            else:
+                await self._fail(request, exchange, out, _stopping(), live)
         except Exception as error:  # whatever goes wrong here is ours, and is masked
-            await self._fail(request, exchange, out, unforeseen(error))
+            await self._fail(request, exchange, out, unforeseen(error), live)
         finally:
             out.stop()
             if live is not None:
                 await live.close()
 
     async def _events(self, exchange: Exchange, live: LiveStream, out: EventStream) -> None:
-        for frame in exchange.debug_frames:
-            await out.write(frame)
+        for stamp, upstream_body in exchange.debug_bodies:
+            await out.write(write_debug(structs.replace(stamp, created=live.chat.stamp.created), upstream_body))
         try:
             async for events in live.frames():
                 await out.write(events)
-        except SetpointError:
+        except ProviderError as error:
             live.settle()
+            error.metadata.setdefault("provider_name", live.chat.stamp.provider)
+            if error.provider_code:
+                error.metadata.setdefault("provider_code", error.provider_code)
             raise
         await out.end()
 
-    async def _fail(self, request: Request, exchange: Exchange, out: EventStream, error: SetpointError) -> None:
+    async def _fail(
+        self, request: Request, exchange: Exchange, out: EventStream, error: SetpointError, live: LiveStream | None
+    ) -> None:
         """A plain error while the status has not gone out; after that the last event of the stream."""
         exchange.finish("failed", error)
         out.stop()
@@ -162,8 +173,22 @@ class Inference:
         candidate = exchange.candidate
         model = candidate.model.id if candidate else (exchange.requested_model or "")
         provider = candidate.endpoint.provider.name if candidate else ""
-        chunk = write_stream_error(error, Stamp(exchange.id, model, provider, exchange.created))
-        await out.end(data_frame(chunk) + DONE)
+        stamp = live.chat.stamp if live is not None else Stamp(exchange.id, model, provider, exchange.created)
+        await out.end(data_frame(write_stream_error(error, stamp)) + DONE)
+
+
+def _stopped(exchange: Exchange) -> Response | None:
+    """The answer of a request that is cut short by the server's own end; None when nobody waits for one."""
+    if exchange.abandoned:
+        exchange.finish("cancelled")
+        return None
+    error = _stopping()
+    exchange.finish("failed", error)
+    return error_response(error, headers=_headers(exchange))
+
+
+def _stopping() -> GatewayError:
+    return GatewayError("unavailable", "the server is stopping", retry_after_s=1)
 
 
 def _masked(exchange: Exchange, error: Exception) -> Response:

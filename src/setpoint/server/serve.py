@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _DATABASE_FILE = "setpoint.db"
 _BACKLOG = 2048
+_LAST_WORDS_S = 1.0
 
 
 def serve(settings: Settings, catalog: Catalog) -> None:
@@ -87,6 +88,9 @@ async def run_http(
     shown = f"[{host}]" if ":" in host else host
     server.on_started = lambda: ready(f"http://{shown}:{port}")
     await server.serve(sockets=[listener])
+    # Requests that outlived the grace period are cancelled by now; each still tells its client how it ends.
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks, timeout=_LAST_WORDS_S)
 
 
 class _Server(uvicorn.Server):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _FUNCTION = Raw(b'"function"')
 _ASSISTANT = Raw(b'"assistant"')
 
+_TIME_DIGITS = 12
+
 FINISH_REASONS = frozenset({"tool_calls", "stop", "length", "content_filter", "error"})
 
 # Words that chat upstreams use beside the documented five.
@@ -156,7 +158,8 @@ def fill(body: Body, name: str, content: Raw) -> None:
 def created_at(body: Body) -> Raw | None:
     """When the upstream says its answer was made, in Unix seconds, None when it does not; some write 0 for that."""
     created = body.get("created", NULL)
-    return created if bytes(created).isdigit() and created != Raw(b"0") else None
+    said = bytes(created)
+    return created if said.isdigit() and said != b"0" and len(said) <= _TIME_DIGITS else None
 
 
 def fill_function(data: Raw) -> Raw:

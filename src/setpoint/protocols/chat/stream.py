@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
@@ -81,7 +81,7 @@ class ChatStream:
         self._done_seen = False
         self._finished: set[bytes] = set()
         self._open: set[bytes] = set()
-        self._calls: set[tuple[bytes, bytes]] = set()
+        self._calls: dict[tuple[bytes, bytes], Body] = {}
         self._new_call_id = new_call_id
         self._usage: Raw | None = None
         self._head: Body = {
@@ -165,7 +165,9 @@ class ChatStream:
             self.outcome.service_tier = as_text(chunk.get("service_tier"))
         if not self._created_known:
             self._created_known = True
-            self._head["created"] = created_at(chunk) or self._head["created"]
+            if created := created_at(chunk):
+                self._head["created"] = created
+                self.stamp = structs.replace(self.stamp, created=int(bytes(created)))
 
     def _choice(self, choice: Body) -> bytes | None:
         """One choice of a chunk for the client, None when it has finished already."""
@@ -188,8 +190,8 @@ class ChatStream:
         if index not in self._open:
             self._open.add(index)
             delta["role"] = _ASSISTANT
-        elif "role" in delta and as_text(delta["role"]) != "assistant":
-            del delta["role"]
+        else:
+            delta.pop("role", None)  # clients join what is repeated
         if any(bytes(delta[name]) not in _EMPTY for name in _CONTENT if name in delta):
             self.meaningful = True
             self.outcome.output_bytes += said_bytes(delta)
@@ -200,14 +202,16 @@ class ChatStream:
     def _call(self, choice: bytes, position: int, call: Body) -> bytes:
         fill(call, "index", raw(position))
         index = bytes(call["index"])
-        if (choice, index) not in self._calls:
-            self._calls.add((choice, index))
+        begun = self._calls.get((choice, index))
+        if begun is None:
             if not as_text(call.get("id")):
                 call["id"] = raw(self._new_call_id())
             fill(call, "type", _FUNCTION)
             if "function" in call:
                 call["function"] = fill_function(call["function"])
-        return join(call)
+            self._calls[choice, index] = call
+            return join(call)
+        return join(_without_repeats(call, begun))
 
     def _finish(self, index: bytes, native: str, choice: Body) -> None:
         if normal_finish_reason(native) == "error":
@@ -220,3 +224,15 @@ class ChatStream:
         if self.outcome.finish_reason is None:
             self.outcome.finish_reason = normal_finish_reason(native)
             self.outcome.native_finish_reason = as_text(choice["native_finish_reason"]) or native
+
+
+def _without_repeats(call: Body, begun: Body) -> Body:
+    """A later fragment of a tool call without what the first has told already: clients join what is repeated."""
+    rest = {name: content for name, content in call.items() if name not in ("id", "type") or content != begun[name]}
+    if rest.get("id") == NULL:
+        del rest["id"]
+    function, told = as_object(call.get("function")), as_object(begun.get("function"))
+    if "name" in function and function["name"] in (NULL, told.get("name")):
+        del function["name"]
+        rest["function"] = Raw(join(function))
+    return rest
