@@ -243,9 +243,15 @@ NOT_HONOURED = {
 @pytest.mark.parametrize(("table", "key"), each_key())
 def test_a_key_that_is_not_honoured_yet_is_warned_about_by_name(table: str, key: str, tmp_path: Path) -> None:
     _, warnings = catalog_of(file_with(table, key, TABLES[table][0][key][0]), tmp_path)
-    told = [warning for warning in warnings if "yet" in warning]
+    told = [warning for warning in warnings if "is not honoured yet" in warning or "not enforced yet" in warning]
     expected = [f"f.yaml:5: {PATHS[table]}.{key} is"] if key in NOT_HONOURED[table] else []
     assert [warning[: len(start)] for warning, start in zip(told, expected, strict=True)] == expected
+
+
+def test_an_endpoint_of_a_dialect_that_is_not_built_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    text = f"{OWN}models:\n  a/m: {{endpoints: [{{provider: own, dialect: messages}}]}}\n"
+    _, warnings = catalog_of(text, tmp_path)
+    assert warnings == ["f.yaml:4: models.a/m.endpoints[0]: speaks messages, which is not built yet, and is left out"]
 
 
 def test_many_uses_of_one_key_make_one_warning(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -35,4 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name == asked:
             import_module(module).configure(sub)
     args = parser.parse_args(words)
-    return int(import_module(_COMMANDS[args.command][0]).run(args))
+    try:
+        return int(import_module(_COMMANDS[args.command][0]).run(args))
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import structs
+
 from setpoint.records import Attempt, Generation
 from setpoint.wire.body import as_text
 
@@ -138,6 +140,8 @@ class Exchange:
         if not self.routed:
             return
         self._end_attempt(None, error.type if error else status)
+        if error is not None and self.outcome is not None and self._attempts:  # the answer broke after it had begun
+            self._attempts[-1] = structs.replace(self._attempts[-1], error=error.type)
         self._record(self._generation(status, error))
 
     def _generation(self, status: GenerationStatus, error: SetpointError | None) -> Generation:
@@ -152,7 +156,7 @@ class Exchange:
             status=status,
             workspace_id=self.key.workspace_id,
             key_digest=self.key.digest,
-            requested_model=self.requested_model,
+            requested_model=_kept(self.requested_model),
             model=candidate.model.id if candidate else (self.models[0] if self.models else ""),
             provider=provider.slug if provider else None,
             provider_name=provider.name if provider else None,
@@ -164,24 +168,33 @@ class Exchange:
             streamed=self.stream,
             cancelled=status == "cancelled",
             finish_reason=outcome.finish_reason if outcome else None,
-            native_finish_reason=outcome.native_finish_reason if outcome else None,
+            native_finish_reason=_kept(outcome.native_finish_reason) if outcome else None,
             error_type=error.type if error else None,
-            upstream_id=outcome.upstream_id if outcome else None,
+            upstream_id=_kept(outcome.upstream_id) if outcome else None,
             usage=bill.usage if bill else None,
             cost=bill.cost if bill else None,
             provider_cost=outcome.provider_cost if outcome else None,
             latency_ms=_ms(first - self._started) if first is not None else None,
             generation_ms=_ms(now - self._started),
-            unsaid=self.unsaid,
-            not_honoured=self.not_honoured,
+            unsaid=tuple(map(_escaped, self.unsaid)),
+            not_honoured=tuple(map(_escaped, self.not_honoured)),
             attempts=tuple(self._attempts),
-            session_id=as_text(self.body.get("session_id")) or self.caller.session_id,
-            external_user=as_text(self.body.get("user")),
+            session_id=_kept(as_text(self.body.get("session_id"))) or self.caller.session_id,
+            external_user=_kept(as_text(self.body.get("user"))),
             http_referer=self.caller.referer,
             app_title=self.caller.app_title,
             user_agent=self.caller.user_agent,
-            service_tier=outcome.service_tier if outcome else None,
+            service_tier=_kept(outcome.service_tier) if outcome else None,
         )
+
+
+def _kept(text: str | None) -> str | None:
+    return None if text is None else _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    """Text that every reader of a record can take: half of a surrogate pair, which is no text, becomes its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _ms(seconds: float) -> int:

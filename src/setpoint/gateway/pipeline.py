@@ -9,6 +9,7 @@ from msgspec import Struct
 from setpoint.errors import ProviderError, RequestError
 from setpoint.presets.merge import resolve
 from setpoint.presets.reference import reference
+from setpoint.protocols.base import DIALECTS
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.plan import Route, plan
 from setpoint.routing.preferences import read_preferences
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from setpoint.gateway.versions import Versions
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.base import Skin
-    from setpoint.records import Dialect, Version
+    from setpoint.records import Version
     from setpoint.snapshot import Snapshot, SnapshotHolder
-
-# The dialects that there is a writer for.
-DIALECTS: tuple[Dialect, ...] = ("chat",)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -81,7 +79,9 @@ class Pipeline:
             try:
                 return await self._relay.send(exchange, candidate)
             except ProviderError as error:
-                exchange.fail_attempt(error)
+                repeated = failure is not None and failure.retry == "same"
+                if error.retry != "same" or repeated:
+                    exchange.fail_attempt(error)
                 failure = error
             except RequestError as error:  # this endpoint cannot be told what the request insists on
                 refused, failure = error, None

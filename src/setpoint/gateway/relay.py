@@ -17,7 +17,7 @@ from setpoint.protocols.chat.usage import estimate
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import Reported, failure, reported_status
 from setpoint.protocols.forward import lower
-from setpoint.providers.auth import headers
+from setpoint.providers.auth import headers, secrets
 from setpoint.providers.client import UpstreamRequest
 from setpoint.wire.body import MalformedError, join, split
 from setpoint.wire.sse import FrameReader, FrameTooLargeError
@@ -282,6 +282,6 @@ def _failure(
         reported,
         sent,
         provider=provider.name,
-        secrets=[key.secret for key in provider.keys],
+        secrets=secrets(provider),
         raw=body[:_RAW_BYTES].decode(errors="replace"),
     )

@@ -11,6 +11,11 @@ from setpoint.wire.body import NULL, Body, is_array, is_object, is_string, items
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from setpoint.records import Dialect
+
+# The dialects that there is a way to speak to providers in.
+DIALECTS: tuple[Dialect, ...] = ("chat",)
+
 _EMPTY = Raw(b'""')
 
 

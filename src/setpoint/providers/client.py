@@ -263,6 +263,11 @@ def _typed(error: Exception) -> ProviderError:
             return _unreachable("its name cannot be resolved", "dns")
         case aiohttp.ClientConnectorError():
             return _unreachable("the connection failed", "connect")
+        case aiohttp.ClientConnectionResetError():
+            # The pool gave a connection that was closed meanwhile: nothing of the request has left.
+            return ProviderError(
+                "provider_unavailable", "the connection was closed", retry="same", provider_code="stale"
+            )
         case aiohttp.ClientPayloadError():
             return _unreachable("its answer was cut off", "cut")
         case _:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 from msgspec import UNSET, structs
 
+from setpoint.protocols.base import DIALECTS
 from setpoint.records import Dialect, Endpoint, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.settings.kinds import CREDENTIAL, read_as
 from setpoint.settings.nodes import Place, Report, Scalar, member, nearest
@@ -267,7 +268,11 @@ def named_model(
             continue
         if row.tag is not None and row.tag.split("/", 1)[0] != row.provider:
             report.wrong(row.place("tag"), f"{path}.tag: must be {row.provider} or {row.provider}/…")
-        endpoints.append(_endpoint(model_id, row, table, base))
+        endpoint = _endpoint(model_id, row, table, base)
+        if not set(endpoint.dialects) & set(DIALECTS):
+            spoken = " and ".join(endpoint.dialects)
+            report.warn(row.place("provider"), f"{path}: speaks {spoken}, which is not built yet, and is left out")
+        endpoints.append(endpoint)
     lengths = [endpoint.context_length for endpoint in endpoints if endpoint.context_length is not None]
     modalities = table.modalities
     defaults = table.default_parameters

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from setpoint.wire.body import is_null, members, read
+from setpoint.wire.body import as_object, as_text, is_null, items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,22 +15,18 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 
-class _Said(Struct, frozen=True):
+class Preferences(Struct, frozen=True):
+    """Provider slugs or display names, as the caller wrote them; None where the caller did not say."""
+
     order: tuple[str, ...] | None = None
     only: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     allow_fallbacks: bool | None = None
-
-
-class Preferences(_Said, frozen=True):
-    """Provider slugs or display names, as the caller wrote them; None where the caller did not say."""
-
     not_honoured: tuple[str, ...] = ()
 
 
 _NONE = Preferences()
-_HONOURED = frozenset(_Said.__struct_fields__)
-_decoder = msgspec.json.Decoder(_Said)
+_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks"})
 
 
 def read_preferences(body: Body) -> Preferences:
@@ -40,10 +35,19 @@ def read_preferences(body: Body) -> Preferences:
     others = ("/route",) if "route" in body else ()
     if provider is None:
         return Preferences(not_honoured=others) if others else _NONE
-    asked = {name: content for name, content in members(provider).items() if not is_null(content)}
+    asked = {name: content for name, content in as_object(provider).items() if not is_null(content)}
     unmet = tuple(f"/provider/{name}" for name in asked if name not in _HONOURED)
-    said = read(provider, _decoder)
-    return Preferences(said.order, said.only, said.ignore, said.allow_fallbacks, unmet + others)
+    return Preferences(
+        order=_slugs(asked.get("order")),
+        only=_slugs(asked.get("only")),
+        ignore=_slugs(asked.get("ignore")),
+        allow_fallbacks=asked["allow_fallbacks"] == Raw(b"true") if "allow_fallbacks" in asked else None,
+        not_honoured=unmet + others,
+    )
+
+
+def _slugs(listed: Raw | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(as_text(entry) or "" for entry in items(listed))
 
 
 def matches(entry: str, endpoint: Endpoint) -> bool:

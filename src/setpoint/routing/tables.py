@@ -32,6 +32,7 @@ from setpoint.settings.rows import Row, Table, table
 
 _LATER = "is not honoured yet"
 _SHOWN = "is shown in the model list, but not enforced yet"
+_NOT_BILLED = "is shown in the model list, but not billed yet"
 
 _DIALECT = word("chat", "messages", "responses")
 _POLICY = word("allow", "deny")
@@ -100,12 +101,12 @@ class PricingTable(Table, frozen=True, kw_only=True):
     prompt: Annotated[Decimal | None, Row(PRICE, "input")] = None
     completion: Annotated[Decimal | None, Row(PRICE, "output")] = None
     request: Annotated[Decimal | None, Row(PRICE, "each request")] = None
-    image: Annotated[Decimal | None, Row(PRICE, "each image of the input")] = None
-    web_search: Annotated[Decimal | None, Row(PRICE, "each search")] = None
+    image: Annotated[Decimal | None, Row(PRICE, "each image of the input", _NOT_BILLED)] = None
+    web_search: Annotated[Decimal | None, Row(PRICE, "each search", _NOT_BILLED)] = None
     internal_reasoning: Annotated[Decimal | None, Row(PRICE, "reasoning")] = None
     input_cache_read: Annotated[Decimal | None, Row(PRICE, "input read from a cache")] = None
     input_cache_write: Annotated[Decimal | None, Row(PRICE, "input written to a cache")] = None
-    input_cache_write_1h: Annotated[Decimal | None, Row(PRICE, "input written to a cache for an hour")] = None
+    input_cache_write_1h: Annotated[Decimal | None, Row(PRICE, "input written to a cache for an hour", _NOT_BILLED)] = None
     audio: Annotated[Decimal | None, Row(PRICE, "audio of the input")] = None
 
 

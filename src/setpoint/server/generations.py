@@ -71,6 +71,7 @@ def _generation(one: Generation) -> dict[str, Any]:
         "app_id": None,
         "origin": one.http_referer or "",
         "http_referer": one.http_referer,
+        "app_title": one.app_title,
         "user_agent": one.user_agent,
         "external_user": one.external_user,
         "data_region": "global",

@@ -90,7 +90,7 @@ def _model(model: Model) -> dict[str, Any]:
         "supported_voices": None,
         "default_parameters": dict(model.default_parameters) or None,
         "reasoning": Raw(model.reasoning) if model.reasoning else None,
-        "links": {"details": f"/api/v1/model/{model.id}"},
+        "links": {"details": "/api/v1/models"},
     }
 
 

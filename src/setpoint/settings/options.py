@@ -94,7 +94,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         str | None, Row(_not_built("shared state in Valkey is not built yet"), "null: nothing is shared")
     ] = None
     secret_key: Annotated[
-        str | None, Row(or_null(CREDENTIAL), "seals provider credentials; null: made in data_dir at the first start")
+        str | None,
+        Row(
+            or_null(CREDENTIAL),
+            "keys the hash of end users' ids; null: made in data_dir at the first start",
+        ),
     ] = None
     default_model: Annotated[
         str | None, Row(or_null(MODEL_ID), "the model of a request that names neither model nor preset")
@@ -120,7 +124,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     total_timeout_s: Annotated[
         float | None, Row(_LIMIT, "for an upstream answer that is not streamed; null: no limit")
     ] = 600
-    max_body_bytes: Annotated[int, Row(_BYTES, "a request's body, also decompressed; beyond it 413")] = 67_108_864
+    max_body_bytes: Annotated[int, Row(_BYTES, "a request's body; beyond it 413")] = 67_108_864
     max_answer_bytes: Annotated[
         int, Row(_BYTES, "an upstream answer that is not streamed, decompressed; beyond it 502")
     ] = 67_108_864

@@ -228,9 +228,8 @@ class ChatStream:
 
 def _without_repeats(call: Body, begun: Body) -> Body:
     """A later fragment of a tool call without what the first has told already: clients join what is repeated."""
-    rest = {name: content for name, content in call.items() if name not in ("id", "type") or content != begun[name]}
-    if rest.get("id") == NULL:
-        del rest["id"]
+    repeated = [name for name in ("id", "type") if call.get(name) in (NULL, begun[name])]
+    rest = {name: content for name, content in call.items() if name not in repeated}
     function, told = as_object(call.get("function")), as_object(begun.get("function"))
     if "name" in function and function["name"] in (NULL, told.get("name")):
         del function["name"]
