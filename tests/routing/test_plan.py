@@ -1,0 +1,318 @@
+"""Where a request may go: the candidates in order, and what comes next after each kind of failure."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from setpoint.errors import ProviderError, RequestError, Retry
+from setpoint.records import Endpoint, Model, Provider, ProviderKey, Timeouts
+from setpoint.routing.catalog import Catalog
+from setpoint.routing.plan import Candidate, Route, plan
+from setpoint.routing.preferences import Preferences
+
+NONE = Preferences()
+
+
+def provider(slug: str, *keys: str, **more: Any) -> Provider:
+    return Provider(
+        slug=slug,
+        name=slug.title(),
+        dialects=("chat",),
+        base_url=f"http://{slug}.test",
+        keys=tuple(ProviderKey(id=key, secret=key) for key in keys),
+        **more,
+    )
+
+
+def endpoint(of: Provider, model: str = "m", **more: Any) -> Endpoint:
+    everything: dict[str, Any] = {
+        "provider": of,
+        "model_id": model,
+        "model": model,
+        "tag": of.slug,
+        "dialects": of.dialects,
+        "base_url": of.base_url,
+        "timeouts": Timeouts(),
+    }
+    return Endpoint(**(everything | more))
+
+
+def catalog(*models: Model, offers: dict[str, Endpoint] | None = None) -> Catalog:
+    return Catalog(
+        models=MappingProxyType({model.id: model for model in models}),
+        providers=MappingProxyType({one.provider.slug: one.provider for model in models for one in model.endpoints}),
+        aliases=MappingProxyType({alias: model for model in models for alias in model.aliases}),
+        offers=offers or {},
+    )
+
+
+ACME, BOLT = provider("acme"), provider("bolt")
+SAGE = Model(
+    id="acme/sage",
+    name="Sage",
+    endpoints=(endpoint(ACME, "acme/sage"), endpoint(BOLT, "acme/sage")),
+    aliases=("~sage",),
+)
+RUNE = Model(id="bolt/rune:8b", name="Rune", endpoints=(endpoint(BOLT, "bolt/rune:8b"),))
+FREE = Model(
+    id="acme/mint",
+    name="Mint",
+    endpoints=(endpoint(ACME, "acme/mint"), endpoint(BOLT, "acme/mint", variants=("free", "batch"))),
+)
+OFF = Model(id="acme/off", name="Off", endpoints=(endpoint(ACME, "acme/off"),), enabled=False)
+WORLD = catalog(SAGE, RUNE, FREE, OFF, offers={"acme": endpoint(ACME, "")})
+
+
+def planned(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> list[str]:
+    """The candidates as `model@provider#key`."""
+    found = plan(models, preferences, world, ("chat",)).candidates
+    return [f"{one.model.id}@{one.endpoint.tag}" + (f"#{one.key.id}" if one.key else "") for one in found]
+
+
+def refused(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        plan(models, preferences, world, ("chat",))
+    return caught.value
+
+
+# --- the plan ------------------------------------------------------------------------------------------------
+
+
+def test_a_model_goes_to_its_endpoints_in_the_order_of_the_file() -> None:
+    assert planned("acme/sage") == ["acme/sage@acme", "acme/sage@bolt"]
+
+
+def test_further_models_come_behind_all_endpoints_of_the_first() -> None:
+    assert planned("acme/sage", "bolt/rune:8b") == ["acme/sage@acme", "acme/sage@bolt", "bolt/rune:8b@bolt"]
+
+
+def test_each_key_of_a_provider_is_a_candidate_of_its_own() -> None:
+    two = provider("acme", "k1", "k2")
+    model = Model(id="m", name="M", endpoints=(endpoint(two), endpoint(BOLT)))
+    assert planned("m", world=catalog(model)) == ["m@acme#k1", "m@acme#k2", "m@bolt"]
+
+
+@pytest.mark.parametrize(
+    "again", [("acme/sage", "~sage"), ("acme/sage", "acme/sage:nitro"), ("acme/new", "acme/new:floor")]
+)
+def test_a_model_that_is_named_twice_is_tried_once(again: tuple[str, ...]) -> None:
+    assert planned(*again) == planned(again[0])
+
+
+def test_preferences_hold_within_each_model() -> None:
+    only = Preferences(only=("bolt",))
+    assert planned("acme/sage", "bolt/rune:8b", preferences=only) == ["acme/sage@bolt", "bolt/rune:8b@bolt"]
+
+
+def test_what_is_disabled_or_speaks_another_dialect_is_left_out() -> None:
+    endpoints = (
+        endpoint(ACME, enabled=False),
+        endpoint(provider("cora", enabled=False)),
+        endpoint(BOLT, dialects=("messages",)),
+        endpoint(BOLT, tag="bolt/b", dialects=("messages", "chat")),
+    )
+    world = catalog(Model(id="m", name="M", endpoints=endpoints))
+    [one] = plan(("m",), NONE, world, ("chat",)).candidates
+    assert (one.endpoint.tag, one.dialect) == ("bolt/b", "chat")
+
+
+# --- which model a text means --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates", "not_honoured"),
+    [
+        ("bolt/rune:8b", ["bolt/rune:8b@bolt"], ()),
+        ("acme/mint:free", ["acme/mint@bolt"], ()),
+        ("acme/mint:free:batch", ["acme/mint@bolt"], ()),
+        ("acme/mint:batch:free", ["acme/mint@bolt"], ()),
+        ("acme/sage:nitro", ["acme/sage@acme", "acme/sage@bolt"], ("/model",)),
+        ("acme/mint:free:online", ["acme/mint@bolt"], ("/model",)),
+        ("~sage:floor", ["acme/sage@acme", "acme/sage@bolt"], ("/model",)),
+        ("acme/new", ["acme/new@acme"], ()),
+        ("acme/new/deep:7b", ["acme/new/deep:7b@acme"], ()),
+    ],
+)
+def test_a_model_is_found_as_it_is_written_before_its_variants_are_split(
+    text: str, candidates: list[str], not_honoured: tuple[str, ...]
+) -> None:
+    assert planned(text) == candidates
+    assert plan((text,), NONE, WORLD, ("chat",)).not_honoured == not_honoured
+
+
+def test_a_variant_in_an_id_of_the_file_is_part_of_the_name() -> None:
+    world = catalog(Model(id="acme/sage:free", name="F", endpoints=(endpoint(BOLT),)), SAGE)
+    assert planned("acme/sage:free", world=world) == ["acme/sage:free@bolt"]
+
+
+def test_a_gateway_behind_us_is_asked_for_its_own_variants() -> None:
+    gateway = endpoint(provider("hub", server_tools=True), "")
+    [one] = plan(("hub/x/y:free",), NONE, catalog(offers={"hub": gateway}), ("chat",)).candidates
+    assert (one.model.id, one.endpoint.model) == ("hub/x/y:free", "x/y:free")
+
+
+def test_what_routing_does_not_follow_is_named_with_the_preferences_first() -> None:
+    found = plan(("acme/sage", "acme/mint:nitro"), Preferences(not_honoured=("/route",)), WORLD, ("chat",))
+    assert found.not_honoured == ("/route", "/models/0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nobody/sage", "sage", "acme/sage:free", "acme/off", "bolt/rune:9b", "acme/", "acme/mint:extended", ":free", ":"],
+)
+def test_a_model_that_does_not_exist_is_refused_by_its_name(text: str) -> None:
+    for models in ((text,), ("acme/sage", text)):
+        error = refused(*models)
+        assert (error.type, error.message) == ("invalid_request", f"{text} is not a valid model ID")
+        assert error.availability is not None
+        assert error.availability["code"] == "model_not_found"
+        assert error.availability["requested_models"] == [text]
+
+
+# --- nothing left --------------------------------------------------------------------------------------------
+
+
+def test_preferences_that_leave_nothing_are_named_with_who_serves_the_model() -> None:
+    error = refused("acme/sage", preferences=Preferences(only=("cora",), ignore=("acme",)))
+    assert (error.type, error.status) == ("not_found", 404)
+    assert error.message == (
+        "No endpoints found for acme/sage: it is served by acme, bolt, "
+        "and provider.only, provider.ignore leaves none of them"
+    )
+    assert error.availability is not None
+    assert error.availability["code"] == "constraint_filtered"
+    assert error.availability["excluded_by"] == ["allowed_providers"]
+
+
+def test_a_model_without_endpoints_has_none_to_offer() -> None:
+    error = refused("m", world=catalog(Model(id="m", name="M", endpoints=())))
+    assert error.availability is not None
+    assert (error.status, error.availability["code"]) == (404, "no_endpoints")
+
+
+def test_one_model_with_endpoints_is_enough() -> None:
+    world = catalog(Model(id="m", name="M", endpoints=()), SAGE)
+    assert planned("m", "acme/sage", world=world) == ["acme/sage@acme", "acme/sage@bolt"]
+
+
+# --- the way through -----------------------------------------------------------------------------------------
+
+
+def failed(retry: Retry, status: int | None = None, type_: Any = "provider_unavailable") -> ProviderError:
+    return ProviderError(type_, "no", retry=retry, upstream_status=status)
+
+
+def route(*models: str, world: Catalog = WORLD) -> Route:
+    return Route(plan(models, NONE, world, ("chat",)).candidates)
+
+
+def name(one: Candidate | None) -> str | None:
+    return None if one is None else f"{one.model.id}@{one.endpoint.tag}" + (f"#{one.key.id}" if one.key else "")
+
+
+def test_the_next_endpoint_then_the_next_model() -> None:
+    way = route("acme/sage", "bolt/rune:8b")
+    assert name(way.next(None)) == "acme/sage@acme"
+    assert name(way.next(failed("next_endpoint"))) == "acme/sage@bolt"
+    assert name(way.next(failed("next_endpoint"))) == "bolt/rune:8b@bolt"
+    assert way.next(failed("next_endpoint")) is None
+    assert way.next(failed("next_endpoint")) is None
+
+
+def test_the_next_model_skips_what_is_left_of_this_one() -> None:
+    way = route("acme/sage", "bolt/rune:8b")
+    way.next(None)
+    assert name(way.next(failed("next_model", 400))) == "bolt/rune:8b@bolt"
+    assert way.next(failed("next_model", 400)) is None
+
+
+def test_a_stop_ends_it() -> None:
+    way = route("acme/sage", "bolt/rune:8b")
+    way.next(None)
+    assert way.next(failed("stop")) is None
+    assert way.next(None) is None
+
+
+def test_an_endpoint_that_was_not_asked_is_passed_over() -> None:
+    way = route("acme/sage")
+    way.next(None)
+    assert name(way.next(None)) == "acme/sage@bolt"
+
+
+def test_the_same_endpoint_is_tried_once_more_and_then_the_next() -> None:
+    way = route("acme/sage")
+    assert [name(way.next(failure)) for failure in (None, *[failed("same")] * 4)] == [
+        *("acme/sage@acme", "acme/sage@acme", "acme/sage@bolt", "acme/sage@bolt", None)
+    ]
+
+
+TWO_KEYS = catalog(Model(id="m", name="M", endpoints=(endpoint(provider("acme", "k1", "k2")), endpoint(BOLT))))
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_another_key_of_the_same_endpoint_is_next_where_the_key_may_be_the_reason(status: int) -> None:
+    way = route("m", world=TWO_KEYS)
+    assert name(way.next(None)) == "m@acme#k1"
+    assert name(way.next(failed("next_endpoint", status))) == "m@acme#k2"
+    assert name(way.next(failed("next_endpoint", status))) == "m@bolt"
+
+
+@pytest.mark.parametrize("status", [None, 404, 408, 413, 500, 503, 529])
+def test_other_keys_of_an_endpoint_are_skipped_where_the_endpoint_is_the_reason(status: int | None) -> None:
+    way = route("m", world=TWO_KEYS)
+    way.next(None)
+    assert name(way.next(failed("next_endpoint", status))) == "m@bolt"
+
+
+def test_a_prompt_that_is_too_long_goes_to_endpoints_with_more_room_before_the_next_model() -> None:
+    sizes = {"small": 8, "smaller": 4, "same": 8, "unknown": None, "large": 16, "larger": 32}
+    endpoints = tuple(endpoint(provider(tag), context_length=size) for tag, size in sizes.items())
+    world = catalog(Model(id="m", name="M", endpoints=endpoints), SAGE)
+    too_long = failed("next_model", 400, "context_length_exceeded")
+    way = route("m", "acme/sage", world=world)
+    assert [name(way.next(failure)) for failure in (None, too_long, too_long, too_long)] == [
+        *("m@small", "m@large", "m@larger", "acme/sage@acme")
+    ]
+    other = route("m", "acme/sage", world=world)
+    other.next(None)
+    assert name(other.next(failed("next_model", 400, "content_policy_violation"))) == "acme/sage@acme"
+
+
+_RETRIES: list[Retry] = ["same", "next_endpoint", "next_model", "stop"]
+_FAILURES = st.none() | st.builds(
+    failed,
+    st.sampled_from(_RETRIES),
+    st.sampled_from([None, 400, 401, 429, 500]),
+    st.sampled_from(["provider_unavailable", "context_length_exceeded"]),
+)
+_MODELS = st.lists(
+    st.sampled_from(["acme/sage", "~sage", "acme/sage:nitro", "bolt/rune:8b", "acme/mint", "acme/mint:free", "m"]),
+    min_size=1,
+    max_size=5,
+)
+KEYED = catalog(SAGE, RUNE, FREE, Model(id="m", name="M", endpoints=(endpoint(provider("acme", "k1", "k2", "k3")),)))
+
+
+@given(_MODELS, st.lists(_FAILURES, min_size=20, max_size=20))
+def test_no_candidate_is_offered_again_but_once_when_told_the_same(
+    models: list[str], failures: list[ProviderError | None]
+) -> None:
+    candidates = plan(models, NONE, KEYED, ("chat",)).candidates
+    assert all(one not in candidates[:at] for at, one in enumerate(candidates))
+    way = Route(candidates)
+    offered = [way.next(None)]
+    for failure in failures:
+        before, following = offered[-1], way.next(failure)
+        if following is not None and following is before:
+            assert failure is not None
+            assert failure.retry == "same"
+        offered.append(following)
+    places = [candidates.index(one) for one in offered if one is not None]
+    assert places == sorted(places)
+    assert all(places.count(place) <= 2 for place in places)
+    assert offered[-1] is None
