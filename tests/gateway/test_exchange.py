@@ -1,0 +1,296 @@
+"""One request's life: attempts as they are made, and exactly one record at its end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from setpoint.canonical.usage import Usage
+from setpoint.errors import GatewayError, ProviderError
+from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.presets.merge import Resolved
+from setpoint.protocols.answer import Bill, Outcome
+from setpoint.records import Cost, Endpoint, Generation, Key, Model, Preset, Provider, ProviderKey, Timeouts, Version
+from setpoint.routing.plan import Candidate
+from setpoint.wire.body import split
+
+if TYPE_CHECKING:
+    from setpoint.wire.body import Body
+
+NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
+KEY = Key(
+    digest="d" * 64,
+    name="k",
+    label="sk-…",
+    role="caller",
+    inference=True,
+    disabled=False,
+    deleted=False,
+    workspace_id="w1",
+    creator_user_id="u1",
+    created_at=NOW,
+    updated_at=None,
+    expires_at=None,
+    revision=1,
+)
+VERSION = Version(id="v7", preset_id="p1", creator_id="u1", version=7, system_prompt=None, config=b"{}", created_at=NOW)
+PRESET = Preset(
+    id="p1",
+    workspace_id="w1",
+    creator_user_id="u1",
+    slug="triage",
+    name="Triage",
+    description=None,
+    status="active",
+    designated=VERSION,
+    latest_version=7,
+    created_at=NOW,
+    updated_at=NOW,
+    status_updated_at=None,
+    revision=1,
+)
+
+
+def candidate(slug: str, key: str | None = None) -> Candidate:
+    provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test")
+    endpoint = Endpoint(
+        provider=provider,
+        model_id="acme/sage",
+        model="sage-2",
+        tag=f"{slug}/eu",
+        dialects=("chat",),
+        base_url=provider.base_url,
+        timeouts=Timeouts(),
+    )
+    model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))
+    return Candidate(model, endpoint, ProviderKey(id=key, secret="s3cret") if key else None, "chat")
+
+
+ACME, BOLT = candidate("acme", "k1"), candidate("bolt")
+
+
+def exchange(records: list[Generation], body: Body | None = None, session_id: str | None = None) -> Exchange:
+    return Exchange(
+        "gen-1",
+        skin="chat",
+        key=KEY,
+        body=split(b'{"messages":[]}') if body is None else body,
+        caller=Caller(referer="https://a.test/", app_title="App", user_agent="ua", session_id=session_id),
+        created_at=NOW,
+        record=records.append,
+    )
+
+
+def failed(type_: str = "provider_unavailable", status: int | None = None) -> ProviderError:
+    return ProviderError("timeout" if type_ == "timeout" else "provider_unavailable", "no", upstream_status=status)
+
+
+def record(one: Exchange, records: list[Generation]) -> Generation:
+    [generation] = records
+    assert generation.id == one.id
+    return generation
+
+
+# --- the record ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_remembered_of_a_request_that_was_never_sent_upstream() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    assert not one.routed
+    one.finish("failed", GatewayError("unavailable", "no"))
+    assert records == []
+
+
+def test_an_answer_is_remembered_with_all_that_is_known_of_it() -> None:
+    records: list[Generation] = []
+    body = split(b'{"model":"@preset/triage","stream":true,"user":"ann","session_id":"s1"}')
+    one = exchange(records, body, session_id="s2")
+    one.requested_model = "@preset/triage"
+    one.apply(PRESET, VERSION, Resolved(body, ("/min_p",), "preset"))
+    one.not_honoured = ("/provider/sort",)
+    one.begin_attempt(ACME, ("/tools/0", "/min_p"))
+    outcome = Outcome(
+        upstream_id="chatcmpl-7",
+        finish_reason="stop",
+        native_finish_reason="end_turn",
+        service_tier="flex",
+        provider_cost=Decimal("0.2"),
+    )
+    one.commit_attempt(200, outcome)
+    cost = Cost(prompt=Decimal(1), completion=Decimal(2), total=Decimal(3))
+    one.bill = Bill(Usage(input_tokens=1, output_tokens=2), cost, cost.total)
+    one.finish("completed")
+    made = record(one, records)
+    assert (made.created_at, made.skin, made.status, made.cancelled) == (NOW, "chat", "completed", False)
+    assert (made.workspace_id, made.key_digest) == ("w1", "d" * 64)
+    assert (made.requested_model, made.model) == ("@preset/triage", "acme/sage")
+    assert (made.provider, made.provider_name) == ("acme", "Acme")
+    assert (made.preset_id, made.preset_slug, made.preset_version, made.version_id) == ("p1", "triage", 7, "v7")
+    assert (made.system_prompt_from, made.streamed) == ("preset", True)
+    assert (made.finish_reason, made.native_finish_reason, made.error_type) == ("stop", "end_turn", None)
+    assert (made.upstream_id, made.service_tier) == ("chatcmpl-7", "flex")
+    assert (made.usage, made.cost, made.provider_cost) == (one.bill.usage, cost, Decimal("0.2"))
+    assert (made.unsaid, made.not_honoured) == (("/min_p", "/tools/0"), ("/provider/sort",))
+    assert (made.session_id, made.external_user) == ("s1", "ann")
+    assert (made.http_referer, made.app_title, made.user_agent) == ("https://a.test/", "App", "ua")
+    assert made.latency_ms is not None
+    assert made.generation_ms is not None
+    assert 0 <= made.latency_ms <= made.generation_ms
+
+
+def test_what_is_not_known_is_none_and_a_cost_never_nothing() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.finish("failed", failed())
+    made = record(one, records)
+    nothing = (made.usage, made.cost, made.provider_cost, made.latency_ms, made.finish_reason, made.upstream_id)
+    assert nothing == (None,) * 6
+    assert (made.preset_id, made.preset_version, made.system_prompt_from) == (None, None, None)
+
+
+def test_a_session_in_the_body_comes_before_the_headers() -> None:
+    records: list[Generation] = []
+    one = exchange(records, session_id="s2")
+    one.begin_attempt(ACME, ())
+    one.finish("completed")
+    assert record(one, records).session_id == "s2"
+
+
+def test_the_time_an_answer_shows_is_whole_seconds_of_its_beginning() -> None:
+    assert exchange([]).created == 1_776_679_200
+
+
+@pytest.mark.parametrize(("body", "stream"), [(b'{"stream":true}', True), (b'{"stream":false}', False), (b"{}", False)])
+def test_a_stream_is_one_that_says_so(body: bytes, stream: bool) -> None:
+    assert exchange([], split(body)).stream == stream
+
+
+# --- attempts ------------------------------------------------------------------------------------------------
+
+
+def test_every_try_is_an_attempt_in_order() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ("/top_k",))
+    one.fail_attempt(failed(status=500))
+    one.begin_attempt(BOLT, ())
+    one.fail_attempt(failed("timeout"))
+    one.begin_attempt(ACME, ("/seed",))
+    one.commit_attempt(200, Outcome())
+    one.finish("completed")
+    made = record(one, records)
+    assert [(at.provider, at.key_id, at.status, at.error) for at in made.attempts] == [
+        ("acme", "k1", 500, "provider_unavailable"),
+        ("bolt", None, None, "timeout"),
+        ("acme", "k1", 200, None),
+    ]
+    assert {(at.model, at.upstream_model, at.tag) for at in made.attempts} == {
+        ("acme/sage", "sage-2", "acme/eu"),
+        ("acme/sage", "sage-2", "bolt/eu"),
+    }
+    assert made.unsaid == ("/seed",)
+    assert [(provider, error.type) for provider, error in one.failures] == [
+        ("Acme", "provider_unavailable"),
+        ("Bolt", "timeout"),
+    ]
+
+
+def test_a_try_that_fails_leaves_nothing_of_its_answer() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome(upstream_id="old"))
+    one.begin_attempt(BOLT, ())
+    one.finish("failed", failed())
+    assert record(one, records).upstream_id is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "ended"),
+    [("cancelled", None, "cancelled"), ("failed", GatewayError("server", "no"), "server")],
+)
+def test_a_try_that_is_under_way_at_the_end_is_an_attempt_too(
+    status: str, error: GatewayError | None, ended: str
+) -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.fail_attempt(failed(status=503))
+    one.begin_attempt(BOLT, ())
+    one.finish("cancelled" if status == "cancelled" else "failed", error)
+    made = record(one, records)
+    assert [(at.provider, at.error) for at in made.attempts] == [("acme", "provider_unavailable"), ("bolt", ended)]
+    assert made.cancelled == (status == "cancelled")
+
+
+def test_a_stream_that_is_cancelled_keeps_its_one_attempt_and_its_bill() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome(upstream_id="chatcmpl-7"))
+    one.bill = Bill(Usage(output_tokens=2, estimated=True), None, None)
+    one.finish("cancelled")
+    made = record(one, records)
+    assert [(at.status, at.error) for at in made.attempts] == [(200, None)]
+    assert (made.status, made.cancelled, made.upstream_id) == ("cancelled", True, "chatcmpl-7")
+    assert made.usage == Usage(output_tokens=2, estimated=True)
+
+
+def test_an_answer_that_breaks_off_names_the_error_in_its_attempt() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome())
+    one.finish("failed", failed("timeout"))
+    assert [(at.status, at.error) for at in record(one, records).attempts] == [(200, "timeout")]
+
+
+def test_half_a_surrogate_pair_is_kept_as_its_escape() -> None:
+    records: list[Generation] = []
+    one = exchange(records, split(b'{"user":"\\ud800","session_id":"\xc3\xbc"}'))
+    one.not_honoured = ("/provider/\ud800",)
+    one.begin_attempt(ACME, ())
+    one.finish("completed")
+    made = record(one, records)
+    assert (made.external_user, made.session_id, made.not_honoured) == ("\\ud800", "ü", ("/provider/\\ud800",))
+
+
+_STEPS = st.lists(st.sampled_from(["begin", "fail", "commit", "completed", "failed", "cancelled"]), max_size=12)
+
+
+@given(_STEPS)
+def test_however_it_goes_there_is_one_record_and_one_attempt_for_each_try(steps: list[str]) -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    begun = 0
+    under_way = ended = False
+    for step in steps:
+        if step == "begin" and not under_way and not ended:
+            one.begin_attempt(ACME, ())
+            begun, under_way = begun + 1, True
+        elif step == "fail" and under_way and not ended:
+            one.fail_attempt(failed())
+            under_way = False
+        elif step == "commit" and under_way and not ended:
+            one.commit_attempt(200, Outcome())
+            under_way = False
+        elif step == "completed":
+            one.finish("completed")
+            ended = True
+        elif step == "failed":
+            one.finish("failed", failed())
+            ended = True
+        elif step == "cancelled":
+            one.finish("cancelled")
+            ended = True
+    one.finish("completed")
+    assert len(records) == (1 if begun else 0)
+    if records:
+        assert len(records[0].attempts) == begun

@@ -1,0 +1,142 @@
+"""Tokens become money: golden vectors worked out by hand, and exactness for all others."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from setpoint.canonical.usage import Usage
+from setpoint.gateway.meter import bill, cost
+from setpoint.protocols.answer import Outcome
+from setpoint.records import Cost, Price
+
+# Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40; $0.005 a request.
+PLAIN = Price(prompt=Decimal("0.000003"), completion=Decimal("0.000015"))
+CACHING = structs.replace(PLAIN, input_cache_read=Decimal("0.0000003"), input_cache_write=Decimal("0.00000375"))
+THINKING = structs.replace(PLAIN, internal_reasoning=Decimal("0.00001"))
+HEARING = structs.replace(CACHING, audio=Decimal("0.00004"))
+CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
+FREE = Price(**dict.fromkeys(Price.__struct_fields__, Decimal(0)))
+
+
+def used(input_tokens: int = 0, output_tokens: int = 0, **more: Any) -> Usage:
+    return Usage(input_tokens=input_tokens, output_tokens=output_tokens, **more)
+
+
+def dollars(prompt: str, completion: str, total: str) -> Cost:
+    return Cost(prompt=Decimal(prompt), completion=Decimal(completion), total=Decimal(total))
+
+
+@pytest.mark.parametrize(
+    ("usage", "price", "expected"),
+    [
+        # 1,000 x $3/M = $0.003; 500 x $15/M = $0.0075
+        (used(1000, 500), PLAIN, dollars("0.003", "0.0075", "0.0105")),
+        # 200 x $3/M = $0.0006 and 800 cached x $0.30/M = $0.00024; 100 x $15/M = $0.0015
+        (used(1000, 100, cached_tokens=800), CACHING, dollars("0.00084", "0.0015", "0.00234")),
+        # 300 x $3/M = $0.0009, 100 cached = $0.00003, 600 written x $3.75/M = $0.00225
+        (used(1000, 0, cached_tokens=100, cache_write_tokens=600), CACHING, dollars("0.00318", "0", "0.00318")),
+        # all of it from the cache
+        (used(1000, 0, cached_tokens=1000), CACHING, dollars("0.0003", "0", "0.0003")),
+        # reasoning without a rate of its own is output: 500 x $15/M
+        (used(0, 500, reasoning_tokens=300), PLAIN, dollars("0", "0.0075", "0.0075")),
+        # with one: 200 x $15/M = $0.003 and 300 x $10/M = $0.003
+        (used(0, 500, reasoning_tokens=300), THINKING, dollars("0", "0.006", "0.006")),
+        # 650 x $3/M = $0.00195, 100 cached = $0.00003, 250 of audio x $40/M = $0.01
+        (used(1000, 0, cached_tokens=100, input_audio_tokens=250), HEARING, dollars("0.01198", "0", "0.01198")),
+        # the price of a request comes on top, whatever was used
+        (used(1000, 500), CALLING, dollars("0.003", "0.0075", "0.0155")),
+        (used(), CALLING, dollars("0", "0", "0.005")),
+        # images in the output are counted inside it
+        (used(0, 500, image_tokens=400), PLAIN, dollars("0", "0.0075", "0.0075")),
+        (used(1000, 500, cached_tokens=7, cache_write_tokens=7, reasoning_tokens=7), FREE, dollars("0", "0", "0")),
+        (used(), Price(), dollars("0", "0", "0")),
+        # a provider that counts cached reads beside the prompt: never less than nothing for the rest
+        (used(10, 0, cached_tokens=20), CACHING, dollars("0.000006", "0", "0.000006")),
+        (used(0, 10, reasoning_tokens=20), THINKING, dollars("0", "0.0002", "0.0002")),
+    ],
+)
+def test_a_cost_worked_out_by_hand(usage: Usage, price: Price, expected: Cost) -> None:
+    assert cost(usage, price) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "price"),
+    [
+        (used(1, 1), None),
+        (used(1, 0), Price(completion=Decimal(1))),
+        (used(0, 1), Price(prompt=Decimal(1))),
+        (used(10, 1, cached_tokens=1), PLAIN),
+        (used(10, 1, cache_write_tokens=1), PLAIN),
+        (used(10, 1, input_audio_tokens=1), CACHING),
+        (used(10, 1, output_audio_tokens=1), PLAIN),
+    ],
+)
+def test_a_missing_rate_is_unknown_and_never_nothing(usage: Usage, price: Price | None) -> None:
+    assert cost(usage, price) is None
+
+
+def test_a_rate_that_is_not_needed_may_be_missing() -> None:
+    assert cost(used(1000, 0), Price(prompt=Decimal("0.000003"))) == dollars("0.003", "0", "0.003")
+    assert cost(used(10, 0, cached_tokens=10), Price(input_cache_read=Decimal("0.1"))) == dollars("1", "0", "1")
+
+
+def test_an_estimate_has_no_cost() -> None:
+    assert cost(used(1000, 500, estimated=True), FREE) is None
+
+
+# As many digits as the file takes in a price, and far more tokens than any answer has.
+_RATES = st.decimals(0, 1_000_000, places=30, allow_nan=False)
+_TOKENS = st.integers(0, 10**15)
+
+
+@given(_TOKENS, _TOKENS, _TOKENS, st.tuples(_RATES, _RATES, _RATES, _RATES))
+def test_a_cost_is_exact_to_the_last_digit(
+    plain: int, cached: int, output: int, rates: tuple[Decimal, Decimal, Decimal, Decimal]
+) -> None:
+    prompt, read, completion, request = rates
+    price = Price(prompt=prompt, input_cache_read=read, completion=completion, request=request)
+    found = cost(used(plain + cached, output, cached_tokens=cached), price)
+    assert found is not None
+    assert Fraction(found.prompt) == plain * Fraction(prompt) + cached * Fraction(read)
+    assert Fraction(found.completion) == output * Fraction(completion)
+    assert Fraction(found.total) == Fraction(found.prompt) + Fraction(found.completion) + Fraction(request)
+
+
+# --- the bill ------------------------------------------------------------------------------------------------
+
+
+def never() -> Usage:
+    raise AssertionError("the provider has counted")
+
+
+def test_our_price_comes_before_the_providers_figure() -> None:
+    found = bill(Outcome(usage=used(1000, 500), provider_cost=Decimal(9)), PLAIN, never)
+    assert (found.usage, found.cost) == (used(1000, 500), dollars("0.003", "0.0075", "0.0105"))
+    assert found.amount == Decimal("0.0105")
+
+
+def test_without_a_price_the_providers_figure_counts() -> None:
+    found = bill(Outcome(usage=used(1, 1), provider_cost=Decimal("0.2")), None, never)
+    assert (found.cost, found.amount) == (None, Decimal("0.2"))
+
+
+def test_without_either_the_amount_is_unknown() -> None:
+    found = bill(Outcome(usage=used(1, 1)), Price(), never)
+    assert (found.cost, found.amount) == (None, None)
+
+
+def test_an_answer_without_a_count_gets_ours_and_no_amount() -> None:
+    estimated = used(7, 3, estimated=True)
+    found = bill(Outcome(), PLAIN, lambda: estimated)
+    assert (found.usage, found.cost, found.amount) == (estimated, None, None)
+
+
+def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:
+    assert bill(Outcome(usage=used(1, 1), provider_cost=Decimal(9)), FREE, never).amount == 0

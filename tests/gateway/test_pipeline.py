@@ -1,0 +1,390 @@
+"""The story of a request, with a value in place of the client: preset, plan, attempts, one error at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from msgspec import structs
+
+from setpoint.errors import ProviderError, RequestError
+from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.pipeline import Pipeline, Policy
+from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.versions import Versions
+from setpoint.protocols import chat
+from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
+from setpoint.records import Endpoint, Generation, Key, Model, Preset, Provider, ProviderKey, Timeouts, Version
+from setpoint.routing.catalog import Catalog
+from setpoint.snapshot import SnapshotHolder
+from setpoint.wire.body import split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
+KEY = Key(
+    digest="d" * 64,
+    name="k",
+    label="k",
+    role="caller",
+    inference=True,
+    disabled=False,
+    deleted=False,
+    workspace_id="w1",
+    creator_user_id="u1",
+    created_at=NOW,
+    updated_at=None,
+    expires_at=None,
+    revision=1,
+)
+
+
+def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> Endpoint:
+    provider = Provider(
+        slug=slug,
+        name=slug.title(),
+        dialects=("chat",),
+        base_url=f"http://{slug}.test/v1",
+        keys=tuple(ProviderKey(id=key, secret=f"{slug}-{key}-secret") for key in keys),
+        server_tools=server_tools,
+    )
+    return Endpoint(
+        provider=provider,
+        model_id=model,
+        model=model.partition("/")[2],
+        tag=slug,
+        dialects=("chat",),
+        base_url=provider.base_url,
+        timeouts=Timeouts(),
+    )
+
+
+SAGE = Model(
+    id="acme/sage", name="Sage", endpoints=(endpoint("acme", "acme/sage", "k1", "k2"), endpoint("bolt", "acme/sage"))
+)
+MINT = Model(id="acme/mint", name="Mint", endpoints=(endpoint("cora", "acme/mint", server_tools=True),))
+CATALOG = Catalog(models={model.id: model for model in (SAGE, MINT)}, providers={}, aliases={}, offers={})
+
+OLD = Version(
+    id="v1",
+    preset_id="p1",
+    creator_id="u1",
+    version=1,
+    system_prompt=b'"Be old."',
+    config=b'{"model":"acme/sage"}',
+    created_at=NOW,
+)
+NEW = structs.replace(
+    OLD,
+    id="v2",
+    version=2,
+    system_prompt=b'"Be brief."',
+    config=b'{"model":"acme/mint","models":["acme/sage"],"temperature":0.20,"min_p":0.1}',
+)
+PRESET = Preset(
+    id="p1",
+    workspace_id="w1",
+    creator_user_id="u1",
+    slug="triage",
+    name="Triage",
+    description=None,
+    status="active",
+    designated=NEW,
+    latest_version=2,
+    created_at=NOW,
+    updated_at=NOW,
+    status_updated_at=None,
+    revision=1,
+)
+
+
+def ok(text: str = "Hi") -> Answer:
+    body = {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
+    return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def no(status: int, code: str | None = None, message: str = "no", **headers: str) -> Answer:
+    return Answer(status, headers, json.dumps({"error": {"code": code, "message": message}}).encode())
+
+
+STALE = ProviderError("provider_unavailable", "the connection was closed", retry="same", provider_code="stale")
+RESET = ProviderError("provider_unavailable", "reset", provider_code="reset")
+
+
+class Upstreams:
+    """A client that gives these answers in order, and keeps who was asked what."""
+
+    def __init__(self, *answers: Answer | ProviderError) -> None:
+        self._answers = list(answers)
+        self.asked: list[tuple[str, str | None]] = []
+        self.bodies: list[dict[str, Any]] = []
+
+    async def send(self, request: UpstreamRequest) -> Answer:
+        host = request.url.split("/")[2].removesuffix(".test")
+        key = dict(request.headers).get("Authorization")
+        self.asked.append((host, key.split("-")[1] if key else None))
+        self.bodies.append(json.loads(request.body))
+        answer = self._answers.pop(0)
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+    async def stream(self, request: UpstreamRequest) -> AnswerStream:
+        raise AssertionError(request.url)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class Gateway:
+    """The hot path in front of these answers."""
+
+    def __init__(
+        self,
+        *answers: Answer | ProviderError,
+        merge: Literal["override", "prepend"] = "override",
+        default_model: str | None = None,
+    ) -> None:
+        self.upstreams = Upstreams(*answers)
+        self.records: list[Generation] = []
+        snapshots = SnapshotHolder(CATALOG)
+        snapshots.apply(1, [PRESET], ())
+        limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
+        relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda: "call_1")
+        policy = Policy(system_prompt_merge=merge, default_model=default_model)
+        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy)
+
+    @staticmethod
+    async def _stored(_: Preset, number: int) -> Version | None:
+        return OLD if number == 1 else None
+
+    def exchange(self, body: Mapping[str, Any]) -> Exchange:
+        said = {"messages": [{"role": "user", "content": "Hi"}], **body}
+        return Exchange(
+            "gen-1",
+            skin="chat",
+            key=KEY,
+            body=split(json.dumps(said).encode()),
+            caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
+            created_at=NOW,
+            record=self.records.append,
+        )
+
+    def answer(self, **body: Any) -> tuple[dict[str, Any], Exchange]:
+        """The answer to a request that says this beside its message, and its exchange."""
+        exchange = self.exchange(body)
+        answer = asyncio.run(self._pipeline.answer(exchange, chat))
+        assert isinstance(answer, bytes)
+        return json.loads(answer), exchange
+
+    def failure(self, **body: Any) -> tuple[ProviderError | RequestError, Exchange]:
+        """The error that such a request ends with."""
+        exchange = self.exchange(body)
+        with pytest.raises((ProviderError, RequestError)) as caught:
+            asyncio.run(self._pipeline.answer(exchange, chat))
+        return caught.value, exchange
+
+
+def models_asked(gateway: Gateway) -> list[str]:
+    return [body["model"] for body in gateway.upstreams.bodies]
+
+
+# --- presets -------------------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_put_under_the_request_and_its_version_is_remembered() -> None:
+    gateway = Gateway(ok())
+    answer, exchange = gateway.answer(model="@preset/triage", temperature=1)
+    [sent] = gateway.upstreams.bodies
+    assert sent == {
+        "model": "mint",
+        "temperature": 1,
+        "min_p": 0.1,
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+    }
+    assert answer["model"] == "acme/mint"
+    exchange.finish("completed")
+    [record] = gateway.records
+    assert (record.requested_model, record.model) == ("@preset/triage", "acme/mint")
+    assert (record.preset_id, record.preset_slug, record.preset_version, record.version_id) == ("p1", "triage", 2, "v2")
+    assert record.system_prompt_from == "preset"
+
+
+def test_a_pinned_version_is_the_one_that_answers() -> None:
+    gateway = Gateway(ok())
+    _, exchange = gateway.answer(model="@preset/triage@1")
+    assert gateway.upstreams.bodies[0]["messages"][0] == {"role": "system", "content": "Be old."}
+    assert exchange.version == OLD
+
+
+def test_the_requests_model_comes_before_the_presets_which_stay_as_fallbacks() -> None:
+    gateway = Gateway(no(400), no(400))
+    gateway.failure(model="acme/mint", preset="triage")
+    assert models_asked(gateway) == ["mint", "sage"]
+
+
+@pytest.mark.parametrize("merge", ["override", "prepend"])
+def test_a_system_prompt_of_the_request_displaces_the_presets_or_stands_behind_it(
+    merge: Literal["override", "prepend"],
+) -> None:
+    gateway = Gateway(ok(), merge=merge)
+    own = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    _, exchange = gateway.answer(model="@preset/triage", messages=own)
+    told = gateway.upstreams.bodies[0]["messages"][0]["content"]
+    expected = ("Be kind.", "request") if merge == "override" else ("Be brief.\n\nBe kind.", "both")
+    assert (told, exchange.system_prompt_from) == expected
+
+
+def test_an_unknown_preset_is_not_found_and_no_other_model_is_asked() -> None:
+    gateway = Gateway(default_model="acme/sage")
+    error, exchange = gateway.failure(model="acme/sage@preset/nobody")
+    assert (error.type, error.message) == ("not_found", "Preset not found: nobody")
+    exchange.finish("failed", error)
+    assert (gateway.upstreams.asked, gateway.records) == ([], [])
+
+
+# --- models --------------------------------------------------------------------------------------------------
+
+
+def test_a_request_that_names_nothing_goes_to_the_default_model_if_there_is_one() -> None:
+    gateway = Gateway(ok(), default_model="acme/mint")
+    assert gateway.answer()[0]["model"] == "acme/mint"
+    assert Gateway().failure()[0].message == "No model specified"
+
+
+def test_without_a_model_the_first_of_the_list_answers() -> None:
+    gateway = Gateway(ok())
+    answer, exchange = gateway.answer(models=["acme/mint", "acme/sage"])
+    assert answer["model"] == "acme/mint"
+    assert (exchange.models, exchange.requested_model) == (("acme/mint", "acme/sage"), None)
+
+
+def test_a_model_that_does_not_exist_asks_nobody() -> None:
+    gateway = Gateway()
+    error, exchange = gateway.failure(model="nobody/sage")
+    assert error.message == "nobody/sage is not a valid model ID"
+    assert not exchange.routed
+
+
+def test_what_routing_does_not_follow_is_in_the_exchange() -> None:
+    _, exchange = Gateway(ok()).answer(model="acme/mint:nitro", provider={"sort": "price"})
+    assert exchange.not_honoured == ("/provider/sort", "/model")
+
+
+# --- attempts ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (no(500), ("bolt", None)),
+        (no(503), ("bolt", None)),
+        (no(404), ("bolt", None)),
+        (RESET, ("bolt", None)),
+        (no(429), ("acme", "k2")),
+        (no(401), ("acme", "k2")),
+        (no(402), ("acme", "k2")),
+        (no(400), ("cora", None)),
+        (no(400, "context_length_exceeded"), ("cora", None)),
+        (no(400, "unsupported_parameter"), ("bolt", None)),
+        (no(422), ("cora", None)),
+    ],
+)
+def test_a_failure_reaches_as_far_as_its_cause(first: Answer | ProviderError, then: tuple[str, str | None]) -> None:
+    gateway = Gateway(first, ok())
+    answer, exchange = gateway.answer(model="acme/sage", models=["acme/mint"])
+    assert gateway.upstreams.asked == [("acme", "k1"), then]
+    assert answer["provider"] == then[0].title()
+    exchange.finish("completed")
+    [record] = gateway.records
+    assert (record.status, record.error_type, len(record.attempts)) == ("completed", None, 2)
+    assert record.attempts[0].error is not None
+    assert record.attempts[1].error is None
+
+
+def test_a_connection_that_was_closed_before_anything_was_sent_is_no_attempt() -> None:
+    gateway = Gateway(STALE, ok())
+    _, exchange = gateway.answer(model="acme/sage")
+    assert gateway.upstreams.asked == [("acme", "k1"), ("acme", "k1")]
+    exchange.finish("completed")
+    [record] = gateway.records
+    assert [one.status for one in record.attempts] == [200]
+
+
+def test_the_second_time_it_is_a_failure_like_any_other() -> None:
+    gateway = Gateway(STALE, STALE, ok())
+    _, exchange = gateway.answer(model="acme/sage")
+    assert gateway.upstreams.asked == [("acme", "k1"), ("acme", "k1"), ("bolt", None)]
+    exchange.finish("completed")
+    [record] = gateway.records
+    assert [(one.provider, one.error) for one in record.attempts] == [("acme", "provider_unavailable"), ("bolt", None)]
+
+
+def test_without_fallbacks_the_first_endpoints_error_is_the_answer() -> None:
+    gateway = Gateway(no(500, "boom", "it broke"))
+    error, _ = gateway.failure(model="acme/sage", provider={"allow_fallbacks": False})
+    assert (error.type, error.message) == ("provider_unavailable", "Acme: it broke")
+    assert gateway.upstreams.asked == [("acme", "k1")]
+
+
+def test_when_all_are_tried_one_error_lists_what_was_tried() -> None:
+    gateway = Gateway(no(429, None, "slow", **{"retry-after": "9"}), no(500, "boom"), RESET, no(503))
+    error, exchange = gateway.failure(model="acme/sage", models=["acme/mint"])
+    assert gateway.upstreams.asked == [("acme", "k1"), ("acme", "k2"), ("bolt", None), ("cora", None)]
+    assert error.metadata["previous_errors"] == [
+        {"provider": "Acme", "code": "rate_limit_exceeded", "status": 429},
+        {"provider": "Acme", "code": "boom", "status": 500},
+        {"provider": "Bolt", "code": "reset", "status": 502},
+    ]
+    assert error.metadata["provider_name"] == "Cora"
+    exchange.finish("failed", error)
+    [record] = gateway.records
+    assert (record.status, record.error_type, record.provider) == ("failed", "provider_overloaded", "cora")
+    assert [one.status for one in record.attempts] == [429, 500, None, 503]
+    assert (record.usage, record.cost) == (None, None)
+
+
+def test_no_provider_key_is_in_the_error() -> None:
+    gateway = Gateway(no(400, "acme-k1-secret", "bad key acme-k1-secret"))
+    error, _ = gateway.failure(model="acme/sage", provider={"only": ["acme"]})
+    assert isinstance(error, ProviderError)
+    assert "k1-secret" not in f"{error.message}{error.metadata}{error.raw}"
+
+
+# --- tools that cannot be said -------------------------------------------------------------------------------
+
+SEARCH = {"type": "openrouter:web_search"}
+
+
+def test_an_endpoint_that_cannot_be_told_a_forced_tool_is_passed_over() -> None:
+    gateway = Gateway(ok())
+    _, exchange = gateway.answer(model="acme/sage", models=["acme/mint"], tools=[SEARCH], tool_choice="required")
+    assert gateway.upstreams.asked == [("cora", None)]
+    assert (exchange.unsaid, exchange.failures) == ((), [])
+
+
+def test_when_no_endpoint_can_be_told_it_is_the_callers_error_and_nobody_is_asked() -> None:
+    gateway = Gateway()
+    error, exchange = gateway.failure(model="acme/sage", tools=[SEARCH], tool_choice="required")
+    assert isinstance(error, RequestError)
+    assert (error.status, error.metadata) == (400, {"reason": "unsupported"})
+    assert gateway.upstreams.asked == []
+    assert not exchange.routed
+
+
+def test_when_the_endpoint_that_could_be_told_fails_its_failure_is_the_answer() -> None:
+    gateway = Gateway(no(500, "boom"))
+    error, _ = gateway.failure(model="acme/mint", models=["acme/sage"], tools=[SEARCH], tool_choice="required")
+    assert isinstance(error, ProviderError)
+    assert error.provider_code == "boom"
+
+
+def test_what_each_endpoint_is_not_told_is_said_of_the_one_that_answers() -> None:
+    gateway = Gateway(no(500), no(500), ok())
+    _, exchange = gateway.answer(model="acme/sage", models=["acme/mint"], tools=[SEARCH])
+    assert [("tools" in body) for body in gateway.upstreams.bodies] == [False, False, True]
+    assert exchange.unsaid == ()
