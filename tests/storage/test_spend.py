@@ -1,0 +1,106 @@
+"""What a key has spent, and when the periods begin."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setpoint.records import Cost
+from setpoint.storage.generations import save_many
+from setpoint.storage.spend import Spend, spend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.records import Generation
+    from setpoint.storage.database import Database
+
+DIGEST = "d" * 64
+
+
+def cost(total: str) -> Cost:
+    return Cost(prompt=Decimal(0), completion=Decimal(total), total=Decimal(total))
+
+
+def spent(database: Database, *records: Generation, now: datetime) -> Spend:
+    with database.write() as connection:
+        save_many(connection, records)
+    with database.read() as connection:
+        return spend(connection, DIGEST, now)
+
+
+def test_a_key_that_was_never_used_has_spent_nothing(database: Database, now: datetime) -> None:
+    assert spent(database, now=now) == Spend()
+
+
+def test_costs_are_summed_and_the_last_use_is_known(
+    database: Database, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    records = [make_generation(created_at=now, cost=cost(total)) for total in ("0.1", "0.2", "1E-7", "0")]
+    latest = make_generation(created_at=now + timedelta(seconds=5), cost=cost("1"))
+    found = spent(database, latest, *records, now=now + timedelta(minutes=1))
+    assert (found.total, found.daily) == (1.3000001, 1.3000001)
+    assert found.last_used_at == latest.created_at
+
+
+def test_ours_comes_before_the_providers_figure_and_what_is_unknown_adds_nothing(
+    database: Database, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    found = spent(
+        database,
+        make_generation(created_at=now, cost=cost("1"), provider_cost=Decimal(100)),
+        make_generation(created_at=now, cost=None, provider_cost=Decimal("0.25")),
+        make_generation(created_at=now, cost=None, provider_cost=None),
+        make_generation(created_at=now, cost=cost("10"), key_digest="e" * 64),
+        now=now,
+    )
+    assert found.total == 1.25
+
+
+@pytest.mark.parametrize(
+    ("at", "periods"),
+    [
+        # It is Wednesday, 15 April 2026, ten in the morning.
+        ("2026-04-15T10:00:00", (1, 1, 1)),
+        ("2026-04-15T00:00:00", (1, 1, 1)),
+        ("2026-04-14T23:59:59.999999", (0, 1, 1)),
+        ("2026-04-13T00:00:00", (0, 1, 1)),
+        ("2026-04-12T23:59:59.999999", (0, 0, 1)),
+        ("2026-04-01T00:00:00", (0, 0, 1)),
+        ("2026-03-31T23:59:59.999999", (0, 0, 0)),
+        ("2025-04-15T10:00:00", (0, 0, 0)),
+    ],
+)
+def test_days_begin_at_midnight_weeks_on_monday_months_on_the_first(
+    at: str, periods: tuple[int, int, int], database: Database, make_generation: Callable[..., Generation]
+) -> None:
+    record = make_generation(created_at=datetime.fromisoformat(f"{at}+00:00"), cost=cost("1"))
+    found = spent(database, record, now=datetime(2026, 4, 15, 10, tzinfo=UTC))
+    assert (found.daily, found.weekly, found.monthly) == periods
+    assert found.total == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "week"),
+    [
+        ("2026-03-01T00:00:00", "2026-02-23"),  # a Sunday, and the first of a month
+        ("2024-02-29T12:00:00", "2024-02-26"),
+        ("2026-01-01T00:00:00", "2025-12-29"),
+        ("2026-04-20T00:00:00", "2026-04-20"),  # a Monday
+    ],
+)
+def test_a_week_may_begin_in_the_month_or_year_before(
+    moment: str, week: str, database: Database, make_generation: Callable[..., Generation]
+) -> None:
+    monday = datetime.fromisoformat(f"{week}T00:00:00+00:00")
+    first = make_generation(created_at=monday, cost=cost("1"))
+    before = make_generation(created_at=monday - timedelta(microseconds=1), cost=cost("10"))
+    assert spent(database, first, before, now=datetime.fromisoformat(f"{moment}+00:00")).weekly == 1
+
+
+def test_many_small_costs_add_up(database: Database, now: datetime, make_generation: Callable[..., Generation]) -> None:
+    records = [make_generation(created_at=now, cost=cost("0.0000001")) for _ in range(1000)]
+    assert spent(database, *records, now=now).total == 0.0001

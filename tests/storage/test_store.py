@@ -1,0 +1,225 @@
+"""The way from the event loop to the database: whoever wrote sees what it wrote, and nobody waits for a writer."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from setpoint.errors import GatewayError, RequestError
+from setpoint.routing.catalog import Catalog
+from setpoint.snapshot import SnapshotHolder
+from setpoint.storage import presets
+from setpoint.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from setpoint.records import Key, Preset
+    from setpoint.storage.database import Database
+    from setpoint.storage.workspaces import Owner
+
+
+@pytest.fixture
+def snapshots() -> SnapshotHolder:
+    """A snapshot of nothing."""
+    return SnapshotHolder(Catalog(models={}, providers={}, aliases={}, offers={}))
+
+
+@pytest.fixture
+def store(database: Database, snapshots: SnapshotHolder) -> Iterator[Store]:
+    """The store under test."""
+    store = Store(database, snapshots)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def saving(owner: Owner, new_id: Callable[[], str], now: datetime) -> Callable[[str], Callable[[Connection], Preset]]:
+    """Makes the work of saving one more version of a slug."""
+
+    def work(slug: str) -> Callable[[Connection], Preset]:
+        return lambda connection: presets.save_version(
+            connection,
+            workspace_id=owner.workspace_id,
+            slug=slug,
+            creator_id=owner.user_id,
+            config=b"{}",
+            system_prompt=None,
+            now=now,
+            new_id=new_id,
+        )
+
+    return work
+
+
+def count(connection: Connection) -> int:
+    return connection.execute(sa.text("SELECT count(*) FROM versions")).scalar_one()
+
+
+def test_all_that_is_stored_is_loaded_at_the_start(
+    store: Store, snapshots: SnapshotHolder, owner: Owner, capture: Callable[..., Preset]
+) -> None:
+    saved = [capture("a"), capture("b")]
+    assert len(snapshots.current.presets) == 0
+    store.load()
+    assert [snapshots.current.presets[owner.workspace_id, slug] for slug in ("a", "b")] == saved
+    assert snapshots.current.revision == saved[-1].revision
+
+
+def test_what_was_written_is_in_the_snapshot_when_the_writer_hears_of_it(
+    store: Store, snapshots: SnapshotHolder, owner: Owner, saving: Callable[[str], Any]
+) -> None:
+    async def write() -> None:
+        for version in (1, 2):
+            saved = await store.write(saving("a"))
+            assert saved.latest_version == version
+            assert snapshots.current.presets[owner.workspace_id, "a"] == saved
+            assert snapshots.current.revision == saved.revision
+            assert await store.read(count) == version
+
+    asyncio.run(write())
+
+
+def test_many_writers_at_once_take_turns_and_none_is_lost(
+    store: Store, snapshots: SnapshotHolder, owner: Owner, saving: Callable[[str], Any]
+) -> None:
+    async def write() -> list[Preset]:
+        return await asyncio.gather(*(store.write(saving("a")) for _ in range(30)))
+
+    saved = asyncio.run(write())
+    assert sorted(one.latest_version for one in saved) == list(range(1, 31))
+    assert snapshots.current.presets[owner.workspace_id, "a"].latest_version == 30
+
+
+def test_a_write_that_fails_changes_neither_the_database_nor_the_snapshot(
+    store: Store, snapshots: SnapshotHolder, saving: Callable[[str], Any]
+) -> None:
+    def fail(connection: Connection) -> None:
+        saving("a")(connection)
+        raise RequestError("conflict", "no")
+
+    async def write() -> int:
+        before = snapshots.current
+        with pytest.raises(RequestError, match="no"):
+            await store.write(fail)
+        assert snapshots.current is before
+        return await store.read(count)
+
+    assert asyncio.run(write()) == 0
+
+
+class WatchedSnapshots(SnapshotHolder):
+    """A snapshot that says when it has changed."""
+
+    def __init__(self) -> None:
+        super().__init__(Catalog(models={}, providers={}, aliases={}, offers={}))
+        self.changed = asyncio.Event()
+
+    def apply(self, revision: int, presets: Iterable[Preset], keys: Iterable[Key]) -> None:
+        super().apply(revision, presets, keys)
+        self.changed.set()
+
+
+def test_a_writer_that_goes_away_does_not_undo_what_is_committed(
+    database: Database, owner: Owner, saving: Callable[[str], Any]
+) -> None:
+    begun, go_on = Event(), Event()
+
+    def slow(connection: Connection) -> Preset:
+        begun.set()
+        assert go_on.wait(20)
+        return saving("a")(connection)
+
+    async def leave() -> Preset:
+        snapshots = WatchedSnapshots()
+        store = Store(database, snapshots)
+        writing = asyncio.create_task(store.write(slow))
+        await asyncio.to_thread(begun.wait, 20)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert not snapshots.changed.is_set()
+        go_on.set()
+        async with asyncio.timeout(20):
+            await snapshots.changed.wait()
+        store.close()
+        return snapshots.current.presets[owner.workspace_id, "a"]
+
+    assert asyncio.run(leave()).latest_version == 1
+
+
+def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_of_it(store: Store, saving: Callable[[str], Any]) -> None:
+    written, go_on = Event(), Event()
+
+    def slow(connection: Connection) -> Preset:
+        saved = saving("a")(connection)
+        written.set()
+        assert go_on.wait(20)
+        return saved
+
+    async def read() -> tuple[int, int]:
+        writing = asyncio.create_task(store.write(slow))
+        try:
+            await asyncio.to_thread(written.wait, 20)
+            async with asyncio.timeout(20):
+                meanwhile = await store.read(count)
+        finally:
+            go_on.set()
+        await writing
+        return meanwhile, await store.read(count)
+
+    assert asyncio.run(read()) == (0, 1)
+
+
+def test_the_event_loop_does_not_wait_for_a_writer(store: Store) -> None:
+    go_on = Event()
+
+    async def work() -> str:
+        writing = asyncio.create_task(store.write(lambda _: go_on.wait(20)))
+        await asyncio.sleep(0.01)  # the loop turns while the writer's thread is held
+        go_on.set()
+        return "released" if await writing else "timed out"
+
+    assert asyncio.run(work()) == "released"
+
+
+def test_a_reader_cannot_write(store: Store, saving: Callable[[str], Any]) -> None:
+    async def read() -> None:
+        with pytest.raises(GatewayError):
+            await store.read(saving("a"))
+        assert await store.read(count) == 0
+
+    asyncio.run(read())
+
+
+def test_closing_waits_for_what_runs(
+    database: Database, snapshots: SnapshotHolder, saving: Callable[[str], Any]
+) -> None:
+    begun, go_on = Event(), Event()
+
+    def slow(connection: Connection) -> Preset:
+        begun.set()
+        assert go_on.wait(20)
+        return saving("a")(connection)
+
+    async def write() -> bool:
+        store = Store(database, snapshots)
+        writing = asyncio.create_task(store.write(slow))
+        await asyncio.to_thread(begun.wait, 20)
+        closing = asyncio.create_task(asyncio.to_thread(store.close))
+        await asyncio.sleep(0.01)
+        closed_early = closing.done()
+        go_on.set()
+        await asyncio.gather(writing, closing)
+        return closed_early
+
+    assert not asyncio.run(write())
+    with database.read() as connection:
+        assert count(connection) == 1
