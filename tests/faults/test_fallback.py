@@ -1,0 +1,254 @@
+"""Which upstreams are asked, and in which order: endpoints, models, and what the caller says of providers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults.faults_support import MESSAGES, Front, attempts, chunks, endpoint, error_of, fronting, said, serving
+from simulator.script import ok, sse, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.client import Simulator
+    from support.processes import Gateway
+
+
+@pytest.fixture(scope="module")
+def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    more = {
+        "all/three": {"endpoints": [endpoint("alpha"), endpoint("beta"), endpoint("gamma")]},
+        "dear/model": {"endpoints": [endpoint("gamma", pricing={"prompt": "0.001", "completion": "0.002"})]},
+        "tagged/model": {
+            "endpoints": [
+                endpoint("alpha", tag="alpha/east"),
+                endpoint("beta", tag="beta/west"),
+                endpoint("gamma", tag="gamma/priority", tier="priority"),
+            ]
+        },
+        "twin/model": {"endpoints": [endpoint("alpha")], "aliases": ["twin/alias"]},
+    }
+    with serving(tmp_path_factory, simulator_process, more_models=more) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
+    with fronting(gateway, simulator) as front:
+        yield front
+
+
+def failing(front: Front, *slugs: str, code: int = 500) -> None:
+    """Have these providers fail."""
+    for slug in slugs:
+        front.simulator.script(status(code), prefix=f"/{slug[0].replace('g', 'c')}")
+
+
+def without_model(**fields: Any) -> bytes:
+    """A request that names no `model`."""
+    return json.dumps({"messages": MESSAGES, **fields}).encode()
+
+
+# --- endpoints and models ------------------------------------------------------------------------------------
+
+
+def test_endpoints_are_tried_in_the_order_of_the_file(front: Front) -> None:
+    failing(front, "alpha", "beta")
+    answer = front.ask("all/three")
+    assert front.reached() == ["alpha", "beta", "gamma"]
+    assert (answer.json()["model"], answer.json()["provider"]) == ("all/three", "Gamma")
+    assert [name for name, _, _ in attempts(front.record(answer))] == ["Alpha", "Beta", "Gamma"]
+
+
+def test_endpoints_come_before_the_next_model(front: Front) -> None:
+    failing(front, "alpha", "beta")
+    answer = front.ask("pair/model", models=["dear/model"])
+    assert front.reached() == ["alpha", "beta", "gamma"]
+    assert [it.json()["model"] for it in front.simulator.requests()] == ["alpha-model", "beta-model", "gamma-model"]
+    assert answer.json()["model"] == "dear/model"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_the_model_that_answered_is_the_one_that_is_billed(front: Front, streamed: bool) -> None:
+    failing(front, "alpha", "beta")
+    answer = front.ask("pair/model", models=["dear/model"], stream=streamed)
+    told = chunks(answer)[-1] if streamed else answer.json()
+    assert told["model"] == "dear/model"
+    assert told["usage"]["cost"] == 0.021
+    record = front.record(answer)
+    assert (record["model"], record["provider_name"], record["total_cost"]) == ("dear/model", "Gamma", 0.021)
+
+
+def test_models_alone_name_the_first_and_the_rest(front: Front) -> None:
+    failing(front, "alpha")
+    answer = front.ask(body=without_model(models=["solo/alpha", "solo/beta"]))
+    assert front.reached() == ["alpha", "beta"]
+    assert answer.json()["model"] == "solo/beta"
+
+
+def test_a_model_that_is_named_twice_is_tried_once(front: Front) -> None:
+    failing(front, "alpha")
+    front.ask("solo/alpha", models=["solo/alpha", "solo/beta", "solo/alpha"])
+    assert front.reached() == ["alpha", "beta"]
+    front.simulator.forget_requests()
+    front.ask("twin/model", models=["twin/alias", "solo/beta"])
+    assert front.reached() == ["alpha", "beta"], "an alias is the same model"
+
+
+def test_an_unknown_fallback_model_is_refused_before_anything_is_sent(front: Front) -> None:
+    answer = front.ask("solo/alpha", models=["no/such"], recorded=False)
+    assert answer.status == 400
+    error = error_of(answer)
+    assert error["message"] == "no/such is not a valid model ID"
+    assert error["availability"]["code"] == "model_not_found"
+    assert front.simulator.requests() == []
+
+
+def test_nothing_is_tried_again_once_there_is_an_answer(front: Front) -> None:
+    front.ask("all/three", models=["solo/gamma"])
+    assert front.reached() == ["alpha"]
+
+
+def test_one_request_is_one_generation_however_often_it_was_tried(front: Front) -> None:
+    failing(front, "alpha", "beta", "gamma")
+    answer = front.ask("all/three")
+    assert answer.status == 502
+    record = front.record(answer)
+    assert (record["status"], record["provider_name"], record["total_cost"]) == ("failed", "Gamma", None)
+    assert attempts(record) == [(name, 500, "provider_unavailable") for name in ("Alpha", "Beta", "Gamma")]
+
+
+def test_a_stream_falls_back_until_its_first_meaningful_event(front: Front) -> None:
+    role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}'
+    front.simulator.script(sse([": wait", role, 'data: {"error":{"message":"no","code":500}}']), prefix="/a")
+    front.simulator.script(sse([role, "data: [DONE]"]), prefix="/b")
+    front.simulator.script(ok("At last."), prefix="/c")
+    answer = front.stream("all/three")
+    assert said(answer) == "At last."
+    assert front.reached() == ["alpha", "beta", "gamma"]
+    roles = [choice["delta"].get("role") for one in chunks(answer) for choice in one["choices"]]
+    assert roles.count("assistant") == 1, "nothing of the others is left in it"
+
+
+# --- what the caller says of providers -----------------------------------------------------------------------
+
+WANTED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "order": ({"order": ["gamma", "alpha"]}, ["gamma", "alpha", "beta"]),
+    "order-by-display-name": ({"order": ["GAMMA", "Beta"]}, ["gamma", "beta", "alpha"]),
+    "order-with-strangers": ({"order": ["nobody", "beta"]}, ["beta", "alpha", "gamma"]),
+    "order-twice": ({"order": ["beta", "beta"]}, ["beta", "alpha", "gamma"]),
+    "only": ({"only": ["beta"]}, ["beta"]),
+    "only-keeps-the-order-of-the-file": ({"only": ["gamma", "alpha"]}, ["alpha", "gamma"]),
+    "ignore": ({"ignore": ["alpha"]}, ["beta", "gamma"]),
+    "only-and-ignore": ({"only": ["alpha", "beta"], "ignore": ["alpha"]}, ["beta"]),
+    "order-and-only": ({"order": ["gamma"], "only": ["alpha", "gamma"]}, ["gamma", "alpha"]),
+    "order-and-ignore": ({"order": ["gamma", "beta"], "ignore": ["gamma"]}, ["beta", "alpha"]),
+    "no-fallbacks": ({"allow_fallbacks": False}, ["alpha"]),
+    "order-without-fallbacks": ({"order": ["gamma", "beta"], "allow_fallbacks": False}, ["gamma", "beta"]),
+    "ignore-without-fallbacks": ({"ignore": ["alpha"], "allow_fallbacks": False}, ["beta"]),
+    "fallbacks-by-name": ({"allow_fallbacks": True}, ["alpha", "beta", "gamma"]),
+    "null": ({"order": None, "only": None, "ignore": None, "allow_fallbacks": None}, ["alpha", "beta", "gamma"]),
+    "empty-order": ({"order": []}, ["alpha", "beta", "gamma"]),
+}
+
+
+@pytest.mark.parametrize(("preferences", "tried"), WANTED.values(), ids=WANTED)
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_providers_are_asked_as_the_caller_wants(
+    front: Front, preferences: dict[str, Any], tried: list[str], streamed: bool
+) -> None:
+    failing(front, "alpha", "beta", "gamma")
+    answer = front.ask("all/three", provider=preferences, stream=streamed)
+    assert answer.status == 502
+    assert front.reached() == tried
+    assert front.record(answer)["not_honoured"] == []
+
+
+TAGGED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "provider-means-its-endpoints": ({"only": ["alpha"]}, ["alpha"]),
+    "tag-means-one": ({"only": ["beta/west"]}, ["beta"]),
+    "tier-is-not-meant-by-the-provider": ({"order": ["gamma"], "only": ["gamma", "beta"]}, ["beta"]),
+    "tier-by-its-tag": ({"only": ["gamma/priority"]}, ["gamma"]),
+}
+
+
+@pytest.mark.parametrize(("preferences", "tried"), TAGGED.values(), ids=TAGGED)
+def test_a_slug_means_a_provider_and_a_tag_one_endpoint(
+    front: Front, preferences: dict[str, Any], tried: list[str]
+) -> None:
+    failing(front, "alpha", "beta", "gamma")
+    front.ask("tagged/model", provider=preferences)
+    assert front.reached() == tried
+
+
+@pytest.mark.parametrize(
+    ("preferences", "named"),
+    [
+        ({"only": ["nobody"]}, "provider.only"),
+        ({"ignore": ["alpha"]}, "provider.ignore"),
+        ({"only": ["beta"], "ignore": ["gamma"]}, "provider.only, provider.ignore"),
+        ({"order": ["beta"], "allow_fallbacks": False}, "provider.order"),
+    ],
+)
+def test_preferences_that_leave_nobody_are_an_error_that_says_so(
+    front: Front, preferences: dict[str, Any], named: str
+) -> None:
+    answer = front.ask("solo/alpha", provider=preferences, recorded=False)
+    error = error_of(answer)
+    assert answer.status == 404
+    assert "it is served by alpha" in error["message"]
+    assert named in error["message"]
+    assert error["availability"]["code"] == "constraint_filtered"
+    assert error["availability"]["requested_models"] == ["solo/alpha"]
+    assert front.simulator.requests() == []
+
+
+def test_a_model_that_preferences_leave_nobody_for_is_passed_over(front: Front) -> None:
+    answer = front.ask("solo/alpha", models=["solo/beta"], provider={"ignore": ["alpha"]})
+    assert answer.json()["model"] == "solo/beta"
+
+
+def test_only_one_failure_without_fallbacks_is_returned_as_it_is(front: Front) -> None:
+    failing(front, "alpha", code=429)
+    answer = front.ask("all/three", provider={"allow_fallbacks": False})
+    assert answer.status == 429
+    assert "previous_errors" not in error_of(answer)["metadata"]
+
+
+OTHERS: dict[str, Any] = {
+    "require_parameters": True,
+    "data_collection": "deny",
+    "zdr": True,
+    "enforce_distillable_text": True,
+    "quantizations": ["fp8"],
+    "sort": "price",
+    "max_price": {"prompt": 1},
+    "preferred_min_throughput": 10,
+    "preferred_max_latency": {"p90": 2},
+}
+
+
+@pytest.mark.parametrize(("name", "wish"), OTHERS.items(), ids=OTHERS)
+def test_a_wish_that_is_not_followed_is_named_in_the_record(front: Front, name: str, wish: Any) -> None:
+    answer = front.ask("all/three", provider={name: wish, "ignore": ["alpha"]})
+    assert answer.json()["provider"] == "Beta"
+    assert front.record(answer)["not_honoured"] == [f"/provider/{name}"]
+    assert "provider" not in front.upstream().json()
+
+
+def test_all_wishes_that_are_not_followed_are_named(front: Front) -> None:
+    answer = front.stream("all/three", provider={**OTHERS, "order": ["beta"], "sort": None}, route="fallback")
+    named = [f"/provider/{name}" for name in OTHERS if name != "sort"]
+    assert front.record(answer)["not_honoured"] == [*named, "/route"]
+
+
+@pytest.mark.parametrize("variant", ["nitro", "floor", "exacto"])
+def test_a_variant_that_asks_for_a_way_of_routing_is_named_in_the_record(front: Front, variant: str) -> None:
+    answer = front.ask(f"solo/alpha:{variant}")
+    assert answer.status == 200
+    assert front.record(answer)["not_honoured"] == ["/model"]
+    answer = front.ask("solo/alpha", models=[f"solo/beta:{variant}"])
+    assert front.record(answer)["not_honoured"] == ["/models/0"]
