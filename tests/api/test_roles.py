@@ -1,0 +1,142 @@
+"""Who may do what: every route there is, as every kind of caller there is, over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.api_support import create, new_key
+from setpoint.server.app import routes
+from setpoint.server.generations import Generations
+from setpoint.server.health import Health
+from setpoint.server.inference import Inference
+from setpoint.server.keys import Keys
+from setpoint.server.models import Models
+from setpoint.server.presets import Presets
+from setpoint.server.router import BASES
+from support.http import call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from setpoint.server.router import Route
+    from support.processes import Gateway
+
+ALL = {"admin", "manager", "editor", "caller", "silent caller", "read_only"}
+MANAGERS = {"admin", "manager"}
+EDITORS = {*MANAGERS, "editor"}
+CAPTURERS = {*EDITORS, "caller", "silent caller"}
+
+MAY = {
+    "POST /chat/completions": {"admin", "editor", "caller"},
+    "GET /presets": ALL,
+    "GET /presets/{slug}": ALL,
+    "PATCH /presets/{slug}": EDITORS,
+    "DELETE /presets/{slug}": EDITORS,
+    "POST /presets/{slug}/chat/completions": CAPTURERS,
+    "POST /presets/{slug}/messages": CAPTURERS,
+    "POST /presets/{slug}/responses": CAPTURERS,
+    "GET /presets/{slug}/versions": ALL,
+    "GET /presets/{slug}/versions/{version}": ALL,
+    "POST /presets/{slug}/versions/{version}/designate": EDITORS,
+    "GET /key": ALL,
+    "GET /keys": {*MANAGERS, "read_only"},
+    "POST /keys": MANAGERS,
+    "GET /keys/{hash}": {*MANAGERS, "read_only"},
+    "PATCH /keys/{hash}": MANAGERS,
+    "DELETE /keys/{hash}": MANAGERS,
+    "GET /generation": ALL,
+    "GET /models": ALL,
+}
+"""Route to the callers that it lets in. Routes that are not here let everybody in, without a key."""
+
+OPEN = {"GET /health", "GET /ready", "HEAD /", "HEAD /api", "HEAD "}
+
+CALLERS = {
+    "admin": {"role": "admin"},
+    "manager": {"role": "admin", "inference": False},
+    "editor": {"role": "editor"},
+    "caller": {},
+    "silent caller": {"role": "caller", "inference": False},
+    "read_only": {"role": "read_only"},
+}
+
+
+def route_table() -> list[Route]:
+    """The server's own table. Its handlers are never called here, so they need no parts."""
+    made = [object.__new__(kind) for kind in (Inference, Presets, Keys, Generations, Models, Health)]
+    inference, presets, keys, generations, models, health = made
+    assert isinstance(inference, Inference)
+    assert isinstance(presets, Presets)
+    assert isinstance(keys, Keys)
+    assert isinstance(generations, Generations)
+    assert isinstance(models, Models)
+    assert isinstance(health, Health)
+    return list(routes(inference, presets, keys, generations, models, health))
+
+
+TABLE = {f"{route.method} {route.path}": route for route in route_table()}
+
+
+def addresses(route: Route) -> Iterator[str]:
+    """Every path that the route stands under, for things that exist where reading them is harmless."""
+    path = route.path.format(slug="for-roles", version="1", hash="0" * 64)
+    for base in BASES if route.based else ("",):
+        yield base + path + ("?id=gen-1-x" if path == "/generation" else "")
+
+
+@pytest.fixture(scope="module")
+def keys(shared_gateway: Gateway) -> dict[str, str]:
+    create(shared_gateway, "for-roles", {"model": "sim/solo"})
+    return {name: new_key(shared_gateway, name=name, **members)[0] for name, members in CALLERS.items()}
+
+
+def test_every_route_has_its_row_here() -> None:
+    """A new route fails this until somebody says who may call it."""
+    assert set(TABLE) == MAY.keys() | OPEN
+    assert {name for name, route in TABLE.items() if route.access == "open"} == OPEN
+
+
+@pytest.mark.parametrize("name", MAY)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_role_may_do_what_is_its_own_and_nothing_else(
+    shared_gateway: Gateway, keys: dict[str, str], name: str, caller: str
+) -> None:
+    for path in addresses(TABLE[name]):
+        answer = call(TABLE[name].method, shared_gateway.origin + path, body=b"?", key=keys[caller])
+        if caller in MAY[name]:
+            assert answer.status not in (401, 403, 405, 500), (answer.status, answer.body)
+        else:
+            assert answer.status == 403, (answer.status, answer.body)
+            assert answer.json()["error"]["metadata"]["error_type"] == "permission_denied"
+
+
+@pytest.mark.parametrize("name", MAY)
+def test_without_a_valid_key_every_route_is_closed(shared_gateway: Gateway, name: str) -> None:
+    plain, told = new_key(shared_gateway, role="admin")
+    shared_gateway.call("DELETE", f"/keys/{told['hash']}")
+    for path in addresses(TABLE[name]):
+        url = shared_gateway.origin + path
+        for key in (None, plain, told["hash"], "sk-sp-v1-" + "0" * 64, "null", "admin"):
+            answer = call(TABLE[name].method, url, body=b"?", key=key)
+            assert answer.status == 401, (answer.status, answer.body)
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_the_open_routes_tell_nothing_and_need_no_key(shared_gateway: Gateway, name: str) -> None:
+    for path in addresses(TABLE[name]):
+        answer = call(TABLE[name].method, shared_gateway.origin + (path or "/"))
+        assert answer.status == 200
+        assert answer.body in (b"", b'{"status":"ok"}', b'{"status":"ready"}')
+
+
+@pytest.mark.parametrize("name", [name for name in MAY if name.startswith("GET")])
+def test_asking_for_the_head_alone_needs_the_same_key(shared_gateway: Gateway, keys: dict[str, str], name: str) -> None:
+    for path in addresses(TABLE[name]):
+        url = shared_gateway.origin + path
+        assert call("HEAD", url).status == 401
+        for caller, key in keys.items():
+            answer = call("HEAD", url, key=key)
+            assert (answer.status == 403) is (caller not in MAY[name])
+            assert answer.body == b""
