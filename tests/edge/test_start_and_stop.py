@@ -21,7 +21,7 @@ from support.http import RawConnection, call, open_stream, request_bytes
 from support.processes import KEY, Process, clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from simulator.client import Simulator
@@ -170,6 +170,29 @@ def test_two_servers_on_the_same_data_do_not_harm_it(start_gateway: StartGateway
         assert gateway.stop() == 0
     with closing(sqlite3.connect(f"file:{first.data_dir / 'setpoint.db'}?mode=ro", uri=True)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_one_server_writes_another_on_the_same_data_hears_of(start_gateway: StartGateway) -> None:
+    first = start_gateway()
+    second = start_gateway(data_dir=first.data_dir)
+    made = first.call("POST", "/keys", {"name": "caller"}).json()
+    first.call("POST", "/presets/heard/chat/completions", {"model": "setpoint/echo"})
+    body = {"model": "@preset/heard", "messages": [{"role": "user", "content": "Hi"}]}
+
+    def answers() -> int:
+        return second.call("POST", "/chat/completions", body, key=made["key"]).status
+
+    wait_until(lambda: answers() == 200)
+    first.call("DELETE", f"/keys/{made['data']['hash']}")
+    wait_until(lambda: answers() == 401)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for what must come, for at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # --- what keeps it from starting -----------------------------------------------------------------------------

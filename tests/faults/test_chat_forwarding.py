@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, Front, endpoint, error_of, fronting, provider, secret, serving
+from faults.faults_support import MESSAGES, Front, endpoint, fronting, provider, secret, serving
 from simulator.script import status
 from support.processes import KEY
 
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
     from simulator.client import Simulator
     from support.processes import Gateway
-
-FUNCTION: dict[str, Any] = {
-    "type": "function",
-    "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}},
-}
-SEARCH = {"type": "openrouter:web_search"}
-NAMED = {"type": "function", "function": {"name": "look_up"}}
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +32,9 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
     }
     more = {name: {"endpoints": [endpoint("alpha", parameters=fields)]} for name, fields in listed.items()}
     more["few/then-all"] = {"endpoints": [endpoint("alpha", parameters=["temperature"]), endpoint("beta")]}
-    more["plain/then-serving"] = {"endpoints": [endpoint("alpha"), {"provider": "serving", "model": "m"}]}
     more["serving/model"] = {"endpoints": [{"provider": "serving", "model": "m"}]}
     told = {
-        "serving": provider(origin, "gamma", server_tools=True, headers={"X-Tenant": "t-1"}),
+        "serving": provider(origin, "gamma", headers={"X-Tenant": "t-1"}),
         "keyless": {name: it for name, it in provider(origin, "beta").items() if name != "api_key"},
         "anthropic-style": provider(origin, "beta", auth="x-api-key"),
     }
@@ -315,69 +307,20 @@ def test_all_that_was_left_out_is_named_in_a_stream_too(front: Front) -> None:
     assert unsaid(front, "few/fields", stream=True, top_p=0.5, seed=1) == ["/top_p", "/seed"]
 
 
-# --- tools and plugins ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("messages", [None, [], "absent"])
+def test_a_prompt_is_one_user_message_and_is_never_sent_itself(front: Front, messages: Any) -> None:
+    body: dict[str, Any] = {"model": "solo/gamma", "prompt": "Say hi"}
+    if messages != "absent":
+        body["messages"] = messages
+    assert front.gateway.call("POST", "/chat/completions", body).status == 200
+    sent = front.simulator.requests()[-1].json()
+    assert sent["messages"] == [{"role": "user", "content": "Say hi"}]
+    assert "prompt" not in sent
 
 
-def test_a_tool_that_cannot_be_said_is_left_out_and_named_by_its_place(front: Front) -> None:
-    tools = [SEARCH, FUNCTION, {"type": "openrouter:datetime"}]
-    assert sent(front, tools=tools, tool_choice="auto") == {**PLAIN, "tools": [FUNCTION], "tool_choice": "auto"}
-    assert unsaid(front, "solo/alpha", tools=tools) == ["/tools/0", "/tools/2"]
-    assert sent(front, tools=tools, tool_choice="required")["tools"] == [FUNCTION]
-
-
-@pytest.mark.parametrize("choice", ["auto", "none", None])
-def test_when_no_tool_is_left_the_choice_goes_too(front: Front, choice: str | None) -> None:
-    assert sent(front, tools=[SEARCH], tool_choice=choice) == PLAIN
-    assert unsaid(front, "solo/alpha", tools=[SEARCH], tool_choice=choice) == ["/tools/0"]
-
-
-FORCED: dict[str, tuple[list[dict[str, Any]], Any]] = {
-    "the-only-one": ([SEARCH], "required"),
-    "the-only-ones": ([SEARCH, {"type": "openrouter:datetime"}], "required"),
-    "by-its-type": ([SEARCH], {"type": "openrouter:web_search"}),
-    "by-its-type-beside-others": ([FUNCTION, SEARCH], {"type": "openrouter:web_search"}),
-    "by-its-short-name": ([{"type": "web_search"}], {"type": "openrouter:web_search"}),
-    "of-a-type-that-chat-lacks": ([{"type": "mcp", "server_label": "s"}], "required"),
-}
-
-
-@pytest.mark.parametrize(("tools", "choice"), FORCED.values(), ids=FORCED)
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_a_tool_that_must_be_called_and_cannot_be_said_is_refused(
-    front: Front, tools: list[dict[str, Any]], choice: Any, streamed: bool
-) -> None:
-    answer = front.ask(tools=tools, tool_choice=choice, stream=streamed, recorded=False)
-    error = error_of(answer)
-    assert answer.status == 400
-    assert (error["metadata"]["error_type"], error["metadata"]["reason"]) == ("invalid_request", "unsupported")
-    assert [tool["type"] for tool in tools if tool["type"] in error["message"]]
-    assert front.simulator.requests() == []
-
-
-def test_a_forced_tool_goes_to_the_endpoint_that_can_be_told(front: Front) -> None:
-    body = sent(front, "plain/then-serving", tools=[SEARCH], tool_choice="required")
-    assert (body["tools"], body["tool_choice"]) == ([SEARCH], "required")
-    assert front.reached() == ["gamma"]
-
-
-def test_a_provider_that_takes_server_tools_gets_them_as_they_are(front: Front) -> None:
-    tools = [{**SEARCH, "parameters": {"max_results": 3}}, FUNCTION]
-    assert sent(front, "serving/model", tools=tools)["tools"] == tools
-    assert unsaid(front, "serving/model", tools=tools) == []
-
-
-def test_a_function_that_is_named_keeps_its_choice_beside_one_that_cannot_be_said(front: Front) -> None:
-    body = sent(front, tools=[SEARCH, FUNCTION], tool_choice=NAMED)
-    assert (body["tools"], body["tool_choice"]) == ([FUNCTION], NAMED)
-
-
-def test_a_plugin_that_is_not_run_is_named_by_its_place(front: Front) -> None:
-    plugins = [{"id": "web"}, {"id": "response-healing", "enabled": False}, {"id": "file-parser"}]
-    assert unsaid(front, "solo/alpha", plugins=plugins) == ["/plugins/0", "/plugins/2"]
-    assert sent(front, plugins=plugins) == PLAIN
-
-
-@pytest.mark.parametrize("field", [{"tools": [{"type": "openrouter:nothing"}]}, {"plugins": [{"id": "nothing"}]}])
-def test_a_tool_or_plugin_that_nobody_knows_is_refused(front: Front, field: dict[str, Any]) -> None:
-    assert front.ask(recorded=False, **field).status == 400
-    assert front.simulator.requests() == []
+def test_a_prompt_beside_messages_gives_way_to_them(front: Front) -> None:
+    messages = [{"role": "user", "content": "Hello"}]
+    body = {"model": "solo/gamma", "prompt": "Say hi", "messages": messages}
+    assert front.gateway.call("POST", "/chat/completions", body).status == 200
+    sent = front.simulator.requests()[-1].json()
+    assert (sent["messages"], "prompt" in sent) == (messages, False)

@@ -154,7 +154,7 @@ def test_a_client_that_leaves_during_a_later_attempt_ends_that_one(front: Front)
     assert record["status"] == "cancelled"
 
 
-def test_a_client_that_leaves_while_nothing_answers_the_connection_is_let_go(front: Front) -> None:
+def test_interim_answers_change_nothing_when_a_client_leaves(front: Front) -> None:
     front.simulator.script(raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 3, then="hang"))
     sent(front).close()
     closed_upstream(front, "interim answers")

@@ -63,9 +63,9 @@ def test_what_is_sent_keeps_its_bytes(front: Front, member: str, streamed: str) 
 
 
 def test_messages_keep_their_bytes(front: Front) -> None:
-    odd = '"messages":[{"role":"user","content":"\\ud83d \\u0041 \\/","x":1.50,"x":1e400,"name":"n"} ]'
+    odd = '"messages":[ {"role":"user" ,"content":"\\ud83d \\u0041 \\/","x":1.50,"x":1e400,"name":"n"} ]'
     assert front.ask(body=('{"model":"solo/alpha",' + odd + "}").encode()).status == 200
-    assert odd.replace(" ]", "]").encode() in front.upstream().body.replace(b" ]", b"]")
+    assert odd.encode() in front.upstream().body
 
 
 def test_of_equal_members_the_last_counts_for_us_and_for_the_upstream(front: Front) -> None:

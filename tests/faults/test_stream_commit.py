@@ -143,7 +143,7 @@ def test_a_late_error_names_all_that_was_tried(front: Front) -> None:
 
 def test_a_status_that_is_committed_by_time_carries_what_is_known(front: Front) -> None:
     front.simulator.script(ok(delay_ms=LATE_MS))
-    answer = front.stream("@preset/cautious", safe_mode=True)
+    answer = front.stream("@preset/cautious")
     assert comments(answer)[0] == COMMENT
     assert answer.header("x-setpoint-preset") == "cautious@1"
     assert {one["id"] for one in chunks(answer)} == {generation_id(answer)}

@@ -266,6 +266,11 @@ def test_what_an_upstream_says_is_passed_on_without_secrets(front: Front) -> Non
     assert "raw" not in error["metadata"]
 
 
+def test_a_word_is_no_secret(front: Front) -> None:
+    words = "Unrecognized key additionalProperties in the schema"
+    assert failed(front, status(400, {"error": {"message": words}}))["message"] == f"Alpha: {words}"
+
+
 def test_an_upstreams_words_are_cut(front: Front) -> None:
     assert len(failed(front, status(400, {"error": {"message": "x" * 100_000}}))["message"]) < 2_000
 

@@ -143,7 +143,7 @@ def test_provider_options_go_to_providers_that_take_them_and_nothing_else_of_the
     takes = at(takes=frozenset({"provider"}))
     assert lowered('"provider":{"options":{"a":1},"only":["x"]}', takes) == ({"provider": {"options": {"a": 1}}}, ())
     assert lowered('"provider":{"options":null}', takes) == ({}, ())
-    assert lowered('"provider":{"options":{"a":1}}') == ({}, ())
+    assert lowered('"provider":{"options":{"a":1}}') == ({}, ("/provider/options",))
 
 
 def test_plugins_that_were_asked_for_are_named() -> None:
@@ -375,7 +375,7 @@ def lost(body: Body, sent: Body, unsaid: tuple[str, ...]) -> set[str]:
     if LIMITS & sent.keys():
         silent |= LIMITS
     if "tools" in named:
-        silent |= {"tool_choice"}
+        silent |= {"tool_choice", "parallel_tool_calls"}  # they mean nothing without tools
     return set(body) - set(sent) - named - silent - {"stream_options"}
 
 
@@ -399,3 +399,18 @@ def test_no_body_that_passes_the_check_is_too_strange_and_nothing_is_lost_in_sil
         return
     assert refused.metadata == {"reason": "unsupported"}
     assert "tool_choice" in body
+
+
+def test_an_endpoint_without_tools_is_not_asked_for_one_that_is_forced() -> None:
+    bare = listing("temperature")
+    tools = '"tools":[{"type":"function","function":{"name":"look"}}],"parallel_tool_calls":true'
+    sent, unsaid = lowered(tools + ',"tool_choice":"auto"', bare)
+    assert (sent, unsaid) == ({}, ("/tools", "/parallel_tool_calls", "/tool_choice"))
+    for choice in ('"required"', '{"type":"function","function":{"name":"look"}}'):
+        with pytest.raises(RequestError, match="forces the tool look"):
+            lowered(f'{tools},"tool_choice":{choice}', bare)
+
+
+def test_an_older_name_of_a_plugin_is_named_too() -> None:
+    assert lowered('"transforms":["middle-out"]') == ({}, ("/transforms",))
+    assert lowered('"transforms":[]') == ({}, ())

@@ -125,24 +125,26 @@ def test_what_is_disabled_or_speaks_another_dialect_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "candidates", "not_honoured"),
+    ("text", "candidates", "unmet"),
     [
         ("bolt/rune:8b", ["bolt/rune:8b@bolt"], ()),
         ("acme/mint:free", ["acme/mint@bolt"], ()),
         ("acme/mint:free:batch", ["acme/mint@bolt"], ()),
         ("acme/mint:batch:free", ["acme/mint@bolt"], ()),
-        ("acme/sage:nitro", ["acme/sage@acme", "acme/sage@bolt"], ("/model",)),
-        ("acme/mint:free:online", ["acme/mint@bolt"], ("/model",)),
-        ("~sage:floor", ["acme/sage@acme", "acme/sage@bolt"], ("/model",)),
+        ("acme/sage:nitro", ["acme/sage@acme", "acme/sage@bolt"], ("unfollowed",)),
+        ("acme/mint:free:online", ["acme/mint@bolt"], ("unsearched",)),
+        ("~sage:floor", ["acme/sage@acme", "acme/sage@bolt"], ("unfollowed",)),
         ("acme/new", ["acme/new@acme"], ()),
         ("acme/new/deep:7b", ["acme/new/deep:7b@acme"], ()),
     ],
 )
 def test_a_model_is_found_as_it_is_written_before_its_variants_are_split(
-    text: str, candidates: list[str], not_honoured: tuple[str, ...]
+    text: str, candidates: list[str], unmet: tuple[str, ...]
 ) -> None:
     assert planned(text) == candidates
-    assert plan((text,), NONE, WORLD, ("chat",)).not_honoured == not_honoured
+    found = plan((text,), NONE, WORLD, ("chat",))
+    assert found.unfollowed == ((text,) if "unfollowed" in unmet else ())
+    assert found.unsearched == ((text,) if "unsearched" in unmet else ())
 
 
 def test_a_variant_in_an_id_of_the_file_is_part_of_the_name() -> None:
@@ -156,9 +158,9 @@ def test_a_gateway_behind_us_is_asked_for_its_own_variants() -> None:
     assert (one.model.id, one.endpoint.model) == ("hub/x/y:free", "x/y:free")
 
 
-def test_what_routing_does_not_follow_is_named_with_the_preferences_first() -> None:
-    found = plan(("acme/sage", "acme/mint:nitro"), Preferences(not_honoured=("/route",)), WORLD, ("chat",))
-    assert found.not_honoured == ("/route", "/models/0")
+def test_of_several_models_only_those_that_ask_for_a_way_of_routing_are_named() -> None:
+    found = plan(("acme/sage", "acme/mint:nitro"), NONE, WORLD, ("chat",))
+    assert found.unfollowed == ("acme/mint:nitro",)
 
 
 @pytest.mark.parametrize(
@@ -316,3 +318,16 @@ def test_no_candidate_is_offered_again_but_once_when_told_the_same(
     assert places == sorted(places)
     assert all(places.count(place) <= 2 for place in places)
     assert offered[-1] is None
+
+
+def test_a_key_that_is_refused_is_not_tried_for_another_model_either() -> None:
+    acme = provider("acme", "k1", "k2")
+    world = catalog(*(Model(id=name, name=name, endpoints=(endpoint(acme, name),)) for name in ("one", "two")))
+    way = Route(plan(("one", "two"), NONE, world, ("chat",)).candidates)
+    refused_key = ProviderError("provider_unavailable", "no", permanent=True, upstream_status=401)
+    tried = [way.next(None), way.next(refused_key), way.next(refused_key)]
+    assert [(one.model.id, one.key.id) for one in tried if one and one.key] == [
+        ("one", acme.keys[0].id),
+        ("one", acme.keys[1].id),
+    ]
+    assert tried[-1] is None

@@ -83,7 +83,8 @@ def test_every_object_that_passes_the_check_is_read_and_accounted_for(provider: 
         return
     read = read_preferences(body)
     followed = {name for name in ("order", "only", "ignore", "allow_fallbacks") if getattr(read, name) is not None}
-    named = {pointer.removeprefix("/provider/") for pointer in read.not_honoured}
+    steps = [pointer.removeprefix("/provider/") for pointer in read.not_honoured]
+    named = {step.replace("~1", "/").replace("~0", "~") for step in steps}
     assert followed | named == {name for name, content in provider.items() if content is not None}
     wanted(ALL, read)
 

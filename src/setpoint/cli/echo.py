@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from setpoint.server.echo import EchoServer
-from setpoint.server.serve import run_http
+from setpoint.server.serve import listen, run_http
 from setpoint.settings import ConfigError, load
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def run(args: Namespace) -> int:
     except ConfigError as error:
         print(f"setpoint: {error}")
         return 1
-    uvloop.run(
-        run_http(EchoServer(settings), settings, ready=lambda address: print(f"Echo model on {address}", flush=True))
-    )
+    listener = listen(settings.host, settings.port)
+    uvloop.run(run_http(EchoServer(settings), settings, listener, ready=_tell))
     return 0
+
+
+def _tell(address: str) -> None:
+    print(f"Echo model on {address}", flush=True)

@@ -73,7 +73,7 @@ class Exchange:
         self.bill: Bill | None = None
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
-        self._preset_unsaid: tuple[str, ...] = ()
+        self._always_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
         self._attempt_started: float | None = None  # while one is under way
         self._started = time.monotonic()
@@ -86,12 +86,16 @@ class Exchange:
         self.preset, self.version = preset, version
         self.body = resolved.body
         self.system_prompt_from = resolved.system_prompt_from
-        self.unsaid = self._preset_unsaid = resolved.unsaid
+        self.unsaid = self._always_unsaid = resolved.unsaid
+
+    def leave_out(self, pointers: tuple[str, ...]) -> None:
+        """Name what no endpoint is told, whichever it is."""
+        self.unsaid = self._always_unsaid = self._always_unsaid + pointers
 
     def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...]) -> None:
         """A try at this endpoint starts; `unsaid` is what it is not told."""
         self.candidate = candidate
-        self.unsaid = tuple(dict.fromkeys(self._preset_unsaid + unsaid))
+        self.unsaid = tuple(dict.fromkeys(self._always_unsaid + unsaid))
         self.outcome = None
         self._attempt_started = time.monotonic()
 

@@ -43,7 +43,7 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     completion = _sum(
         (max(usage.output_tokens - reasoning - usage.output_audio_tokens, 0), price.completion),
         (reasoning, price.internal_reasoning),
-        (usage.output_audio_tokens, price.audio),
+        (usage.output_audio_tokens, None),  # `audio` is the rate of the input; none is known for the output
     )
     if prompt is None or completion is None:
         return None

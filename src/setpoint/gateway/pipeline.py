@@ -53,7 +53,6 @@ class Pipeline:
         if named is not None:
             preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
         exchange.apply(preset, version, self._resolve(skin, exchange, version))
-        exchange.models = _models(exchange)
         route = self._plan(exchange, snapshot)
         return await self._try(exchange, route)
 
@@ -67,8 +66,12 @@ class Pipeline:
         )
 
     def _plan(self, exchange: Exchange, snapshot: Snapshot) -> Route:
-        planned = plan(exchange.models, read_preferences(exchange.body), snapshot.catalog, DIALECTS)
-        exchange.not_honoured = planned.not_honoured
+        models = _models(exchange)
+        exchange.models = tuple(models)
+        preferences = read_preferences(exchange.body)
+        planned = plan(exchange.models, preferences, snapshot.catalog, DIALECTS)
+        exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
+        exchange.leave_out(tuple(models[text] for text in planned.unsearched))
         return Route(planned.candidates)
 
     async def _try(self, exchange: Exchange, route: Route) -> bytes | LiveStream:
@@ -79,8 +82,7 @@ class Pipeline:
             try:
                 return await self._relay.send(exchange, candidate)
             except ProviderError as error:
-                repeated = failure is not None and failure.retry == "same"
-                if error.retry != "same" or repeated:
+                if not route.repeats(error):
                     exchange.fail_attempt(error)
                 failure = error
             except RequestError as error:  # this endpoint cannot be told what the request insists on
@@ -90,8 +92,14 @@ class Pipeline:
         raise exhausted(exchange.failures, exchange.models)
 
 
-def _models(exchange: Exchange) -> tuple[str, ...]:
-    """The models to try, the request's first, each once."""
-    chain = [as_text(exchange.body.get("model"))]
-    chain += [as_text(entry) for entry in as_array(exchange.body.get("models"))]
-    return tuple(dict.fromkeys(model for model in chain if model))
+def _models(exchange: Exchange) -> dict[str, str]:
+    """The models to try, the request's first, each once, and where the request says it: a JSON pointer."""
+    listed = [as_text(entry) for entry in as_array(exchange.body.get("models"))]
+    first = as_text(exchange.body.get("model"))
+    models: dict[str, str] = {}
+    if first and not (exchange.requested_model is None and first in listed[:1]):
+        models[first] = "/model"
+    for at, text in enumerate(listed):
+        if text:
+            models.setdefault(text, f"/models/{at}")
+    return models

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from setpoint.providers.client import AnswerStream, UpstreamClient
     from setpoint.routing.plan import Candidate
 
-# How long to wait for a usage that comes behind `[DONE]`, in seconds.
+# How long to wait for more once every choice has finished, and for a usage that comes behind `[DONE]`, in seconds.
+_AFTER_FINISH_S = 10.0
 _LATE_USAGE_S = 1.0
 # How long an upstream may take to end a stream that is complete, before its connection is closed, in seconds.
 _DRAIN_S = 1.0
@@ -217,9 +218,11 @@ class LiveStream:
     async def _next(self) -> bytes:
         """More of the stream. An answer that is complete is not undone by how its stream ends."""
         if not self.chat.terminal:
+            self._late_until = None
             return await self._answer.read()
-        if self.chat.done_seen and self._late_until is None:
-            self._late_until = asyncio.get_running_loop().time() + _LATE_USAGE_S
+        patience_s = _LATE_USAGE_S if self.chat.done_seen else _AFTER_FINISH_S
+        until = asyncio.get_running_loop().time() + patience_s
+        self._late_until = min(self._late_until or until, until)  # one deadline, whatever trickles in
         try:
             async with asyncio.timeout_at(self._late_until):
                 return await self._answer.read()

@@ -58,34 +58,43 @@ _CONTEXT = _Outcome("context_length_exceeded", "next_model")
 _CONTENT = _Outcome("content_policy_violation", "next_model")
 _PARAMETER = _Outcome("invalid_request", "next_endpoint")
 
-# Words that providers use as code or type of an error, each with the status it stands for in a body without one.
-_BY_WORD: dict[str, tuple[int, _Outcome]] = {
-    "context_length_exceeded": (400, _CONTEXT),
-    "content_filter": (400, _CONTENT),
-    "content_policy_violation": (400, _CONTENT),
-    "refusal": (400, _CONTENT),
-    "unsupported_parameter": (400, _PARAMETER),
-    "unsupported_value": (400, _PARAMETER),
-    "unknown_parameter": (400, _PARAMETER),
-    "invalid_request_error": (400, _BY_STATUS[400]),
-    "authentication_error": (401, _REFUSED_KEY),
-    "invalid_api_key": (401, _REFUSED_KEY),
-    "permission_error": (403, _REFUSED_KEY),
-    "insufficient_quota": (402, _NO_QUOTA),
-    "billing_error": (402, _NO_QUOTA),
-    "not_found_error": (404, _BY_STATUS[404]),
-    "model_not_found": (404, _BY_STATUS[404]),
-    "rate_limit_error": (429, _BY_STATUS[429]),
-    "rate_limit_exceeded": (429, _BY_STATUS[429]),
-    "overloaded": (529, _OVERLOADED),
-    "overloaded_error": (529, _OVERLOADED),
-    "timeout_error": (504, _Outcome("timeout", "next_endpoint")),
+# What a 400 is about, where its code or type says it.
+_BY_400_WORD: dict[str, _Outcome] = {
+    "context_length_exceeded": _CONTEXT,
+    "content_filter": _CONTENT,
+    "content_policy_violation": _CONTENT,
+    "refusal": _CONTENT,
+    "unsupported_parameter": _PARAMETER,
+    "unsupported_value": _PARAMETER,
+    "unknown_parameter": _PARAMETER,
+}
+
+# The status that a code or type stands for in an error inside a 200.
+_STATUS_OF_WORD: dict[str, int] = {
+    **dict.fromkeys(_BY_400_WORD, 400),
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_quota": 402,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "timeout_error": 408,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "overloaded": 529,
+    "overloaded_error": 529,
 }
 
 # A 400 that is about the length of the prompt is told apart by its words where the code does not say it.
 _CONTEXT_WORDS = re.compile(r"context[ _]length|context window|maximum context|prompt is too long", re.IGNORECASE)
 
-_KEY_SHAPED = re.compile(r"\b(?:sk|pk|gsk|xai|key|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}")
+# Behind `key` stand words as well, such as the name of a wrong parameter: those have no digit.
+_KEY_SHAPED = re.compile(
+    r"\b(?:sk|pk|gsk|xai|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}"
+    r"|\bkey[-_ ](?=[A-Za-z_\-.]*[0-9*]|[A-Za-z_\-.]{24})[A-Za-z0-9*_\-.]{8,}"
+)
 
 
 def failure(
@@ -125,7 +134,7 @@ def reported_status(reported: Reported) -> int:
     code = reported.code or ""
     if code.isascii() and code.isdigit() and 400 <= int(code[:4]) <= 599:
         return int(code)
-    return _BY_WORD.get(code, (502, _UNAVAILABLE))[0]
+    return _STATUS_OF_WORD.get(code, 502)
 
 
 def _is_quota(status: int, reported: Reported) -> bool:
@@ -135,14 +144,12 @@ def _is_quota(status: int, reported: Reported) -> bool:
 def _outcome(status: int, reported: Reported) -> _Outcome:
     if _is_quota(status, reported):
         return _NO_QUOTA
-    by_word = _BY_WORD.get(reported.code or "", (0, _UNAVAILABLE))[1]
-    if status == 400:
-        if by_word in (_CONTEXT, _CONTENT, _PARAMETER):
-            return by_word
-        if _CONTEXT_WORDS.search(reported.message or ""):
-            return _CONTEXT
-        return _BY_STATUS[400]
-    if status >= 500 and by_word is _OVERLOADED:
+    word = reported.code or ""
+    if status == 400 and word in _BY_400_WORD:
+        return _BY_400_WORD[word]
+    if status == 400 and _CONTEXT_WORDS.search(reported.message or ""):
+        return _CONTEXT
+    if status >= 500 and _STATUS_OF_WORD.get(word) == 529:
         return _OVERLOADED
     return _BY_STATUS.get(status, _UNAVAILABLE)
 

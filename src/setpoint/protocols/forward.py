@@ -38,6 +38,7 @@ supported: where the endpoint's parameters have it, or are not known. always: se
 _RULES: dict[Rule, tuple[str, ...]] = {
     "own": (
         *("preset", "preset_variables", "preset_variables_schema", "provider", "models", "fallbacks", "route"),
+        "prompt",  # it has become a message
         *("plugins", "transforms", "usage", "session_id", "trace", "debug", "deferred_tools"),
         *("stop_server_tools_when", "max_tool_calls", "cache_enabled", "cache_ttl_seconds", "client_metadata"),
     ),
@@ -97,9 +98,9 @@ def lower(body: Body, endpoint: Endpoint, *, stream: bool, identity_key: bytes) 
     if "service_tier" in sent:
         sent["service_tier"] = Raw(_TIERS.get(bytes(sent["service_tier"]), bytes(sent["service_tier"])))
     _lower_reasoning(sent, body, endpoint, unsaid)
-    _lower_tools(sent, endpoint, unsaid)
+    _lower_tools(sent, body, endpoint, unsaid)
     unsaid += _plugins(body)
-    _lower_provider_options(sent, body, endpoint)
+    _lower_provider_options(sent, body, endpoint, unsaid)
     _lower_stream(sent, stream=stream)
     return Lowered(sent, tuple(unsaid))
 
@@ -136,12 +137,14 @@ def _lower_stream(sent: Body, *, stream: bool) -> None:
     sent["stream_options"] = Raw(join(asked))
 
 
-def _lower_provider_options(sent: Body, body: Body, endpoint: Endpoint) -> None:
-    if "provider" not in endpoint.provider.takes:
+def _lower_provider_options(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
+    options = as_object(body.get("provider")).get("options", NULL)
+    if is_null(options):
         return
-    options = as_object(body.get("provider")).get("options")
-    if options is not None and not is_null(options):
+    if "provider" in endpoint.provider.takes:
         sent["provider"] = Raw(join({"options": options}))
+    else:
+        unsaid.append("/provider/options")
 
 
 # --- reasoning -----------------------------------------------------------------------------------------------
@@ -199,9 +202,13 @@ def _effort(asked: Body, body: Body) -> str | None:
 _SHORTHANDS = ("web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26")
 
 
-def _lower_tools(sent: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
+def _lower_tools(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
     """Leave out the tools that the endpoint cannot be told, and name them by their place in the merged list."""
     kept: list[Raw] = []
+    if "tools" in body and "tools" not in sent:  # it takes none at all
+        _refuse_forced(body.get("tool_choice"), [members(tool) for tool in as_array(body["tools"])], none_left=True)
+        sent.pop("parallel_tool_calls", None)
+        return
     left_out: list[Body] = []
     for position, data in enumerate(as_array(sent.get("tools"))):
         tool = members(data)
@@ -216,8 +223,8 @@ def _lower_tools(sent: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
     if kept:
         sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in kept) + b"]")
     else:
-        del sent["tools"]
-        sent.pop("tool_choice", None)
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            sent.pop(name, None)
 
 
 def _is_sayable(tool: Body, endpoint: Endpoint) -> bool:
@@ -234,7 +241,7 @@ def _refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool)
     """A tool that must be called and cannot be said is an error, never an answer without it."""
     named = as_object(choice)
     forced = next((tool for tool in left_out if named and _names(named, tool)), None)
-    if as_text(choice) == "required" and none_left:
+    if as_text(choice) == "required" and none_left and left_out:
         forced = left_out[0]
     if forced is not None:
         name = _tool_name(forced)
@@ -259,6 +266,7 @@ def _tool_name(tool: Body) -> str:
 
 
 def _plugins(body: Body) -> list[str]:
-    """Pointers to the plugins that were asked for: none is run here."""
+    """Pointers to the plugins that were asked for, also by their older name: none is run here."""
     enabled = (as_object(plugin).get("enabled") != _FALSE for plugin in as_array(body.get("plugins")))
-    return [f"/plugins/{position}" for position, asked in enumerate(enabled) if asked]
+    pointers = [f"/plugins/{position}" for position, asked in enumerate(enabled) if asked]
+    return [*pointers, "/transforms"] if as_array(body.get("transforms")) else pointers

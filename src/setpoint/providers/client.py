@@ -8,16 +8,22 @@ is unpacked within a cap.
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import socket
 import ssl
 import zlib
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from msgspec import Struct
 
 from setpoint.errors import GatewayError, ProviderError
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 _HEADER_BYTES = 32_768
 _POOL_IDLE_S = 15
@@ -131,14 +137,13 @@ class HttpClient:
     def _use_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_POOL_IDLE_S),
+                connector=_Connector(limit=0, keepalive_timeout=_POOL_IDLE_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
                 max_line_size=_HEADER_BYTES,
                 max_field_size=_HEADER_BYTES,
             )
-            self._session.requote_redirect_url = False
         return self._session
 
     def _context(self, verify: bool | str) -> ssl.SSLContext | bool:
@@ -147,6 +152,43 @@ class HttpClient:
             context = False if verify is False else ssl.create_default_context(cafile=str(verify))
             self._tls[verify] = context
         return context
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that never hands out a connection whose other end has closed it already.
+
+    The library hears of a close only with the event loop's next turn; a request sent meanwhile would be lost.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 the library's signature
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if not _is_closed(connection):
+                return connection
+            connection.close()
+
+
+def _is_closed(connection: Connection) -> bool:
+    """Whether the end of the stream waits to be read, so that whatever is sent now would go nowhere."""
+    handle = connection.transport.get_extra_info("socket") if connection.transport else None
+    if handle is None:
+        return False
+    poll = select.poll()
+    poll.register(handle.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return False
+    with socket.socket(fileno=os.dup(handle.fileno())) as twin:
+        try:
+            return not twin.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
 
 class _HttpAnswer:

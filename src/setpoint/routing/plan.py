@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from setpoint.routing.catalog import Catalog
     from setpoint.routing.preferences import Preferences
 
-_DYNAMIC = frozenset({"nitro", "floor", "exacto", "online"})
+_SORTS = frozenset({"nitro", "floor", "exacto"})
+_DYNAMIC = _SORTS | {"online"}
 _STATIC = frozenset({"free", "extended", "thinking", "batch"})
 # After these statuses another credential of the same endpoint may do better.
 _KEY_STATUSES = frozenset({401, 402, 403, 429})
@@ -36,10 +37,11 @@ class Candidate(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The candidates in order, and pointers to what was asked of routing and is not followed."""
+    """The candidates in order; the models whose variants ask for a way of routing, and for a search, unmet both."""
 
     candidates: tuple[Candidate, ...]
-    not_honoured: tuple[str, ...]
+    unfollowed: tuple[str, ...] = ()
+    unsearched: tuple[str, ...] = ()
 
 
 def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dialects: Sequence[Dialect]) -> Plan:
@@ -48,11 +50,9 @@ def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dial
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
     candidates: list[Candidate] = []
-    unmet = list(preferences.not_honoured)
-    for position, text in enumerate(models):
-        model, endpoints, dynamic = _resolve(text, catalog)
-        if dynamic:
-            unmet.append("/model" if position == 0 else f"/models/{position - 1}")
+    asked: dict[str, set[str]] = {}
+    for text in models:
+        model, endpoints, asked[text] = _resolve(text, catalog)
         usable = [endpoint for endpoint in endpoints if _dialect(endpoint, dialects) is not None]
         for endpoint in wanted(usable, preferences):
             dialect = _dialect(endpoint, dialects)
@@ -63,7 +63,11 @@ def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dial
                 candidates += [one for one in found if one not in candidates]
     if not candidates:
         raise _no_endpoints(models, preferences, catalog)
-    return Plan(tuple(candidates), tuple(unmet))
+    return Plan(
+        tuple(candidates),
+        unfollowed=tuple(text for text in asked if asked[text] & _SORTS),
+        unsearched=tuple(text for text in asked if "online" in asked[text]),
+    )
 
 
 class Route:
@@ -78,12 +82,14 @@ class Route:
         """The next candidate, None when there is none that may be tried. `failure` is that of the last one."""
         current = self._current
         if current is not None and failure is not None:
+            if self.repeats(failure):
+                self._repeated = True
+                return current
+            if failure.permanent and current.key is not None:  # a refused key is refused for every model
+                self._left = [other for other in self._left if other.key != current.key]
             match failure.retry:
                 case "stop":
                     self._left = []
-                case "same" if not self._repeated:
-                    self._repeated = True
-                    return current
                 case "next_model":
                     self._left = [other for other in self._left if _is_worth_it(other, current, failure)]
                 case _:
@@ -92,6 +98,10 @@ class Route:
         self._current = self._left.pop(0) if self._left else None
         self._repeated = False
         return self._current
+
+    def repeats(self, failure: ProviderError) -> bool:
+        """Whether this failure of the current candidate is no more than a reason to try it again."""
+        return failure.retry == "same" and not self._repeated
 
 
 def _is_worth_it(other: Candidate, failed: Candidate, failure: ProviderError) -> bool:
@@ -106,8 +116,8 @@ def _dialect(endpoint: Endpoint, dialects: Sequence[Dialect]) -> Dialect | None:
     return next((dialect for dialect in endpoint.dialects if dialect in dialects), None)
 
 
-def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], bool]:
-    """A model by what the caller wrote: its enabled endpoints, and whether a variant asks for a way of routing.
+def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], set[str]]:
+    """A model by what the caller wrote: its enabled endpoints, and the variants that ask for something beside it.
 
     The whole text comes first, since ids of local models contain colons themselves.
     """
@@ -133,7 +143,7 @@ def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], bool]:
             f"{text} is not a valid model ID",
             availability=_availability("model_not_found", [text]),
         )
-    return model, endpoints, bool(variants & _DYNAMIC)
+    return model, endpoints, variants & _DYNAMIC
 
 
 def _unnamed(text: str, base: str, catalog: Catalog) -> Model | None:

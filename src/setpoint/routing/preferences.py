@@ -26,7 +26,8 @@ class Preferences(Struct, frozen=True):
 
 
 _NONE = Preferences()
-_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks"})
+# Options are handed on, or named, where the body for the endpoint is made.
+_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks", "options"})
 
 
 def read_preferences(body: Body) -> Preferences:
@@ -36,7 +37,7 @@ def read_preferences(body: Body) -> Preferences:
     if provider is None:
         return Preferences(not_honoured=others) if others else _NONE
     asked = {name: content for name, content in as_object(provider).items() if not is_null(content)}
-    unmet = tuple(f"/provider/{name}" for name in asked if name not in _HONOURED)
+    unmet = tuple(f"/provider/{_escaped(name)}" for name in asked if name not in _HONOURED)
     return Preferences(
         order=_slugs(asked.get("order")),
         only=_slugs(asked.get("only")),
@@ -44,6 +45,11 @@ def read_preferences(body: Body) -> Preferences:
         allow_fallbacks=asked["allow_fallbacks"] == Raw(b"true") if "allow_fallbacks" in asked else None,
         not_honoured=unmet + others,
     )
+
+
+def _escaped(name: str) -> str:
+    """A member's name as a step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _slugs(listed: Raw | None) -> tuple[str, ...] | None:

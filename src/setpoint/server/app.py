@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ class Application:
         for provider in catalog.providers.values():
             self._client.trust(provider.verify)
         self._clock = clock
+        self._following: asyncio.Task[None] | None = None
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
         versions = Versions(PinnedVersions(self._store).find)
@@ -89,11 +91,14 @@ class Application:
     def start(self) -> None:
         """Load all that is stored; from then on the application can answer."""
         self._store.load()
+        self._following = asyncio.get_running_loop().create_task(self._store.follow())
         self.health.ready = True
 
     async def close(self) -> None:
         """End what runs, and write every record that waits."""
         self.health.ready = False
+        if self._following is not None:
+            self._following.cancel()
         await self._client.close()
         self._store.close()
         self._recorder.close()

@@ -15,7 +15,7 @@ from setpoint.protocols.answer import Stamp
 from setpoint.protocols.chat.errors import write_stream_error
 from setpoint.protocols.chat.stream import write_debug
 from setpoint.server.respond import EventStream, Response, error_response, header_text, send_response, unforeseen
-from setpoint.wire.body import raw
+from setpoint.wire.body import as_array, as_text, raw
 from setpoint.wire.sse import DONE, data_frame
 
 if TYPE_CHECKING:
@@ -199,10 +199,9 @@ def _masked(exchange: Exchange, error: Exception) -> Response:
 
 def _with_messages(body: Body) -> Body:
     """A legacy `prompt` as one user message."""
-    if "messages" in body or "prompt" not in body:
+    if as_text(body.get("prompt")) is None or as_array(body.get("messages")):
         return body
-    rest = {name: content for name, content in body.items() if name != "prompt"}
-    return {**rest, "messages": raw([{"role": "user", "content": body["prompt"]}])}
+    return {**body, "messages": raw([{"role": "user", "content": body["prompt"]}])}
 
 
 def _caller(request: Request) -> Caller:

@@ -24,6 +24,7 @@ def configure(level: Literal["debug", "info", "warning", "error"], form: Literal
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # What these say is either said by us already or quotes what clients and providers sent.
     for name in ("uvicorn.error", "uvicorn.access", "aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

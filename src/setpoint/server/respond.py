@@ -67,7 +67,7 @@ def header_text(text: str) -> str:
     return _unsafe.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "replace")), text)
 
 
-async def send_response(send: Send, response: Response, *, head: bool = False) -> None:
+async def send_response(send: Send, response: Response) -> None:
     """Send a whole answer."""
     await send(
         {
@@ -80,7 +80,7 @@ async def send_response(send: Send, response: Response, *, head: bool = False) -
             ],
         }
     )
-    await send({"type": "http.response.body", "body": b"" if head else response.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _encoded(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:

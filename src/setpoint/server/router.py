@@ -74,6 +74,8 @@ class Router:
                 if node.parameter is None:
                     node.parameter = _Node()
                 node = node.parameter
+                if node.name not in ("", segment[1:-1]):
+                    raise ValueError(f"{path}: the same segment is called {node.name} elsewhere")
                 node.name = segment[1:-1]
             else:
                 node = node.children.setdefault(segment, _Node())
@@ -100,12 +102,8 @@ class Router:
 
 
 def _segments(raw_path: bytes) -> list[str]:
-    try:
-        if b"%" not in raw_path:
-            return raw_path.decode("ascii").split("/")[1:]
-        return [unquote_to_bytes(segment).decode() for segment in raw_path.split(b"/")[1:]]
-    except UnicodeDecodeError:
-        raise _unknown() from None
+    # What is not UTF-8 stays visible as such: no literal segment and no slug is written so.
+    return [unquote_to_bytes(part).decode("utf-8", "surrogateescape") for part in raw_path.split(b"/")[1:]]
 
 
 def _unknown() -> RequestError:

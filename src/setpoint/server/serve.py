@@ -40,23 +40,28 @@ _LAST_WORDS_S = 1.0
 def serve(settings: Settings, catalog: Catalog) -> None:
     """Run the server until it is told to stop. Raises: `GatewayError` when the data folder cannot be used."""
     configure(settings.log_level, settings.log_format)
+    listener = listen(settings.host, settings.port)  # first of all: a key that is shown must come of a start
     secret = secret_key(settings.data_dir, settings.secret_key)
     database = Database.open(settings.data_dir / _DATABASE_FILE)
     try:
         prepare(database)
         _ensure_owner(database, settings)
-        uvloop.run(_run(settings, catalog, database, secret))
+        uvloop.run(_run(settings, catalog, database, secret, listener))
     finally:
         database.close()
+        listener.close()
 
 
-async def _run(settings: Settings, catalog: Catalog, database: Database, secret: bytes) -> None:
+async def _run(
+    settings: Settings, catalog: Catalog, database: Database, secret: bytes, listener: socket.socket
+) -> None:
     application = Application(settings, catalog, database, secret)
     try:
         application.start()
         await run_http(
             application,
             settings,
+            listener,
             ready=lambda address: print(f"Setpoint {__version__} on {address}", flush=True),
         )
     finally:
@@ -64,10 +69,13 @@ async def _run(settings: Settings, catalog: Catalog, database: Database, secret:
 
 
 async def run_http(
-    application: Callable[[Scope, Receive, Send], object], settings: Settings, *, ready: Callable[[str], None]
+    application: Callable[[Scope, Receive, Send], object],
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    ready: Callable[[str], None],
 ) -> None:
     """Serve an application over HTTP until SIGTERM or SIGINT. `ready` is told the address once it answers."""
-    listener = _listen(settings.host, settings.port)
     config = uvicorn.Config(
         application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
         loop="uvloop",
@@ -110,7 +118,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket. Ends the program with a plain message when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

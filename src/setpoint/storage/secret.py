@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 from setpoint.errors import GatewayError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FILE = "secret.key"
 _BYTES = 32
@@ -25,21 +24,28 @@ def secret_key(data_dir: Path, configured: str | None) -> bytes:
     path = data_dir / _FILE
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            secret = bytes.fromhex(path.read_text().strip())
-            if len(secret) < _BYTES:  # its making was cut short: anyone could guess the rest
-                raise ValueError("too short") from None
-            return secret
-        with os.fdopen(handle, "w") as file:
-            secret = os.urandom(_BYTES)
-            file.write(secret.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if not path.exists():
+            _make(path)
+        secret = bytes.fromhex(path.read_text().strip())
+        if len(secret) < _BYTES:
+            raise ValueError("too short")
     except (OSError, ValueError) as error:
         raise GatewayError("unavailable", f"the secret key in {path} cannot be read or made") from error
     return secret
+
+
+def _make(path: Path) -> None:
+    """A new secret in this file: whole or not at all, and of two that start at once only the first one's."""
+    handle, name = tempfile.mkstemp(dir=path.parent)  # for its owner only
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(os.urandom(_BYTES).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def derived(secret: bytes, purpose: str) -> bytes:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from setpoint.errors import GatewayError
 from setpoint.storage.loading import load, load_since
+from setpoint.storage.revisions import read_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READERS = 8
+_POLL_S = 0.5
 
 
 class Store:
@@ -49,6 +53,20 @@ class Store:
         A caller that goes away does not undo it: what is committed reaches the snapshot all the same.
         """
         return await asyncio.shield(self._write(work))
+
+    async def follow(self) -> None:
+        """Keep the snapshot up with what other processes write, until cancelled: a poll of one number."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            with suppress(GatewayError):  # storage is away: what is known stays good, and the next poll tries again
+                loaded = await asyncio.get_running_loop().run_in_executor(self._reading, self._newer)
+                if loaded is not None:
+                    self._apply(loaded)
+
+    def _newer(self) -> Loaded | None:
+        with self._database.read() as connection:
+            known = self._snapshots.current.revision
+            return load_since(connection, known) if read_revision(connection) > known else None
 
     def close(self) -> None:
         """Let what runs come to its end."""

@@ -44,10 +44,7 @@ def split(data: bytes, *, max_depth: int = MAX_DEPTH, max_members: int = MAX_MEM
     Raises: `MalformedError`.
     """
     if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            raise MalformedError(f"not UTF-8 at byte {error.start}") from None
+        _text(data)
     _check_shape(data, max_depth, max_members)
     return members(data)
 
@@ -82,8 +79,8 @@ def read(data: bytes | Raw, decoder: msgspec.json.Decoder[T]) -> T:
     def slow(data: bytes) -> T:
         try:
             return msgspec.convert(_slow_value(data), decoder.type)
-        except msgspec.MsgspecError as error:
-            raise MalformedError(str(error)) from None
+        except (msgspec.MsgspecError, UnicodeError):
+            raise MalformedError("not of the shape that is wanted") from None
 
     return _decoded(decoder.decode, slow, data)
 
@@ -219,11 +216,15 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, MalformedError) else "malformed JSON"
 
 
-def _open(data: bytes, bracket: str) -> tuple[str, int]:
+def _text(data: bytes) -> str:
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise MalformedError(f"not UTF-8 at byte {error.start}") from None
+
+
+def _open(data: bytes, bracket: str) -> tuple[str, int]:
+    text = _text(data)
     at = _skip(text, 0)
     if text[at : at + 1] != bracket:
         _span(text, at)
@@ -282,7 +283,7 @@ def _slow_items(data: bytes) -> list[Raw]:
 
 
 def _slow_value(data: bytes) -> Any:
-    text = data.decode()
+    text = _text(data)
     content, end = _decode(_plain, text, _skip(text, 0))
     _end(text, end)
     return content

@@ -47,14 +47,13 @@ class FrameReader:
         self._skip_newline = False  # the last piece ended in CR: a LF right behind it belongs to that line end
         self._start = True
         self._event: bytes | None = None
-        self._data: list[bytes] = []
-        self._size = 0
+        self._data: bytearray | None = None  # None: no data line yet
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that are complete with this chunk, in order. Raises: `FrameTooLargeError`."""
         if self._start:
             chunk = self._without_bom(chunk)
-        elif not (self._rest_bytes or self._data or self._event or self._skip_newline) and _is_plain(chunk):
+        elif not (self._rest_bytes or self._data is not None or self._event or self._skip_newline) and _is_plain(chunk):
             frames = [Frame(None, part[6:]) for part in chunk[:-2].split(b"\n\n")]
             if all(len(frame.data) <= self._max for frame in frames):
                 return frames
@@ -93,7 +92,7 @@ class FrameReader:
         else:
             self._rest.append(chunk[at:])
             self._rest_bytes += len(chunk) - at
-            if self._rest_bytes + self._size > self._max:
+            if self._rest_bytes + len(self._data or b"") > self._max:
                 raise FrameTooLargeError
         return frames
 
@@ -103,9 +102,11 @@ class FrameReader:
         name, _, content = line.partition(b":")
         content = content.removeprefix(b" ")
         if name == b"data":
-            self._data.append(content)
-            self._size += len(content) + 1
-            if self._size > self._max:
+            if self._data is None:
+                self._data = bytearray(content)
+            else:
+                self._data += b"\n" + content
+            if len(self._data) > self._max:
                 raise FrameTooLargeError
         elif name == b"event":
             self._event = content or None
@@ -113,8 +114,8 @@ class FrameReader:
 
     def _dispatch(self) -> Frame | None:
         data, event = self._data, self._event
-        self._data, self._event, self._size = [], None, 0
-        return Frame(event, b"\n".join(data)) if data else None
+        self._data, self._event = None, None
+        return None if data is None else Frame(event, bytes(data))
 
 
 def _is_plain(chunk: bytes) -> bool:

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.base import read_text
-from setpoint.wire.body import as_array, as_object, as_text, is_object, is_string, join, members, raw, value
+from setpoint.wire.body import as_array, as_object, as_text, is_object, join, members, raw, value
 
 if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill
@@ -93,7 +93,10 @@ def estimate(request: Body, output_bytes: int) -> Usage:
 
 def said_bytes(message: Body) -> int:
     """The UTF-8 bytes of what a message or a delta says: its texts, and which functions it calls with what."""
-    said = sum(_text_bytes(read_text(message[name])) for name in _TEXTS if name in message)
+    said = 0
+    for name in _TEXTS:
+        if name in message:
+            said += _text_bytes(message[name])
     for call in as_array(message.get("tool_calls")):
         function = as_object(as_object(call).get("function"))
         said += _text_bytes(function.get("name")) + _text_bytes(function.get("arguments"))
@@ -110,9 +113,11 @@ def _estimate_input(request: Body) -> int:
 
 
 def _text_bytes(data: Raw | None) -> int:
-    if data is None or not is_string(data):
+    if data is None:
         return 0
     written = bytes(data)
+    if written[:1] != b'"':
+        return _text_bytes(read_text(data)) if written[:1] == b"[" else 0
     return len(written) - 2 if b"\\" not in written else len(value(data).encode("utf-8", "surrogatepass"))
 
 
