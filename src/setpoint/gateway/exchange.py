@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from setpoint.records import Attempt, Generation
 from setpoint.wire.body import as_text
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 
-class Caller:
-    """What a request's headers say of who sends it. None where they say nothing."""
+_OUR_KEY = re.compile(r"sk-sp-v1-[0-9a-f]{64}")
+_REDACTED = "[redacted]"
 
-    __slots__ = ("app_title", "referer", "session_id", "user_agent")
 
-    def __init__(
-        self, *, referer: str | None, app_title: str | None, user_agent: str | None, session_id: str | None
-    ) -> None:
-        self.referer = referer
-        self.app_title = app_title
-        self.user_agent = user_agent
-        self.session_id = session_id
+class Caller(Struct, frozen=True, kw_only=True):
+    """What a request's headers say of who sends it. None where they say nothing.
+
+    `credentials` are what it offered as its key: they are taken out of whatever else it says, and never kept.
+    """
+
+    referer: str | None
+    app_title: str | None
+    user_agent: str | None
+    session_id: str | None
+    credentials: tuple[str, ...] = ()
 
 
 class Exchange:
@@ -160,7 +164,7 @@ class Exchange:
             status=status,
             workspace_id=self.key.workspace_id,
             key_digest=self.key.digest,
-            requested_model=_kept(self.requested_model),
+            requested_model=self._kept(self.requested_model),
             model=candidate.model.id if candidate else (self.models[0] if self.models else ""),
             provider=provider.slug if provider else None,
             provider_name=provider.name if provider else None,
@@ -172,9 +176,9 @@ class Exchange:
             streamed=self.stream,
             cancelled=status == "cancelled",
             finish_reason=outcome.finish_reason if outcome else None,
-            native_finish_reason=_kept(outcome.native_finish_reason) if outcome else None,
+            native_finish_reason=self._kept(outcome.native_finish_reason) if outcome else None,
             error_type=error.type if error else None,
-            upstream_id=_kept(outcome.upstream_id) if outcome else None,
+            upstream_id=self._kept(outcome.upstream_id) if outcome else None,
             usage=bill.usage if bill else None,
             cost=bill.cost if bill else None,
             provider_cost=outcome.provider_cost if outcome else None,
@@ -183,17 +187,21 @@ class Exchange:
             unsaid=tuple(map(_escaped, self.unsaid)),
             not_honoured=tuple(map(_escaped, self.not_honoured)),
             attempts=tuple(self._attempts),
-            session_id=_kept(as_text(self.body.get("session_id"))) or self.caller.session_id,
-            external_user=_kept(as_text(self.body.get("user"))),
-            http_referer=self.caller.referer,
-            app_title=self.caller.app_title,
-            user_agent=self.caller.user_agent,
-            service_tier=_kept(outcome.service_tier) if outcome else None,
+            session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
+            external_user=self._kept(as_text(self.body.get("user"))),
+            http_referer=self._kept(self.caller.referer),
+            app_title=self._kept(self.caller.app_title),
+            user_agent=self._kept(self.caller.user_agent),
+            service_tier=self._kept(outcome.service_tier) if outcome else None,
         )
 
-
-def _kept(text: str | None) -> str | None:
-    return None if text is None else _escaped(text)
+    def _kept(self, text: str | None) -> str | None:
+        """Text of the caller's or the provider's as a record may hold it: without any key."""
+        if text is None:
+            return None
+        for credential in self.caller.credentials:
+            text = text.replace(credential, _REDACTED)
+        return _escaped(_OUR_KEY.sub(_REDACTED, text))
 
 
 def _escaped(text: str) -> str:

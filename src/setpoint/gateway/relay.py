@@ -87,7 +87,6 @@ class Relay:
             headers=headers(provider, candidate.key, stream=stream),
             body=body,
             connect_s=endpoint.timeouts.connect_s,
-            idle_s=endpoint.timeouts.idle_s if stream else endpoint.timeouts.total_s,
             total_s=endpoint.timeouts.total_s,
             max_bytes=self._limits.max_answer_bytes,
             proxy=provider.proxy,
@@ -219,7 +218,7 @@ class LiveStream:
         """More of the stream. An answer that is complete is not undone by how its stream ends."""
         if not self.chat.terminal:
             self._late_until = None
-            return await self._answer.read()
+            return await self._read_in_time()
         patience_s = _LATE_USAGE_S if self.chat.done_seen else _AFTER_FINISH_S
         until = asyncio.get_running_loop().time() + patience_s
         self._late_until = min(self._late_until or until, until)  # one deadline, whatever trickles in
@@ -228,6 +227,13 @@ class LiveStream:
                 return await self._answer.read()
         except (TimeoutError, ProviderError):
             return b""
+
+    async def _read_in_time(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._candidate.endpoint.timeouts.idle_s):
+                return await self._answer.read()
+        except TimeoutError:
+            raise ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout") from None
 
     def _edit(self, piece: bytes) -> bytes:
         """The events for the client in this piece; an error behind them waits until they are out."""

@@ -61,6 +61,7 @@ _UNNAMED = frozenset({"metadata", "cache_control", "prompt_cache_key", "prompt_c
 
 _REASONING = ("reasoning", "reasoning_effort", "include_reasoning")
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_AUTO, _NONE = Raw(b'"auto"'), Raw(b'"none"')
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _TIERS = {b'"fast"': b'"priority"'}
 _SHARES = {"xhigh": 0.95, "high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
@@ -223,6 +224,8 @@ def _lower_tools(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) 
     if kept:
         sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in kept) + b"]")
     else:
+        if sent.get("tool_choice", _AUTO) not in (_AUTO, _NONE):
+            unsaid.append("/tool_choice")
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             sent.pop(name, None)
 

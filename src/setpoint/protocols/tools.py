@@ -20,6 +20,9 @@ _WEB_SEARCH = re.compile(r"web_search(_preview)?(_20\d\d_?\d\d_?\d\d)?")
 # Anthropic's own tools carry a date (`bash_20250124`); the search tools may come without it.
 _VERSIONED = re.compile(r".+_20\d{6}|tool_search_tool_(bm25|regex)")
 
+# What chat calls a function; the other protocols are freer.
+_CHAT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 _INSTANCES = frozenset({"openrouter:advisor", "openrouter:subagent"})
 
 _FUNCTION_MEMBERS = {
@@ -50,7 +53,7 @@ def union(*lists: Raw) -> Raw:
 
 
 def in_chat_form(tools: Raw) -> Raw:
-    """The list with every function of messages or responses in chat's form; other tools keep their bytes."""
+    """The list with every function of messages or responses in the form of chat; what it has no form for stays."""
     entries = items(tools)
     written = [_in_chat_form(tool) for tool in entries]
     if all(new is old for new, old in zip(written, entries, strict=True)):
@@ -87,6 +90,8 @@ def _is_function(tool: Body, kind: str) -> bool:
 def _in_chat_form(tool: Raw) -> Raw:
     told = members(tool)
     if "function" in told or not _is_function(told, _word(told.get("type", NULL))):
+        return tool
+    if not _CHAT_NAME.fullmatch(_word(told.get("name", NULL))):
         return tool
     function: Body = {}
     beside: Body = {}

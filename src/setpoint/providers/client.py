@@ -37,7 +37,6 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     headers: list[tuple[str, str]]
     body: bytes
     connect_s: float | None
-    idle_s: float | None
     total_s: float | None
     max_bytes: int
     proxy: str | None = None
@@ -128,7 +127,7 @@ class HttpClient:
                 proxy=request.proxy,
                 ssl=self._context(request.verify),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_s, sock_read=request.idle_s),
+                timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_s),
             )
         except _LIBRARY_ERRORS as error:
             raise _typed(error) from error

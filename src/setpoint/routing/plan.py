@@ -61,6 +61,8 @@ def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dial
                 found = (Candidate(model, endpoint, key, dialect) for key in keys)
                 # A model may be named twice, once by an alias or with a variant.
                 candidates += [one for one in found if one not in candidates]
+        if preferences.allow_fallbacks is False:  # the first choice or none, and its error as it is
+            break
     if not candidates:
         raise _no_endpoints(models, preferences, catalog)
     return Plan(
@@ -166,7 +168,7 @@ def _split_variants(text: str) -> tuple[str, list[str]]:
 
 def _no_endpoints(models: Sequence[str], preferences: Preferences, catalog: Catalog) -> RequestError:
     """What to tell a caller whose preferences leave nothing: who serves the model, and what ruled them out."""
-    asked = [name for name in ("order", "only", "ignore") if getattr(preferences, name)]
+    asked = [name for name in ("order", "only", "ignore") if getattr(preferences, name) is not None]
     served = [one.provider.slug for text in models for one in _resolve(text, catalog)[1]]
     if asked and served:
         return RequestError(

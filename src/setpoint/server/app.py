@@ -31,7 +31,8 @@ from setpoint.storage.secret import derived
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from setpoint.records import Generation
     from setpoint.routing.catalog import Catalog
@@ -53,6 +54,7 @@ class Application:
         for provider in catalog.providers.values():
             self._client.trust(provider.verify)
         self._clock = clock
+        self._new_id: Callable[[datetime], str] = lambda now: generation_id(now, quick_dice)
         self._following: asyncio.Task[None] | None = None
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
@@ -76,7 +78,7 @@ class Application:
                     Pipeline(self._snapshots, versions, relay, policy),
                     StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
                     clock=clock,
-                    new_id=lambda now: generation_id(now, quick_dice),
+                    new_id=self._new_id,
                     record=self._record,
                     show_upstream=settings.show_upstream_errors,
                 ),
@@ -107,21 +109,29 @@ class Application:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
+        route: Route | None = None
         try:
             match = self._router.match(scope["method"], scope["raw_path"])
+            route = match.route
             request = Request(scope, receive, send, match.params, self._limits)
             if match.route.access != "open":
                 request.key = authenticate(request, self._snapshots.current, self._clock())
                 authorize(request.key, match.route.access)
             response = await match.route.handler(request)
         except SetpointError as error:
-            response = error_response(error)
+            response = error_response(error, headers=self._refusal_headers(route))
         except ClientGoneError:
             return
         except Exception as error:  # whatever was not foreseen is ours, and is masked
-            response = error_response(unforeseen(error))
+            response = error_response(unforeseen(error), headers=self._refusal_headers(route))
         if response is not None:
             await send_response(send, response)
+
+    def _refusal_headers(self, route: Route | None) -> dict[str, str]:
+        """Every answer of an inference route has an id, also one that no handler gave."""
+        if route is None or route.access != "inference":
+            return {}
+        return {"X-Generation-Id": self._new_id(self._clock())}
 
     def _record(self, generation: Generation) -> None:
         self._recorder.record(generation)

@@ -31,7 +31,7 @@ def authenticate(request: Request, snapshot: Snapshot, now: datetime) -> Key:
 
     Raises: `RequestError` (authentication).
     """
-    offered = [offer for offer in (_bearer(request), request.header(b"x-api-key")) if offer]
+    offered = credentials(request)
     if not offered:
         raise RequestError("authentication", "Missing Authentication header")
     for offer in offered:
@@ -39,6 +39,11 @@ def authenticate(request: Request, snapshot: Snapshot, now: datetime) -> Key:
         if key is not None and not key.disabled and not (key.expires_at is not None and key.expires_at <= now):
             return key
     raise RequestError("authentication", "Invalid credentials")
+
+
+def credentials(request: Request) -> tuple[str, ...]:
+    """What the caller offers as its key: the bearer first, then the API key header."""
+    return tuple(offer for offer in (_bearer(request), request.header(b"x-api-key")) if offer)
 
 
 def authorize(key: Key, access: Access) -> None:

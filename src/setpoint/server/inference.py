@@ -14,6 +14,7 @@ from setpoint.protocols import chat
 from setpoint.protocols.answer import Stamp
 from setpoint.protocols.chat.errors import write_stream_error
 from setpoint.protocols.chat.stream import write_debug
+from setpoint.server.guard import credentials
 from setpoint.server.respond import EventStream, Response, error_response, header_text, send_response, unforeseen
 from setpoint.wire.body import as_array, as_text, raw
 from setpoint.wire.sse import DONE, data_frame
@@ -214,6 +215,7 @@ def _caller(request: Request) -> Caller:
         app_title=said(b"x-openrouter-title", b"x-title"),
         user_agent=said(b"user-agent"),
         session_id=said(b"x-session-id"),
+        credentials=credentials(request),
     )
 
 

@@ -78,6 +78,8 @@ class Keys:
         offset = integer(query, "offset", default=0)
         include_disabled = flag(query, "include_disabled", default=False)
         workspace = request.key.workspace_id
+        if query.get("workspace_id", workspace) != workspace:
+            raise RequestError("not_found", "Resource not found")
 
         def read(connection: Connection) -> list[dict[str, Any]]:
             rows = stored.list_keys(connection, workspace, offset=offset, include_disabled=include_disabled)

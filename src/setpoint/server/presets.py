@@ -135,6 +135,7 @@ class Presets:
         """POST /presets/{slug}/versions/{version}/designate."""
         slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
         _refuse_conditions(request)
+        await _refuse_members(request)
         workspace, now = request.key.workspace_id, self._clock()
 
         def write(connection: Connection) -> Preset:
@@ -161,7 +162,10 @@ class Presets:
         workspace = request.key.workspace_id
         if named.slug == slug and (workspace, slug) not in snapshot.presets:
             return None
-        return await self._versions.pick(known(named.slug, workspace, snapshot), named.pin)
+        preset = known(named.slug, workspace, snapshot)
+        if named.slug != slug and preset.status == "disabled":
+            raise RequestError("not_found", f"Preset {named.slug} is disabled")
+        return await self._versions.pick(preset, named.pin)
 
     async def _save(self, request: Request, slug: str, captured: Captured) -> Preset:
         key, now = request.key, self._clock()
@@ -211,6 +215,13 @@ def _refuse_unsupported(request: Request) -> None:
         if is_asked:
             raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
     _refuse_conditions(request)
+
+
+async def _refuse_members(request: Request) -> None:
+    """The body of a call that takes nothing: none, or an empty object. Raises: `RequestError`."""
+    data = await request.read()
+    for name in request.parsed(data) if data else ():
+        raise FieldError(name, "is not known here")
 
 
 def _refuse_conditions(request: Request) -> None:

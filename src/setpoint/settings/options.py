@@ -124,7 +124,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     total_timeout_s: Annotated[
         float | None, Row(_LIMIT, "for an upstream answer that is not streamed; null: no limit")
     ] = 600
-    max_body_bytes: Annotated[int, Row(_BYTES, "a request's body; beyond it 413")] = 67_108_864
+    max_body_bytes: Annotated[int, Row(_BYTES, "a request's body, also decompressed; beyond it 413")] = 67_108_864
     max_answer_bytes: Annotated[
         int, Row(_BYTES, "an upstream answer that is not streamed, decompressed; beyond it 502")
     ] = 67_108_864

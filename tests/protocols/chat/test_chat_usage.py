@@ -35,7 +35,8 @@ def written(upstream: object, bill: Bill) -> dict[str, Any]:
     ("upstream", "usage"),
     [
         (COUNTS, Usage(input_tokens=10, output_tokens=4)),
-        ({"completion_tokens": 4}, Usage(output_tokens=4)),
+        ({"prompt_tokens": None, "completion_tokens": 4}, Usage(output_tokens=4)),
+        ({"prompt_tokens": 10.0, "completion_tokens": 4}, Usage(input_tokens=10, output_tokens=4)),
         (
             {
                 **COUNTS,
@@ -57,12 +58,23 @@ def written(upstream: object, bill: Bill) -> dict[str, Any]:
             {**COUNTS, "prompt_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": None}},
             Usage(input_tokens=10, output_tokens=4),
         ),
-        ({"prompt_tokens": -1, "completion_tokens": "7"}, Usage()),
-        ({"prompt_tokens": None, "completion_tokens": 10**16}, Usage()),
     ],
 )
-def test_counts_are_read_and_what_is_no_count_is_nothing(upstream: object, usage: Usage) -> None:
+def test_counts_are_read(upstream: object, usage: Usage) -> None:
     assert read_usage(body(upstream)) == (usage, None)
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        *({}, {"total_tokens": 9}, [], None, "x"),
+        *({**COUNTS, "prompt_tokens": -1}, {**COUNTS, "completion_tokens": "7"}),
+        *({**COUNTS, "completion_tokens": 10**16}, {**COUNTS, "prompt_tokens": 1.5}, {**COUNTS, "prompt_tokens": True}),
+        {**COUNTS, "prompt_tokens_details": {"cached_tokens": "many"}},
+    ],
+)
+def test_a_count_that_cannot_be_read_is_unknown_and_never_nothing(upstream: object) -> None:
+    assert read_usage(body(upstream)) is None
 
 
 @pytest.mark.parametrize("upstream", [None, [], "10", 10, {}, {"total_tokens": 14}, {"cost": 1}])
@@ -80,7 +92,10 @@ def test_what_counts_neither_prompt_nor_completion_is_no_usage(upstream: object)
     ],
 )
 def test_a_cost_keeps_every_digit(cost: bytes, amount: str) -> None:
-    assert read_usage(Raw(b'{"prompt_tokens":1,"cost":' + cost + b"}")) == (Usage(input_tokens=1), Decimal(amount))
+    assert read_usage(Raw(b'{"prompt_tokens":1,"completion_tokens":0,"cost":' + cost + b"}")) == (
+        Usage(input_tokens=1),
+        Decimal(amount),
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +106,10 @@ def test_a_cost_keeps_every_digit(cost: bytes, amount: str) -> None:
     ],
 )
 def test_a_cost_that_makes_no_sense_is_unknown(cost: bytes) -> None:
-    assert read_usage(Raw(b'{"prompt_tokens":1,"cost":' + cost + b"}")) == (Usage(input_tokens=1), None)
+    assert read_usage(Raw(b'{"prompt_tokens":1,"completion_tokens":0,"cost":' + cost + b"}")) == (
+        Usage(input_tokens=1),
+        None,
+    )
 
 
 _SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))

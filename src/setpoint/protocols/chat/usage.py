@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,13 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.base import read_text
-from setpoint.wire.body import as_array, as_object, as_text, is_object, join, members, raw, value
+from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw, value
 
 if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill
     from setpoint.wire.body import Body
 
-_COUNT_DIGITS = 15
+_WHOLE = re.compile(rb"(\d{1,15})(?:\.0*)?")  # some write a count as 10.0
 _MONEY_CHARACTERS = 64
 _MONEY_PLACES = 40
 
@@ -27,26 +28,27 @@ _MEDIA_TOKENS = {"image_url": 1_600, "file": 3_000, "input_audio": 1_000, "video
 
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing.
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
 
     The cost is read from its own digits, never through a float.
     """
-    if not is_object(data):
-        return None
-    body = members(data)
+    body = as_object(data)
     if "prompt_tokens" not in body and "completion_tokens" not in body:
         return None
     prompt, completion = _details(body, "prompt_tokens_details"), _details(body, "completion_tokens_details")
-    usage = Usage(
-        input_tokens=_count(body, "prompt_tokens"),
-        output_tokens=_count(body, "completion_tokens"),
-        cached_tokens=_count(prompt, "cached_tokens"),
-        cache_write_tokens=_count(prompt, "cache_write_tokens"),
-        reasoning_tokens=_count(completion, "reasoning_tokens"),
-        input_audio_tokens=_count(prompt, "audio_tokens"),
-        output_audio_tokens=_count(completion, "audio_tokens"),
-        image_tokens=_count(completion, "image_tokens"),
-    )
+    try:
+        usage = Usage(
+            input_tokens=_count(body, "prompt_tokens"),
+            output_tokens=_count(body, "completion_tokens"),
+            cached_tokens=_count(prompt, "cached_tokens"),
+            cache_write_tokens=_count(prompt, "cache_write_tokens"),
+            reasoning_tokens=_count(completion, "reasoning_tokens"),
+            input_audio_tokens=_count(prompt, "audio_tokens"),
+            output_audio_tokens=_count(completion, "audio_tokens"),
+            image_tokens=_count(completion, "image_tokens"),
+        )
+    except ValueError:
+        return None
     return usage, _money(body.get("cost"))
 
 
@@ -56,7 +58,7 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     usage = bill.usage
     body["prompt_tokens"] = raw(usage.input_tokens)
     body["completion_tokens"] = raw(usage.output_tokens)
-    body["total_tokens"] = raw(max(_count(body, "total_tokens"), usage.total_tokens))
+    body["total_tokens"] = raw(max(_total(body), usage.total_tokens))
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         details = _details(body, name)
         body.pop(name, None)
@@ -129,9 +131,19 @@ def _details(body: Body, name: str) -> Body:
 
 
 def _count(body: Body, name: str) -> int:
-    """A count of tokens; what is no whole number from 0 up counts as 0, since a record must not fail for it."""
-    text = bytes(body.get(name, b"0"))
-    return int(text) if text.isdigit() and len(text) <= _COUNT_DIGITS else 0
+    """A count of tokens, 0 when none is given. Raises: `ValueError` for what is no whole number from 0 up."""
+    count = body.get(name, NULL)
+    match = _WHOLE.fullmatch(b"0" if is_null(count) else bytes(count))
+    if match is None:
+        raise ValueError(name)
+    return int(match[1])
+
+
+def _total(body: Body) -> int:
+    try:
+        return _count(body, "total_tokens")
+    except ValueError:
+        return 0
 
 
 def _money(data: Raw | None) -> Decimal | None:
