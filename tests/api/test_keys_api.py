@@ -297,3 +297,9 @@ def test_a_label_never_shows_more_than_a_quarter_of_a_key(shared_gateway: Gatewa
         assert dots
         assert (secret.startswith(begins), secret.endswith(ends)) == (True, True)
         assert len(begins) + len(ends) <= len(secret) / 4
+
+
+def test_keys_of_another_workspace_are_not_there(shared_gateway: Gateway) -> None:
+    [mine, *_] = listed(shared_gateway)
+    assert listed(shared_gateway, f"?workspace_id={mine['workspace_id']}") == listed(shared_gateway)
+    refused(shared_gateway.call("GET", "/keys?workspace_id=another"), 404)

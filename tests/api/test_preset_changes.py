@@ -157,3 +157,20 @@ def test_who_may_change_a_preset_is_a_matter_of_the_role(shared_gateway: Gateway
     assert data_of(shared_gateway.call("GET", f"/presets/{slug}", key=reader)) == made
     assert data_of(shared_gateway.call("POST", f"/presets/{slug}/messages", {}, key=caller))["id"] == made["id"]
     assert data_of(shared_gateway.call("PATCH", f"/presets/{slug}", {"name": "n"}, key=editor))["name"] == "n"
+
+
+def test_designating_takes_no_members(shared_gateway: Gateway) -> None:
+    create(shared_gateway, slug := fresh(), {})
+    path = f"/presets/{slug}/versions/1/designate"
+    assert shared_gateway.call("POST", path).status == 200
+    assert refused(shared_gateway.call("POST", path, {"version": 2}), 400).startswith("version: ")
+    refused(shared_gateway.call("POST", path, body=b"zz"), 400)
+
+
+def test_a_capture_takes_nothing_from_a_disabled_preset_but_from_itself(shared_gateway: Gateway) -> None:
+    create(shared_gateway, slug := fresh(), {"model": "sim/solo", "seed": 5})
+    patch(shared_gateway, slug, status="disabled")
+    body = {"model": f"@preset/{slug}"}
+    assert "disabled" in refused(shared_gateway.call("POST", f"/presets/{fresh()}/chat/completions", body), 404)
+    again = create(shared_gateway, slug, body)
+    assert (again["status"], again["designated_version"]["config"]) == ("disabled", {"model": "sim/solo", "seed": 5})

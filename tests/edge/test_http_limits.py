@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from support.http import RawConnection
 from support.processes import Gateway, config_file, simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from simulator.client import Simulator
     from support.http import Answer
@@ -277,7 +279,33 @@ def test_of_two_members_of_one_name_the_last_counts_here_and_upstream(gateway: G
     assert received.json()["temperature"] == 1
 
 
-def test_a_compressed_body_is_no_json(gateway: Gateway) -> None:
-    """Nothing is decompressed, so nothing can be blown up."""
-    answer = gateway.call("POST", "/presets/limits/messages", body=os.urandom(64), headers={"Content-Encoding": "gzip"})
-    refused(answer, 400, "invalid_request")
+def packed(gateway: Gateway, data: bytes, encoding: str) -> Answer:
+    return gateway.call("POST", "/presets/packed/messages", body=data, headers={"Content-Encoding": encoding})
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_unpacked(gateway: Gateway, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    made = packed(gateway, pack(b'{"model":"sim/solo","temperature":0.20}'), encoding)
+    assert made.status == 200
+    assert b'"config":{"model":"sim/solo","temperature":0.20}' in made.body
+
+
+def test_a_small_body_that_unpacks_to_a_large_one_is_refused(gateway: Gateway) -> None:
+    before = memory_mb(gateway.pid)
+    bomb = gzip.compress(b'{"x":"' + b"0" * 100_000_000 + b'"}')
+    assert len(bomb) < MOST
+    refused(packed(gateway, bomb, "gzip"), 413, "payload_too_large")
+    assert memory_mb(gateway.pid) - before < 50
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b'{"model":"m"}', "gzip"),
+        (gzip.compress(b'{"model":"m"}')[:-9], "gzip"),
+        (os.urandom(64), "deflate"),
+        (b'{"model":"m"}', "br"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_refused(gateway: Gateway, data: bytes, encoding: str) -> None:
+    refused(packed(gateway, data, encoding), 400, "invalid_request")

@@ -197,3 +197,35 @@ def test_every_exchange_is_one_line_of_text(start_gateway: StartGateway, simulat
         assert TEXT_LINE.fullmatch(line), line
         assert " status=" in line
         assert "forged" not in line
+
+
+def test_a_key_in_the_wrong_place_is_kept_nowhere(shared_gateway: Gateway, simulator: Simulator) -> None:
+    simulator.script(ok())
+    key, other = shared_gateway.key, "sk-sp-v1-" + "ab" * 32
+    answer = shared_gateway.call(
+        "POST",
+        "/chat/completions",
+        {
+            "model": "sim/solo",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "user": f"me {key}",
+            "session_id": other,
+        },
+        headers={"X-Title": f"t {key}", "HTTP-Referer": f"http://x/{other}", "User-Agent": key},
+    )
+    record = shared_gateway.call("GET", f"/generation?id={answer.header('x-generation-id')}")
+    told = record.json()["data"]
+    assert (told["external_user"], told["session_id"]) == ("me [redacted]", "[redacted]")
+    assert (told["app_title"], told["http_referer"]) == ("t [redacted]", "http://x/[redacted]")
+    assert told["user_agent"] == "[redacted]"
+    assert key.encode() not in record.body
+    assert other not in record.body.decode() + shared_gateway.log_text()
+
+
+@pytest.mark.parametrize("key", [None, "sk-sp-v1-unknown-0123456789"])
+def test_a_refused_inference_request_has_an_id_too(shared_gateway: Gateway, key: str | None) -> None:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    answer = call("POST", f"{shared_gateway.url}/chat/completions", {}, headers=headers)
+    assert answer.status == 401
+    assert (answer.header("x-generation-id") or "").startswith("gen-")
+    assert call("GET", f"{shared_gateway.url}/models").header("x-generation-id") is None

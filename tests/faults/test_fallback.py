@@ -218,6 +218,12 @@ def test_only_one_failure_without_fallbacks_is_returned_as_it_is(front: Front) -
     assert "previous_errors" not in error_of(answer)["metadata"]
 
 
+def test_without_fallbacks_no_other_model_is_tried_either(front: Front) -> None:
+    failing(front, "alpha")
+    answer = front.ask("solo/alpha", models=["solo/beta"], provider={"allow_fallbacks": False})
+    assert (answer.status, front.reached()) == (502, ["alpha"])
+
+
 OTHERS: dict[str, Any] = {
     "require_parameters": True,
     "data_collection": "deny",

@@ -252,3 +252,9 @@ def test_comments_of_the_upstream_keep_a_stream_alive_and_are_not_passed_on(fron
 def test_a_slow_stream_is_not_cut_while_it_goes_on(front: Front) -> None:
     front.simulator.script(stream(["a"] * 8, pause_ms=80))
     assert said(front.stream()) == "a" * 8
+
+
+def test_what_an_upstream_takes_for_its_first_event_is_no_silence(front: Front) -> None:
+    front.simulator.script(stream(["Late"], delay_ms=1200), prefix="/a")
+    answer = front.stream("solo/alpha")
+    assert said(answer) == "Late"

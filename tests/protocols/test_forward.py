@@ -414,3 +414,9 @@ def test_an_endpoint_without_tools_is_not_asked_for_one_that_is_forced() -> None
 def test_an_older_name_of_a_plugin_is_named_too() -> None:
     assert lowered('"transforms":["middle-out"]') == ({}, ("/transforms",))
     assert lowered('"transforms":[]') == ({}, ())
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_named_when_it_goes_with_the_tools() -> None:
+    members = '"tools":[{"type":"openrouter:datetime"}],"tool_choice":{"type":"function","function":{"name":"q"}}'
+    assert lowered(members) == ({}, ("/tools/0", "/tool_choice"))
+    assert lowered('"tools":[{"type":"openrouter:datetime"}],"tool_choice":"auto"') == ({}, ("/tools/0",))

@@ -163,3 +163,8 @@ def test_the_chat_form_changes_no_identity_and_is_final(tools: list[Any]) -> Non
     written = in_chat_form(raw(tools))
     assert [identity(tool) for tool in items(written)] == [identity(raw(tool)) for tool in tools]
     assert in_chat_form(written) is written
+
+
+def test_a_name_that_chat_does_not_take_keeps_its_tool_out_of_chats_form() -> None:
+    tools = Raw(b'[{"type":"function","name":"bad name!"},{"name":"%s","input_schema":{}}]' % (b"x" * 65))
+    assert in_chat_form(tools) == tools
