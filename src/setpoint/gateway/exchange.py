@@ -40,6 +40,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     user_agent: str | None
     session_id: str | None
     credentials: tuple[str, ...] = ()
+    wants_metadata: bool = False
 
 
 class Exchange:
@@ -72,6 +73,7 @@ class Exchange:
         self.unsaid: tuple[str, ...] = ()
         self.not_honoured: tuple[str, ...] = ()
         self.models: tuple[str, ...] = ()
+        self.candidates: tuple[Candidate, ...] = ()
         self.candidate: Candidate | None = None
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
@@ -134,6 +136,16 @@ class Exchange:
                 latency_ms=_ms(time.monotonic() - started),
             )
         )
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The tries that have come to an end, or to an answer."""
+        return tuple(self._attempts)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """How long it has been going on, in milliseconds."""
+        return _ms(time.monotonic() - self._started)
 
     @property
     def routed(self) -> bool:

@@ -72,6 +72,7 @@ class Pipeline:
         planned = plan(exchange.models, preferences, snapshot.catalog, DIALECTS)
         exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
         exchange.leave_out(tuple(models[text] for text in planned.unsearched))
+        exchange.candidates = planned.candidates
         return Route(planned.candidates)
 
     async def _try(self, exchange: Exchange, route: Route) -> bytes | LiveStream:

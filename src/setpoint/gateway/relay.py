@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from setpoint.errors import ProviderError
+from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
 from setpoint.protocols.answer import Stamp
 from setpoint.protocols.chat.errors import read_error
@@ -112,7 +113,8 @@ class Relay:
             candidate.endpoint.price,
             lambda: estimate(exchange.body, result.outcome.output_bytes),
         )
-        return result.write(_stamp(exchange, candidate), exchange.bill, self._new_call_id)
+        stamp = _stamp(exchange, candidate)
+        return result.write(stamp, exchange.bill, self._new_call_id, router_metadata(exchange))
 
     async def _stream(
         self, exchange: Exchange, candidate: Candidate, client: UpstreamClient, request: UpstreamRequest
@@ -187,7 +189,7 @@ class LiveStream:
             raise self._broken
         if not self.chat.terminal:
             raise ProviderError("provider_unavailable", "the provider's stream ended before its answer was complete")
-        last = self.chat.end(self.settle())
+        last = self.chat.end(self.settle(), router_metadata(self._exchange))
         self._exchange.finish("completed")
         yield last
 

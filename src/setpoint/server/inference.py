@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from setpoint.errors import GatewayError, ProviderError, SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.relay import LiveStream
 from setpoint.protocols import chat
 from setpoint.protocols.answer import Stamp
@@ -103,7 +104,7 @@ class Inference:
             answer = await self._pipeline.answer(exchange, chat)
         except SetpointError as error:
             exchange.finish("failed", error)
-            response = error_response(error, show_upstream=self._show_upstream, headers=_headers(exchange))
+            response = self._refusal(exchange, error)
         except asyncio.CancelledError:
             response = _stopped(exchange)
             if response is None:
@@ -115,6 +116,14 @@ class Inference:
             body = answer if isinstance(answer, bytes) else b""
             response = Response(200, body, tuple(_headers(exchange).items()))
         await send_response(request.send, response)
+
+    def _refusal(self, exchange: Exchange, error: SetpointError) -> Response:
+        return error_response(
+            error,
+            show_upstream=self._show_upstream,
+            headers=_headers(exchange),
+            metadata=router_metadata(exchange),
+        )
 
     async def _stream(self, request: Request, exchange: Exchange) -> None:
         out = EventStream(
@@ -166,16 +175,13 @@ class Inference:
         exchange.finish("failed", error)
         out.stop()
         if not out.started:
-            await send_response(
-                request.send,
-                error_response(error, show_upstream=self._show_upstream, headers=_headers(exchange)),
-            )
+            await send_response(request.send, self._refusal(exchange, error))
             return
         candidate = exchange.candidate
         model = candidate.model.id if candidate else (exchange.requested_model or "")
         provider = candidate.endpoint.provider.name if candidate else ""
         stamp = live.chat.stamp if live is not None else Stamp(exchange.id, model, provider, exchange.created)
-        await out.end(data_frame(write_stream_error(error, stamp)) + DONE)
+        await out.end(data_frame(write_stream_error(error, stamp, router_metadata(exchange))) + DONE)
 
 
 def _stopped(exchange: Exchange) -> Response | None:
@@ -216,7 +222,13 @@ def _caller(request: Request) -> Caller:
         user_agent=said(b"user-agent"),
         session_id=said(b"x-session-id"),
         credentials=credentials(request),
+        wants_metadata=_wants_metadata(request),
     )
+
+
+def _wants_metadata(request: Request) -> bool:
+    asked = request.header(b"x-openrouter-metadata") or request.header(b"x-openrouter-experimental-metadata")
+    return asked is not None and asked.strip().lower() == "enabled"
 
 
 def _headers(exchange: Exchange) -> dict[str, str]:

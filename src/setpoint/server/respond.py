@@ -17,6 +17,8 @@ from setpoint.wire.sse import KEEP_ALIVE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from msgspec import Raw
+
     from setpoint.server.request import Send
 
 _log = logging.getLogger("setpoint.server")
@@ -39,7 +41,11 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 def error_response(
-    error: SetpointError, *, show_upstream: bool = False, headers: Mapping[str, str] | None = None
+    error: SetpointError,
+    *,
+    show_upstream: bool = False,
+    headers: Mapping[str, str] | None = None,
+    metadata: Raw | None = None,
 ) -> Response:
     """The answer that an error becomes."""
     if show_upstream and isinstance(error, ProviderError) and error.raw:
@@ -47,7 +53,7 @@ def error_response(
     sent = {**(headers or {}), **error.headers}
     if error.retry_after_s is not None and error.status in (429, 503):
         sent["Retry-After"] = str(error.retry_after_s)
-    return Response(error.status, write_error(error), tuple(sent.items()))
+    return Response(error.status, write_error(error, metadata), tuple(sent.items()))
 
 
 def unforeseen(error: Exception) -> GatewayError:

@@ -57,12 +57,13 @@ def error_object(error: SetpointError) -> dict[str, Any]:
     return content
 
 
-def write_error(error: SetpointError) -> bytes:
-    """The JSON body of an error answer."""
-    return bytes(raw({"error": error_object(error), "user_id": None, "openrouter_metadata": None}))
+def write_error(error: SetpointError, metadata: Raw | None = None) -> bytes:
+    """The JSON body of an error answer; a fault of ours shows no router metadata."""
+    shown = None if error.type == "server" else metadata
+    return bytes(raw({"error": error_object(error), "user_id": None, "openrouter_metadata": shown}))
 
 
-def write_stream_error(error: SetpointError, stamp: Stamp) -> bytes:
+def write_stream_error(error: SetpointError, stamp: Stamp, metadata: Raw | None = None) -> bytes:
     """The chunk that ends a stream whose status went out already, as JSON."""
     chunk = {
         "id": raw(stamp.id),
@@ -73,4 +74,6 @@ def write_stream_error(error: SetpointError, stamp: Stamp) -> bytes:
         "error": raw(error_object(error)),
         "choices": Raw(b'[{"index":0,"delta":{"content":""},"finish_reason":"error","native_finish_reason":null}]'),
     }
+    if metadata is not None and error.type != "server":
+        chunk["openrouter_metadata"] = metadata
     return join(chunk)

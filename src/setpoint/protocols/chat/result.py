@@ -70,8 +70,8 @@ class ChatResult:
         self._choices = choices
         self.outcome = outcome
 
-    def write(self, stamp: Stamp, bill: Bill, new_call_id: Callable[[], str]) -> bytes:
-        """The answer for the client, as JSON."""
+    def write(self, stamp: Stamp, bill: Bill, new_call_id: Callable[[], str], metadata: Raw | None = None) -> bytes:
+        """The answer for the client, as JSON; with router metadata when there is some."""
         body = self._body
         stamped: Body = {
             "id": raw(stamp.id),
@@ -86,6 +86,8 @@ class ChatResult:
                 stamped[name] = content
         stamped["choices"] = _array([_fill_choice(choice, new_call_id) for choice in self._choices])
         stamped["usage"] = write_usage(body.get("usage"), bill)
+        if metadata is not None:
+            stamped["openrouter_metadata"] = metadata
         return join(stamped)
 
 

@@ -130,9 +130,11 @@ class ChatStream:
                 return b""
             raise ProviderError("provider_unavailable", "the provider sent a malformed event") from error
 
-    def end(self, bill: Bill) -> bytes:
-        """The last frames: one usage chunk, then `[DONE]`."""
+    def end(self, bill: Bill, metadata: Raw | None = None) -> bytes:
+        """The last frames: one usage chunk, with router metadata when there is some, then `[DONE]`."""
         chunk = {**self._head, "choices": Raw(b"[]"), "usage": write_usage(self._usage, bill)}
+        if metadata is not None:
+            chunk["openrouter_metadata"] = metadata
         return data_frame(join(chunk)) + DONE
 
     def _count(self, chunk: Body) -> None:

@@ -1,0 +1,44 @@
+"""Router metadata: what a caller that asks for it is told of how its request went, beside the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from setpoint.wire.body import raw
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from setpoint.gateway.exchange import Exchange
+
+
+def router_metadata(exchange: Exchange) -> Raw | None:
+    """The member `openrouter_metadata`; None when it was not asked for, or nothing was routed.
+
+    `attempt` counts the tries from 1 and is 0 when nothing was ever sent; of a failed request no endpoint is selected.
+    `generation_time` is in milliseconds.
+    """
+    if not exchange.caller.wants_metadata or not exchange.candidates:
+        return None
+    answered = exchange.candidate if exchange.outcome is not None else None
+    endpoints = list(dict.fromkeys((one.endpoint.provider.name, one.model.id) for one in exchange.candidates))
+    selected = (answered.endpoint.provider.name, answered.model.id) if answered else None
+    attempts = [{"provider": one.provider_name, "model": one.model, "status": one.status} for one in exchange.attempts]
+    content: dict[str, Any] = {
+        "requested": exchange.requested_model or exchange.models[0],
+        "strategy": "fallback" if answered and answered.model.id != exchange.candidates[0].model.id else "direct",
+        "region": None,
+        "summary": f"available={len(endpoints)}" + (f", selected={selected[0]}" if selected else ""),
+        "attempt": len(attempts),
+        "is_byok": True,
+        "endpoints": {
+            "total": len(endpoints),
+            "available": [
+                {"provider": provider, "model": model, "selected": (provider, model) == selected}
+                for provider, model in endpoints
+            ],
+        },
+        "attempts": attempts,
+        "generation_time": exchange.elapsed_ms,
+    }
+    return raw(content)
