@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.http import Answer, Streaming, call, open_stream
 from support.processes import KEY, Gateway, config_file
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
-    import pytest
+    from collections.abc import Generator, Iterator, Mapping
 
     from simulator.client import Received, Simulator
 
@@ -199,6 +199,23 @@ def fronting(gateway: Gateway, simulator: Simulator) -> Generator[Front]:
     front = Front(gateway, simulator)
     yield front
     front.verify()
+
+
+# Fixtures that a file of tests takes by assigning them: `gateway = plain_gateway`, `front = front_of_gateway`.
+
+
+@pytest.fixture(scope="module")
+def plain_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with the providers and models of this file, for all tests of the file that takes it."""
+    with serving(tmp_path_factory, simulator_process) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def front_of_gateway(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
+    """The file's own `gateway`, for one test."""
+    with fronting(gateway, simulator) as front:
+        yield front
 
 
 def peak_memory(gateway: Gateway) -> int:

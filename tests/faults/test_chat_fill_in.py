@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, fronting, generation_id, serving
+from faults.faults_support import Front, front_of_gateway, generation_id, plain_gateway
 from simulator.script import body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simulator.client import Simulator
     from support.http import Answer
-    from support.processes import Gateway
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 4}
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory, simulator_process) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+gateway = plain_gateway
+front = front_of_gateway
 
 
 def whole(front: Front, content: dict[str, Any], **fields: Any) -> Answer:

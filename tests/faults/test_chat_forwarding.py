@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, Front, endpoint, fronting, provider, secret, serving
+from faults.faults_support import MESSAGES, Front, endpoint, front_of_gateway, provider, secret, serving
+from faults.forwarding_support import PLAIN, sent, unsaid
 from simulator.script import status
 from support.processes import KEY
 
@@ -44,30 +45,8 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
-
-def sent(front: Front, model: str = "solo/alpha", **fields: Any) -> dict[str, Any]:
-    """The body that goes upstream for this request."""
-    front.simulator.forget_requests()
-    answer = front.ask(model, **fields)
-    assert answer.status == 200, answer.body
-    return front.upstream().json()
-
-
-def unsaid(front: Front, model: str, **fields: Any) -> list[str]:
-    """What the header names, and the record too."""
-    answer = front.ask(model, **fields)
-    assert answer.status == 200, answer.body
-    named = [pointer for pointer in (answer.header("x-setpoint-unsaid") or "").split(",") if pointer]
-    assert front.record(answer)["unsaid"] == named
-    return named
-
-
-PLAIN = {"model": "alpha-model", "messages": MESSAGES}
 
 # --- never sent ----------------------------------------------------------------------------------------------
 

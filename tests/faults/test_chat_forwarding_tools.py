@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, Front, endpoint, error_of, fronting, provider, serving
+from faults.faults_support import Front, endpoint, error_of, front_of_gateway, provider, serving
+from faults.forwarding_support import PLAIN, sent, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ FUNCTION: dict[str, Any] = {
 }
 SEARCH = {"type": "openrouter:web_search"}
 NAMED = {"type": "function", "function": {"name": "look_up"}}
-PLAIN = {"model": "alpha-model", "messages": MESSAGES}
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +35,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
-
-
-def sent(front: Front, model: str = "solo/alpha", **fields: Any) -> dict[str, Any]:
-    """The body that goes upstream for this request."""
-    front.simulator.forget_requests()
-    answer = front.ask(model, **fields)
-    assert answer.status == 200, answer.body
-    return front.upstream().json()
-
-
-def unsaid(front: Front, model: str, **fields: Any) -> list[str]:
-    """What the header names, and the record too."""
-    answer = front.ask(model, **fields)
-    assert answer.status == 200, answer.body
-    named = [pointer for pointer in (answer.header("x-setpoint-unsaid") or "").split(",") if pointer]
-    assert front.record(answer)["unsaid"] == named
-    return named
+front = front_of_gateway
 
 
 def test_a_tool_that_cannot_be_said_is_left_out_and_named_by_its_place(front: Front) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from simulator.steps import Script
     from support.processes import Gateway
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by the openssl command")
-
 UNREACHABLE = {
     "no-name": ("provider_unavailable", 502, "dns"),
     "refusing": ("provider_unavailable", 502, "connect"),
@@ -61,7 +58,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
             return made.origin
 
         good, expired = front("good"), front("expired", days=-1)
-        other_name = front("other-name", alternative="DNS:elsewhere.test")
+        other_name = front("other-name", whose="elsewhere.test")
         trust = str(authority.file)
         origins: dict[str, tuple[str, bool | str]] = {
             "no-name": (f"http://{NO_NAME}", True),

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.gateway_support import KEY, preset
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
-from setpoint.records import Cost, Endpoint, Generation, Key, Model, Preset, Provider, ProviderKey, Timeouts, Version
+from setpoint.records import Cost, Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
 from setpoint.routing.plan import Candidate
 from setpoint.wire.body import split
 
@@ -23,37 +24,8 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
-KEY = Key(
-    digest="d" * 64,
-    name="k",
-    label="sk-…",
-    role="caller",
-    inference=True,
-    disabled=False,
-    deleted=False,
-    workspace_id="w1",
-    creator_user_id="u1",
-    created_at=NOW,
-    updated_at=None,
-    expires_at=None,
-    revision=1,
-)
 VERSION = Version(id="v7", preset_id="p1", creator_id="u1", version=7, system_prompt=None, config=b"{}", created_at=NOW)
-PRESET = Preset(
-    id="p1",
-    workspace_id="w1",
-    creator_user_id="u1",
-    slug="triage",
-    name="Triage",
-    description=None,
-    status="active",
-    designated=VERSION,
-    latest_version=7,
-    created_at=NOW,
-    updated_at=NOW,
-    status_updated_at=None,
-    revision=1,
-)
+PRESET = preset(VERSION)
 
 
 def candidate(slug: str, key: str | None = None) -> Candidate:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from msgspec import structs
 
+from gateway.gateway_support import KEY, NOW, preset
 from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.pipeline import Pipeline, Policy
@@ -17,7 +17,7 @@ from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.protocols import chat
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Endpoint, Generation, Key, Model, Preset, Provider, ProviderKey, Timeouts, Version
+from setpoint.records import Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
 from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
@@ -25,22 +25,7 @@ from setpoint.wire.body import split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
-KEY = Key(
-    digest="d" * 64,
-    name="k",
-    label="k",
-    role="caller",
-    inference=True,
-    disabled=False,
-    deleted=False,
-    workspace_id="w1",
-    creator_user_id="u1",
-    created_at=NOW,
-    updated_at=None,
-    expires_at=None,
-    revision=1,
-)
+    from setpoint.records import Preset
 
 
 def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> Endpoint:
@@ -85,21 +70,7 @@ NEW = structs.replace(
     system_prompt=b'"Be brief."',
     config=b'{"model":"acme/mint","models":["acme/sage"],"temperature":0.20,"min_p":0.1}',
 )
-PRESET = Preset(
-    id="p1",
-    workspace_id="w1",
-    creator_user_id="u1",
-    slug="triage",
-    name="Triage",
-    description=None,
-    status="active",
-    designated=NEW,
-    latest_version=2,
-    created_at=NOW,
-    updated_at=NOW,
-    status_updated_at=None,
-    revision=1,
-)
+PRESET = preset(NEW)
 
 
 def ok(text: str = "Hi") -> Answer:

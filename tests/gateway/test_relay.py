@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
 
+from gateway.gateway_support import KEY, NOW
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.relay import Limits, LiveStream, Relay
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Cost, Endpoint, Generation, Key, Model, Price, Provider, ProviderKey, Timeouts
+from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.plan import Candidate
 from setpoint.wire.body import split
 from setpoint.wire.sse import DONE
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 
     from setpoint.errors import ErrorType
 
-NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
-KEY = Key(
-    digest="d" * 64,
-    name="k",
-    label="k",
-    role="caller",
-    inference=True,
-    disabled=False,
-    deleted=False,
-    workspace_id="w1",
-    creator_user_id="u1",
-    created_at=NOW,
-    updated_at=None,
-    expires_at=None,
-    revision=1,
-)
 PROVIDER = Provider(
     slug="acme",
     name="Acme",

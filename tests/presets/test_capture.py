@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from presets.presets_support import USER, system, version
 from setpoint.presets.capture import Captured, capture
 from setpoint.protocols import chat, messages, responses
-from setpoint.records import Version
 from setpoint.wire.body import split, value
 
 if TYPE_CHECKING:
     from setpoint.protocols.base import CaptureSkin
-
-
-def version(config: object, prompt: str | None = None) -> Version:
-    return Version(
-        id="v",
-        preset_id="p",
-        creator_id="u",
-        version=1,
-        system_prompt=None if prompt is None else json.dumps(prompt).encode(),
-        config=json.dumps(config).encode(),
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+    from setpoint.records import Version
 
 
 def captured(skin: CaptureSkin, body: object, base: Version | None = None) -> tuple[Any, Any]:
@@ -34,11 +22,6 @@ def captured(skin: CaptureSkin, body: object, base: Version | None = None) -> tu
     return value(taken.config), None if taken.system_prompt is None else value(taken.system_prompt)
 
 
-def system(content: str) -> dict[str, Any]:
-    return {"role": "system", "content": content}
-
-
-USER: dict[str, Any] = {"role": "user", "content": "Hi"}
 TOOL_A: dict[str, Any] = {"type": "function", "function": {"name": "a"}}
 TOOL_B: dict[str, Any] = {"type": "function", "function": {"name": "b"}}
 

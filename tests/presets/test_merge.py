@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presets.presets_support import USER, system, version
 from setpoint.canonical.config import GROUPS
 from setpoint.errors import FieldError
 from setpoint.presets.capture import capture
@@ -17,18 +18,6 @@ from setpoint.presets.merge import Resolved, resolve
 from setpoint.protocols import chat, messages
 from setpoint.records import Version
 from setpoint.wire.body import Body, join, split, value
-
-
-def version(config: object, prompt: str | None = None) -> Version:
-    return Version(
-        id="v",
-        preset_id="p",
-        creator_id="u",
-        version=1,
-        system_prompt=None if prompt is None else json.dumps(prompt).encode(),
-        config=json.dumps(config).encode(),
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 def body_of(content: object) -> Body:
@@ -43,10 +32,6 @@ def effective(content: object, config: object, prompt: str | None = None, **opti
     return value(join(merged(content, config, prompt, **options).body))
 
 
-def system(content: object) -> dict[str, Any]:
-    return {"role": "system", "content": content}
-
-
 def function(name: str, text: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "description": text}}
 
@@ -57,9 +42,6 @@ def name_of(tool: dict[str, Any]) -> str:
 
 def turn(role: str, content: str) -> dict[str, Any]:
     return {"role": role, "content": content}
-
-
-USER: dict[str, Any] = {"role": "user", "content": "Hi"}
 
 
 # --- the story of one preset ------------------------------------------------------------------------------------

@@ -9,43 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.providers.known import KnownProvider, known
-from setpoint.records import Provider, Timeouts
-from setpoint.routing.catalog import Catalog, build
+from routing.catalog_support import OWN, SECRET, catalog_of, problems
+from setpoint.records import Timeouts
 from setpoint.routing.tables import ProviderTable
 from setpoint.routing.words import BASE_URL
-from setpoint.settings import ConfigError, Place, load
+from setpoint.settings import Place
 from setpoint.settings.kinds import read_as
 from setpoint.settings.nodes import Report, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-SECRET = "canary-secret"
-OWN = "providers:\n  own: {dialect: chat, base_url: 'http://own.test/v1'}\n"
-LOCAL = KnownProvider(
-    provider=Provider(
-        slug="local", name="Local", dialects=("chat",), base_url="http://127.0.0.1:1/v1", own_machine=True
-    ),
-    variable="LOCAL_KEY",
-)
-KNOWN = {**known(), "local": LOCAL}
-
-
-def catalog_of(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, list[str]]:
-    """The catalog of a file, and the warnings, with the folder taken out."""
-    file = folder / "f.yaml"
-    file.write_text(text)
-    made, warnings = build(load(file, environ or {}, {}), KNOWN, environ or {})
-    return made, [str(warning).replace(f"{folder}/", "") for warning in warnings]
-
-
-def problems(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> list[str]:
-    """What is wrong with a file, with the folder taken out."""
-    with pytest.raises(ConfigError) as caught:
-        catalog_of(text, folder, environ)
-    return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
 
 
 # --- providers -----------------------------------------------------------------------------------------------

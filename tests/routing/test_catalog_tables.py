@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setpoint.providers.known import known
+from routing.catalog_support import OWN, SECRET, catalog_of, problems
 from setpoint.records import Endpoint, Model, Provider
-from setpoint.routing.catalog import Catalog, build
 from setpoint.routing.tables import (
     DefaultParametersTable,
     EndpointTable,
@@ -20,31 +19,12 @@ from setpoint.routing.tables import (
     ProviderTable,
     ReasoningTable,
 )
-from setpoint.settings import ConfigError, load
 from setpoint.settings.rows import Table, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-SECRET = "canary-secret"
-KNOWN = known()
-OWN = "providers:\n  own: {dialect: chat, base_url: 'http://own.test/v1'}\n"
-
-
-def catalog_of(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, list[str]]:
-    """The catalog of a file, and the warnings, with the folder taken out."""
-    file = folder / "f.yaml"
-    file.write_text(text)
-    made, warnings = build(load(file, environ or {}, {}), KNOWN, environ or {})
-    return made, [str(warning).replace(f"{folder}/", "") for warning in warnings]
-
-
-def problems(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> list[str]:
-    """What is wrong with a file, with the folder taken out."""
-    with pytest.raises(ConfigError) as caught:
-        catalog_of(text, folder, environ)
-    return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
+    from setpoint.routing.catalog import Catalog
 
 
 # Each key: what it may be, what the record then has, what the key may not be, and a misspelling of it. Where the record
