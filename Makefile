@@ -32,8 +32,8 @@ check: setup  ## format, lint, types, the house's dependency rule
 	$(BIN)/lint-imports
 
 lock: setup  ## write the hashed locks anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra server pyproject.toml -o requirements/server.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra server --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes --python-version 3.11 --no-header --extra server pyproject.toml -o requirements/server.txt
+	$(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes --python-version 3.11 --no-header --extra server --group dev pyproject.toml -o requirements/dev.txt
 
 clean:  ## remove what make made
 	rm -rf .venv .pytest_cache .ruff_cache build dist
