@@ -1,0 +1,39 @@
+"""The HTTP client by itself, against a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+from setpoint.providers.client import HttpClient, UpstreamRequest
+from simulator.answers import completion, head
+from simulator.script import raw
+
+if TYPE_CHECKING:
+    from simulator.client import Simulator
+
+
+def request(url: str) -> UpstreamRequest:
+    return UpstreamRequest(url=url, headers=[], body=b"{}", connect_s=5, total_s=5, max_bytes=1_000_000)
+
+
+def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used_again(simulator: Simulator) -> None:
+    content = json.dumps(completion("Hi", (1, 1))).encode()
+    lines = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+    simulator.script(raw(head(200, lines) + content, then="close"))
+
+    async def ask_twice() -> list[int]:
+        client = HttpClient()
+        try:
+            first = await client.send(request(simulator.url("/v1")))
+            # The other end closes now, and the loop cannot hear of it before the next request is under way.
+            time.sleep(0.2)  # noqa: ASYNC251 the loop has to be busy: that is the point
+            second = await client.send(request(simulator.url("/v1")))
+            return [first.status, second.status]
+        finally:
+            await client.close()
+
+    assert asyncio.run(ask_twice()) == [200, 200]
+    assert len({received.connection for received in simulator.requests()}) == 2
