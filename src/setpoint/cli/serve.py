@@ -22,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: ./setpoint.yaml)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", help="port to listen on; 0 takes a free one (default: 8787)")
-    parser.add_argument("--workers", help="processes that serve (only 1 for now)")
+    parser.add_argument("--workers", help="processes that serve: 1 is all there is yet")
 
 
 def run(args: Namespace) -> int:

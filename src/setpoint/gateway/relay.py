@@ -11,7 +11,7 @@ from setpoint.errors import ProviderError
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
 from setpoint.protocols.answer import Stamp
-from setpoint.protocols.chat.errors import read_error
+from setpoint.protocols.chat.errors import read_error, reported_in
 from setpoint.protocols.chat.result import read_result
 from setpoint.protocols.chat.stream import ChatStream, StreamFailedError
 from setpoint.protocols.chat.usage import estimate
@@ -101,12 +101,13 @@ class Relay:
         _check_status(candidate, answer.status, answer.headers, answer.body)
         _check_type(candidate, answer.headers, "application/json", answer.body)
         try:
-            split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
+            body = split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
+            reported = reported_in(body)
         except MalformedError as error:
             raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
-        if reported := read_error(answer.body):
+        if reported is not None:
             raise _reported(candidate, reported, answer.headers, answer.body)
-        result = read_result(answer.body)
+        result = read_result(body)
         exchange.commit_attempt(answer.status, result.outcome)
         exchange.bill = bill(
             result.outcome,

@@ -1,4 +1,4 @@
-"""Workspaces and their owner: for now the default one, which everything belongs to."""
+"""Workspaces and their owner: the default one, which everything belongs to."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 
 from setpoint.protocols.failures import Reported
-from setpoint.wire.body import MalformedError, is_null, is_object, is_string, join, raw, split, value
+from setpoint.wire.body import NULL, MalformedError, is_null, is_object, is_string, join, raw, split, value
 
 if TYPE_CHECKING:
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Stamp
+    from setpoint.wire.body import Body
 
 _SERVER_MESSAGE = "Internal Server Error"
 
@@ -22,16 +23,21 @@ _SERVER_MESSAGE = "Internal Server Error"
 def read_error(data: bytes) -> Reported | None:
     """What the `error` member of an upstream's JSON body reports, None when the body has none."""
     try:
-        error = split(data).get("error")
-        if error is None or is_null(error):
-            return None
-        if is_string(error):
-            return Reported(message=str(value(error)))
-        if not is_object(error):
-            return Reported()
-        said = value(error)
+        return reported_in(split(data))
     except MalformedError:
         return None
+
+
+def reported_in(body: Body) -> Reported | None:
+    """The same for a body, or an event, that has been taken apart. Raises: `MalformedError`."""
+    error = body.get("error", NULL)
+    if is_null(error):
+        return None
+    if is_string(error):
+        return Reported(message=str(value(error)))
+    if not is_object(error):
+        return Reported()
+    said = value(error)
     return Reported(code=_word(said.get("code")) or _word(said.get("type")), message=_word(said.get("message")))
 
 

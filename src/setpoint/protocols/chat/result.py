@@ -91,13 +91,12 @@ class ChatResult:
         return join(stamped)
 
 
-def read_result(data: bytes) -> ChatResult:
-    """An upstream's answer, taken apart.
+def read_result(body: Body) -> ChatResult:
+    """An upstream's answer, taken further apart.
 
     Raises: `ProviderError` when it is no complete answer: no choices, or not the shape of one.
     """
     try:
-        body = members(data)
         choices = [_read_choice(members(choice)) for choice in items(body["choices"])]
         if not choices:
             raise MalformedError

@@ -12,7 +12,7 @@ from msgspec import Raw, structs
 
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
-from setpoint.protocols.chat.errors import read_error
+from setpoint.protocols.chat.errors import reported_in
 from setpoint.protocols.chat.result import created_at, fill, fill_function, normal_finish_reason
 from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
 from setpoint.protocols.failures import Reported
@@ -123,7 +123,7 @@ class ChatStream:
                     self._count(chunk)
                 return b""
             if frame.event == b"error" or not is_null(chunk.get("error", NULL)):
-                raise StreamFailedError(read_error(frame.data) or Reported())
+                raise StreamFailedError(reported_in(chunk) or Reported())
             return self._chunk(chunk)
         except MalformedError as error:
             if self._done_seen:
@@ -217,7 +217,7 @@ class ChatStream:
 
     def _finish(self, index: bytes, native: str, choice: Body) -> None:
         if normal_finish_reason(native) == "error":
-            raise StreamFailedError(read_error(join(choice)) or Reported())
+            raise StreamFailedError(reported_in(choice) or Reported())
         self.meaningful = True
         self._finished.add(index)
         self._open.discard(index)
