@@ -17,13 +17,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import OperationalError
 
-from setpoint.storage import upgrading
+from setpoint.canonical.usage import Usage
+from setpoint.storage import generations, upgrading
 from setpoint.storage.database import Database
 from setpoint.storage.schema import HEAD, SchemaError, prepare
 from setpoint.storage.tables import metadata, revision
 
 if TYPE_CHECKING:
-    from setpoint.records import Preset
+    from setpoint.records import Generation, Preset
 
 STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
 
@@ -120,9 +121,27 @@ def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None
     assert differences(bare, metadata) == []
 
 
+def test_counts_from_before_there_was_a_cache_for_an_hour_are_kept(
+    database: Database, make_generation: Callable[..., Generation]
+) -> None:
+    was = make_generation(usage=Usage(input_tokens=30, cache_write_tokens=20))
+    none = make_generation(usage=None)
+    with database.write() as connection:
+        generations.save_many(connection, [was, none])
+    run_sql(
+        database,
+        "ALTER TABLE generations DROP COLUMN usage_cache_write_1h_tokens",
+        "UPDATE alembic_version SET version_num = '0001'",
+    )
+    prepare(database)
+    assert differences(database, metadata) == []
+    with database.read() as connection:
+        assert [generations.get(connection, one.id, "w1") for one in (was, none)] == [was, none]
+
+
 def test_database_from_the_future_is_refused_and_left_alone(database: Database) -> None:
     run_sql(database, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaError, match=r"newer Setpoint: its tables are at 9999, .* up to 0001"):
+    with pytest.raises(SchemaError, match=rf"newer Setpoint: its tables are at 9999, .* up to {HEAD}"):
         prepare(database)
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("9999",)]

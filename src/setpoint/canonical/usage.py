@@ -8,14 +8,16 @@ from msgspec import Struct
 class Usage(Struct, frozen=True, kw_only=True):
     """The tokens of one answer.
 
-    `input_tokens` counts all of the prompt, cached reads and cache writes included; `output_tokens` all that was
-    generated, reasoning included. `estimated` means that the provider gave no count and this is our own.
+    `input_tokens` counts all of the prompt, cached reads and cache writes included (`cache_write_1h_tokens` are those
+    of the writes that are kept for an hour); `output_tokens` all that was generated, reasoning included. `estimated`
+    means that the provider gave no count and this is our own.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0

@@ -173,6 +173,8 @@ generations = Table(
     Column("cost_prompt", Money),
     Column("cost_completion", Money),
     Column("cost_total", Money),
+    # Of `usage`, too; younger than the others.
+    Column("usage_cache_write_1h_tokens", BigInteger),
     Index(None, "created_at"),
     Index(None, "key_digest", "created_at"),
 )
