@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo serve test check lock clean
+.PHONY: help setup demo serve test check docs fuzz agents lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,15 @@ check: setup  ## format, lint, types, the house's dependency rule
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports
+
+docs: setup  ## write the pages that are made by the code
+	PYTHONPATH=tests $(BIN)/python -m docs.translation_page
+
+fuzz: setup  ## a million changed bodies and streams through every pair of protocols; half an hour at most
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run
+
+agents: setup  ## Claude Code and Codex as they are, in front of every dialect
+	PYTHONPATH=tests $(BIN)/python -m agents.run
 
 lock: setup  ## write the hashed locks anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes --python-version 3.11 --no-header --extra server pyproject.toml -o requirements/server.txt

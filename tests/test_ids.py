@@ -22,7 +22,7 @@ NOW = datetime(2026, 4, 20, 10, 0, 0, 999_999, tzinfo=UTC)
 
 MAKERS: dict[str, tuple[Callable[[Random], str], str]] = {
     "generation": (lambda dice: ids.generation_id(NOW, dice), r"gen-1776679200-[0-9A-Za-z]{20}"),
-    "tool call": (ids.tool_call_id, r"call_[0-9A-Za-z]{24}"),
+    "tool call": (lambda dice: ids.prefixed_id("call_", dice), r"call_[0-9A-Za-z]{24}"),
     "user": (ids.user_id, r"user_[0-9A-Za-z]{27}"),
     "uuid": (ids.new_uuid, r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
     "key": (ids.new_key, r"sk-sp-v1-[0-9a-f]{64}"),

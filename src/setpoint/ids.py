@@ -27,9 +27,9 @@ def generation_id(now: datetime, dice: Random) -> str:
     return f"gen-{int(now.timestamp())}-{dice.getrandbits(80):020x}"
 
 
-def tool_call_id(dice: Random) -> str:
-    """A new tool call id, for upstreams that send none: `call_<24 letters and digits>`."""
-    return f"call_{_word(dice, 24)}"
+def prefixed_id(prefix: str, dice: Random) -> str:
+    """A new id inside an answer, such as `call_` and 24 letters and digits: of tool calls, messages, items."""
+    return f"{prefix}{_word(dice, 24)}"
 
 
 def user_id(dice: Random) -> str:

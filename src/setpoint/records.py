@@ -123,8 +123,10 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `base_url` has no trailing slash. `verify` is True, False or the path of a CA file. `own_machine` marks software
     that people run themselves, whose endpoints cost nothing unless the file says otherwise. `takes` lists fields
-    beyond the dialect's plain words that it is known to take; `reasoning_form` how it wants reasoning to be asked for
-    (None: as it came). `builtin` is the echo model's provider, which no socket leads to.
+    beyond the dialect's plain words that it is known to take, `lacks` those that only one of its dialects does without
+    (`responses.stop`). `reasoning_form` is how it wants reasoning to be asked for (None: as it came), `reasoning_back`
+    how it wants its own back in a later turn (`reasoning_details`, `reasoning_content`, not at all). `builtin` is the
+    echo model's provider, which no socket leads to.
     """
 
     slug: str
@@ -146,6 +148,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     own_machine: bool = False
     takes: frozenset[str] = frozenset()
     reasoning_form: Literal["object", "effort"] | None = None
+    reasoning_back: Literal["details", "content", "none"] = "details"
+    lacks: frozenset[str] = frozenset()
     builtin: bool = False
 
     def __repr__(self) -> str:

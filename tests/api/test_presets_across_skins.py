@@ -133,7 +133,7 @@ def test_a_preset_of_responses_speaks_chat(
         ),
         ("messages", {"stop_sequences": list("abcde")}, {"/stop"}),
         ("messages", {"service_tier": "standard_only"}, {"/service_tier"}),
-        ("messages", {"tools": [{"type": "bash_20250124", "name": "bash"}]}, {"/tools/0"}),
+        ("messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, {"/tools/0"}),
         ("responses", {"truncation": "auto"}, {"/truncation"}),
         ("responses", {"tools": [{"type": "mcp", "server_label": "x"}]}, {"/tools/0"}),
         (

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import pytest
 from msgspec import UNSET
 
+from docs.translation_page import PAGE, page
 from setpoint.canonical.config import CONFIG_FIELDS
 from setpoint.errors import DOCS_URL, STATUS
 from setpoint.protocols.chat.fields import FIELDS as CHAT
@@ -115,6 +116,7 @@ SHOWN = {
         '"total_cost":0,',
         "temperature: 0.2\nuser: Parcel 22 is late.",
         "system: You sort letters.\nuser: Letter 2 has no stamp.",
+        "user: Letter 3 smells of smoke.",
     ),
     "docs/presets.md": (
         '"version":2,"system_prompt":"You triage.","config":{"model":"setpoint/echo","max_tokens":512,"stop":["END"]}',
@@ -273,10 +275,17 @@ def test_the_manual_has_the_keys_of_the_file(table: type[Table]) -> None:
 
 
 def test_the_manual_lists_the_known_providers() -> None:
-    listed = [
-        (quoted(row[0])[0], quoted(row[1])[0], quoted(row[2])[0]) for row in cells("docs/configuration.md", "slug")
+    rows = cells("docs/configuration.md", "slug")
+    listed = [(quoted(row[0]), quoted(row[1]), quoted(row[2]), row[3].split(", ")) for row in rows]
+    assert listed == [
+        (
+            [slug],
+            [row.variable] if row.variable else [],
+            [row.provider.base_url] if row.provider.base_url else [],
+            [*row.provider.dialects],
+        )
+        for slug, row in known().items()
     ]
-    assert listed == [(slug, row.variable, row.provider.base_url) for slug, row in known().items()]
 
 
 def test_the_manual_gives_a_reason_for_each_direct_dependency_and_no_other() -> None:
@@ -298,11 +307,15 @@ def test_the_manual_has_every_error_type_with_its_status() -> None:
 
 
 def test_the_manual_has_every_route_with_its_access() -> None:
-    handlers = cast("Any", (Inference, Presets, Keys, Generations, Models, Health))
+    handlers = cast("Any", (Inference.__new__(Inference), Presets, Keys, Generations, Models, Health))
     served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in routes(*handlers)}
     rows = cells("docs/api.md", "method")
     assert {(row[0], quoted(row[1])[0], row[2]) for row in rows} == served
     assert len(rows) == len(served)
+
+
+def test_the_page_of_translations_is_what_the_code_does() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run `make docs`"
 
 
 def test_the_manual_has_every_field_of_a_preset_and_says_which_skins_have_it() -> None:

@@ -225,7 +225,6 @@ def test_without_fallbacks_no_other_model_is_tried_either(front: Front) -> None:
 
 
 OTHERS: dict[str, Any] = {
-    "require_parameters": True,
     "data_collection": "deny",
     "zdr": True,
     "enforce_distillable_text": True,

@@ -16,6 +16,7 @@ from setpoint.errors import GatewayError, ProviderError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
+from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Cost, Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
 from setpoint.routing.plan import Candidate
 from setpoint.wire.body import split
@@ -49,7 +50,7 @@ ACME, BOLT = candidate("acme", "k1"), candidate("bolt")
 def exchange(records: list[Generation], body: Body | None = None, session_id: str | None = None) -> Exchange:
     return Exchange(
         "gen-1",
-        skin="chat",
+        skin=PROTOCOLS["chat"],
         key=KEY,
         body=split(b'{"messages":[]}') if body is None else body,
         caller=Caller(referer="https://a.test/", app_title="App", user_agent="ua", session_id=session_id),

@@ -112,7 +112,7 @@ def test_a_cost_is_exact_to_the_last_digit(
 # --- the bill ------------------------------------------------------------------------------------------------
 
 
-def never() -> Usage:
+def never() -> int:
     raise AssertionError("the provider has counted")
 
 
@@ -133,9 +133,22 @@ def test_without_either_the_amount_is_unknown() -> None:
 
 
 def test_an_answer_without_a_count_gets_ours_and_no_amount() -> None:
-    estimated = used(7, 3, estimated=True)
-    found = bill(Outcome(), PLAIN, lambda: estimated)
-    assert (found.usage, found.cost, found.amount) == (estimated, None, None)
+    found = bill(Outcome(output_bytes=9), PLAIN, lambda: 7)
+    assert (found.usage, found.cost, found.amount) == (used(7, 3, estimated=True), None, None)
+
+
+def test_a_count_that_broke_off_keeps_its_input_and_is_estimated() -> None:
+    counted = Usage(input_tokens=100, cached_tokens=40, output_tokens=1)
+    found = bill(Outcome(partial=counted, output_bytes=9), PLAIN, never)
+    kept = Usage(input_tokens=100, cached_tokens=40, output_tokens=3, estimated=True)
+    assert (found.usage, found.cost, found.amount) == (kept, None, None)
+
+
+def test_a_write_to_the_cache_for_an_hour_has_a_rate_of_its_own() -> None:
+    written = Usage(input_tokens=30, cache_write_tokens=30, cache_write_1h_tokens=10)
+    price = Price(input_cache_write=Decimal(1), input_cache_write_1h=Decimal(2), prompt=Decimal(0))
+    assert cost(written, price) == Cost(prompt=Decimal(40), completion=Decimal(0), total=Decimal(40))
+    assert cost(written, structs.replace(price, input_cache_write_1h=None)) is None
 
 
 def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:

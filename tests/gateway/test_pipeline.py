@@ -15,7 +15,7 @@ from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
-from setpoint.protocols import chat
+from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
 from setpoint.routing.catalog import Catalog
@@ -125,7 +125,7 @@ class Gateway:
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
         limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
-        relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda: "call_1")
+        relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1")
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
         self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy)
 
@@ -137,7 +137,7 @@ class Gateway:
         said = {"messages": [{"role": "user", "content": "Hi"}], **body}
         return Exchange(
             "gen-1",
-            skin="chat",
+            skin=PROTOCOLS["chat"],
             key=KEY,
             body=split(json.dumps(said).encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
@@ -148,7 +148,7 @@ class Gateway:
     def answer(self, **body: Any) -> tuple[dict[str, Any], Exchange]:
         """The answer to a request that says this beside its message, and its exchange."""
         exchange = self.exchange(body)
-        answer = asyncio.run(self._pipeline.answer(exchange, chat))
+        answer = asyncio.run(self._pipeline.answer(exchange))
         assert isinstance(answer, bytes)
         return json.loads(answer), exchange
 
@@ -156,7 +156,7 @@ class Gateway:
         """The error that such a request ends with."""
         exchange = self.exchange(body)
         with pytest.raises((ProviderError, RequestError)) as caught:
-            asyncio.run(self._pipeline.answer(exchange, chat))
+            asyncio.run(self._pipeline.answer(exchange))
         return caught.value, exchange
 
 

@@ -14,7 +14,9 @@ from gateway.gateway_support import KEY, NOW
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
-from setpoint.gateway.relay import Limits, LiveStream, Relay
+from setpoint.gateway.live import LiveStream
+from setpoint.gateway.relay import Limits, Relay
+from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.plan import Candidate
@@ -131,7 +133,7 @@ class Attempt:
         self.records: list[Generation] = []
         self.exchange = Exchange(
             "gen-1",
-            skin="chat",
+            skin=PROTOCOLS["chat"],
             key=KEY,
             body=split(f"{{{BODY}{',' if members else ''}{members}}}".encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
@@ -143,7 +145,9 @@ class Attempt:
         self.candidate = Candidate(model, endpoint, keys[0] if keys else None, "chat")
         self.upstream, self.echo = Upstream(answer), Upstream(answer)
         bounds = {"max_answer_bytes": 9_000, "max_event_bytes": 900, "max_json_depth": 20, "max_json_members": 50}
-        self.relay = Relay(self.upstream, self.echo, Limits(**(bounds | limits)), b"identity", lambda: "call_1")
+        self.relay = Relay(
+            self.upstream, self.echo, Limits(**(bounds | limits)), b"identity", lambda prefix: f"{prefix}1"
+        )
 
     async def send(self) -> bytes | LiveStream:
         return await self.relay.send(self.exchange, self.candidate)
@@ -392,7 +396,7 @@ def test_the_attempt_is_committed_with_the_first_event_and_nothing_is_lost_befor
 
     async def begin() -> tuple[bool, bytes]:
         live = await attempt.live()
-        committed = attempt.exchange.outcome is live.chat.outcome
+        committed = attempt.exchange.outcome is live.edited.outcome
         return committed, await anext(live.frames())
 
     committed, first = asyncio.run(begin())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,15 @@ from msgspec import Raw, structs
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.presets.merge import said
-from setpoint.protocols import chat
+from setpoint.protocols import chat, forward
 from setpoint.protocols.chat.fields import FIELDS
-from setpoint.protocols.forward import RULES, lower
+from setpoint.protocols.registry import PROTOCOLS
+from setpoint.protocols.rules import RULES
 from setpoint.records import Endpoint, Provider, Timeouts
 from setpoint.wire.body import Body, join, members, split, value
+
+if TYPE_CHECKING:
+    from setpoint.protocols.forward import Lowered
 
 PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
 OPEN = Endpoint(
@@ -39,6 +43,12 @@ def listing(*parameters: str) -> Endpoint:
 def at(**provider: Any) -> Endpoint:
     """An endpoint of a provider that is different in this."""
     return structs.replace(OPEN, provider=structs.replace(PROVIDER, **provider))
+
+
+def lower(body: Body, endpoint: Endpoint, *, stream: bool, identity_key: bytes) -> Lowered:
+    """A chat request on its way to an endpoint of the chat dialect."""
+    chat = PROTOCOLS["chat"]
+    return forward.lower(body, endpoint, skin=chat, dialect=chat, stream=stream, identity_key=identity_key)
 
 
 def lowered(members: str, endpoint: Endpoint = OPEN, *, stream: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -87,13 +97,29 @@ def test_a_service_tier_goes_where_it_is_listed_in_the_word_that_providers_know(
     assert lowered('"service_tier":"fast"', listing("service_tier")) == ({"service_tier": "priority"}, ())
 
 
-@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule == "supported" and "reas" not in name])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, canonical in PROTOCOLS["chat"].FIELDS.items()
+        if RULES.get(canonical) == "supported" and "reas" not in name and "tool" not in name
+    ],
+)
 def test_a_parameter_goes_where_it_is_taken_or_nothing_is_known(name: str) -> None:
     member = f'"{name}":[]'
     assert lowered(member) == ({name: []}, ())
     assert lowered(member, listing(name)) == ({name: []}, ())
     hints = ("metadata", "cache_control", "prompt_cache_key", "prompt_cache_options")
     assert lowered(member, listing("x")) == ({}, () if name in hints else (f"/{name}",))
+
+
+def test_a_field_that_one_dialect_of_a_provider_lacks_is_left_out_there() -> None:
+    both = at(lacks=frozenset({"responses.stop"}))
+    body = split(b'{"input":"Hi","stop":["a"]}')
+    responses = PROTOCOLS["responses"]
+    done = forward.lower(body, both, skin=responses, dialect=responses, stream=False, identity_key=b"")
+    assert ("stop" in done.body, done.unsaid) == (False, ("/stop",))
+    assert lowered('"stop":["a"]', both) == ({"stop": ["a"]}, ())
 
 
 def test_what_is_unknown_to_us_goes_byte_for_byte() -> None:
@@ -371,7 +397,8 @@ def checked(texts: dict[str, str]) -> Body:
 def lost(body: Body, sent: Body, unsaid: tuple[str, ...]) -> set[str]:
     """The fields of a body that were neither sent nor named, and are none of those that may go without a word."""
     named = {pointer.split("/")[1] for pointer in unsaid}
-    silent = {name for name in body if RULES.get(name) in ("own", "identity")} | HINTS | REASONING
+    canonical = PROTOCOLS["chat"].FIELDS
+    silent = {name for name in body if RULES.get(canonical.get(name, name)) in ("own", "identity")} | HINTS | REASONING
     if LIMITS & sent.keys():
         silent |= LIMITS
     if "tools" in named:

@@ -190,7 +190,7 @@ def test_the_echo_model_is_always_there_and_free(tmp_path: Path) -> None:
             "Setpoint",
             True,
         )
-        assert (endpoint.tag, endpoint.dialects) == ("setpoint", ("chat",))
+        assert (endpoint.tag, endpoint.dialects) == ("setpoint", ("chat", "messages", "responses"))
         assert endpoint.price is not None
         assert {getattr(endpoint.price, rate) for rate in Price.__struct_fields__} == {Decimal(0)}
         assert made.find("setpoint/other") is None

@@ -228,12 +228,6 @@ def test_a_key_that_is_not_honoured_yet_is_warned_about_by_name(table: str, key:
     assert [warning[: len(start)] for warning, start in zip(told, expected, strict=True)] == expected
 
 
-def test_an_endpoint_of_a_dialect_that_is_not_built_is_left_out_with_a_warning(tmp_path: Path) -> None:
-    text = f"{OWN}models:\n  a/m: {{endpoints: [{{provider: own, dialect: messages}}]}}\n"
-    _, warnings = catalog_of(text, tmp_path)
-    assert warnings == ["f.yaml:4: models.a/m.endpoints[0]: speaks messages, which is not built yet, and is left out"]
-
-
 def test_many_uses_of_one_key_make_one_warning(tmp_path: Path) -> None:
     text = f"{OWN}models:\n" + "".join(f"  m{n}: {{endpoints: [{{provider: own, weight: 2}}]}}\n" for n in range(50))
     assert catalog_of(text, tmp_path)[1] == [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.errors import ProviderError, RequestError, Retry
-from setpoint.records import Endpoint, Model, Provider, ProviderKey, Timeouts
+from setpoint.records import Dialect, Endpoint, Model, Provider, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.plan import Candidate, Route, plan
 from setpoint.routing.preferences import Preferences
@@ -70,13 +70,13 @@ WORLD = catalog(SAGE, RUNE, FREE, OFF, offers={"acme": endpoint(ACME, "")})
 
 def planned(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> list[str]:
     """The candidates as `model@provider#key`."""
-    found = plan(models, preferences, world, ("chat",)).candidates
+    found = plan(models, preferences, world, "chat").candidates
     return [f"{one.model.id}@{one.endpoint.tag}" + (f"#{one.key.id}" if one.key else "") for one in found]
 
 
 def refused(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        plan(models, preferences, world, ("chat",))
+        plan(models, preferences, world, "chat")
     return caught.value
 
 
@@ -109,16 +109,27 @@ def test_preferences_hold_within_each_model() -> None:
     assert planned("acme/sage", "bolt/rune:8b", preferences=only) == ["acme/sage@bolt", "bolt/rune:8b@bolt"]
 
 
-def test_what_is_disabled_or_speaks_another_dialect_is_left_out() -> None:
-    endpoints = (
-        endpoint(ACME, enabled=False),
-        endpoint(provider("cora", enabled=False)),
-        endpoint(BOLT, dialects=("messages",)),
-        endpoint(BOLT, tag="bolt/b", dialects=("messages", "chat")),
-    )
-    world = catalog(Model(id="m", name="M", endpoints=endpoints))
-    [one] = plan(("m",), NONE, world, ("chat",)).candidates
-    assert (one.endpoint.tag, one.dialect) == ("bolt/b", "chat")
+def test_what_is_disabled_is_left_out() -> None:
+    endpoints = (endpoint(ACME, enabled=False), endpoint(provider("cora", enabled=False)), endpoint(BOLT))
+    assert planned("m", world=catalog(Model(id="m", name="M", endpoints=endpoints))) == ["m@bolt"]
+
+
+@pytest.mark.parametrize(
+    ("skin", "dialects", "spoken"),
+    [
+        ("chat", ("messages", "chat"), "chat"),
+        ("messages", ("chat", "messages"), "messages"),
+        ("responses", ("chat", "responses"), "responses"),
+        ("responses", ("messages", "chat"), "messages"),
+        ("chat", ("responses",), "responses"),
+    ],
+)
+def test_an_endpoint_is_spoken_to_in_the_requests_own_dialect_or_else_in_its_first(
+    skin: Dialect, dialects: tuple[Dialect, ...], spoken: Dialect
+) -> None:
+    world = catalog(Model(id="m", name="M", endpoints=(endpoint(BOLT, dialects=dialects),)))
+    [one] = plan(("m",), NONE, world, skin).candidates
+    assert one.dialect == spoken
 
 
 # --- which model a text means --------------------------------------------------------------------------------
@@ -142,7 +153,7 @@ def test_a_model_is_found_as_it_is_written_before_its_variants_are_split(
     text: str, candidates: list[str], unmet: tuple[str, ...]
 ) -> None:
     assert planned(text) == candidates
-    found = plan((text,), NONE, WORLD, ("chat",))
+    found = plan((text,), NONE, WORLD, "chat")
     assert found.unfollowed == ((text,) if "unfollowed" in unmet else ())
     assert found.unsearched == ((text,) if "unsearched" in unmet else ())
 
@@ -154,12 +165,12 @@ def test_a_variant_in_an_id_of_the_file_is_part_of_the_name() -> None:
 
 def test_a_gateway_behind_us_is_asked_for_its_own_variants() -> None:
     gateway = endpoint(provider("hub", server_tools=True), "")
-    [one] = plan(("hub/x/y:free",), NONE, catalog(offers={"hub": gateway}), ("chat",)).candidates
+    [one] = plan(("hub/x/y:free",), NONE, catalog(offers={"hub": gateway}), "chat").candidates
     assert (one.model.id, one.endpoint.model) == ("hub/x/y:free", "x/y:free")
 
 
 def test_of_several_models_only_those_that_ask_for_a_way_of_routing_are_named() -> None:
-    found = plan(("acme/sage", "acme/mint:nitro"), NONE, WORLD, ("chat",))
+    found = plan(("acme/sage", "acme/mint:nitro"), NONE, WORLD, "chat")
     assert found.unfollowed == ("acme/mint:nitro",)
 
 
@@ -210,7 +221,7 @@ def failed(retry: Retry, status: int | None = None, type_: Any = "provider_unava
 
 
 def route(*models: str, world: Catalog = WORLD) -> Route:
-    return Route(plan(models, NONE, world, ("chat",)).candidates)
+    return Route(plan(models, NONE, world, "chat").candidates)
 
 
 def name(one: Candidate | None) -> str | None:
@@ -304,7 +315,7 @@ KEYED = catalog(SAGE, RUNE, FREE, Model(id="m", name="M", endpoints=(endpoint(pr
 def test_no_candidate_is_offered_again_but_once_when_told_the_same(
     models: list[str], failures: list[ProviderError | None]
 ) -> None:
-    candidates = plan(models, NONE, KEYED, ("chat",)).candidates
+    candidates = plan(models, NONE, KEYED, "chat").candidates
     assert all(one not in candidates[:at] for at, one in enumerate(candidates))
     way = Route(candidates)
     offered = [way.next(None)]
@@ -323,7 +334,7 @@ def test_no_candidate_is_offered_again_but_once_when_told_the_same(
 def test_a_key_that_is_refused_is_not_tried_for_another_model_either() -> None:
     acme = provider("acme", "k1", "k2")
     world = catalog(*(Model(id=name, name=name, endpoints=(endpoint(acme, name),)) for name in ("one", "two")))
-    way = Route(plan(("one", "two"), NONE, world, ("chat",)).candidates)
+    way = Route(plan(("one", "two"), NONE, world, "chat").candidates)
     refused_key = ProviderError("provider_unavailable", "no", permanent=True, upstream_status=401)
     tried = [way.next(None), way.next(refused_key), way.next(refused_key)]
     assert [(one.model.id, one.key.id) for one in tried if one and one.key] == [

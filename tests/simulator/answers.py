@@ -1,11 +1,11 @@
-"""Correct HTTP answers of a chat upstream, as bytes: what scripts are made of, and what the process says by default."""
+"""HTTP answers as bytes, and the correct ones of a chat upstream: what scripts are made of."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 TEXT = "Hello from the simulator."
 USAGE = (11, 5)
@@ -68,33 +68,9 @@ def data_frame(content: Any) -> bytes:
     return b"data: " + dumps(content) + b"\n\n"
 
 
-def answer_to(request: bytes, text: str, tokens: tuple[int, int]) -> list[bytes]:
-    """The whole HTTP answer to a chat request in the pieces that a provider would write: a stream when it asks."""
-    asked = _members(request)
-    model = str(asked.get("model", MODEL))
-    if asked.get("stream") is not True:
-        body = dumps(completion(text, tokens, model=model))
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        return [head(200, headers) + body]
-    frames = [chunk({"role": "assistant", "content": ""}, model=model)]
-    frames += [chunk({"content": word}, model=model) for word in words(text)]
-    frames.append(chunk({}, "stop", model=model))
-    if _object(asked.get("stream_options")).get("include_usage") is True:
-        frames.append(usage_chunk(tokens, model=model))
-    sent = [chunked(data_frame(frame)) for frame in frames]
-    headers = [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]
-    return [head(200, headers), *sent, chunked(b"data: [DONE]\n\n") + LAST_CHUNK]
-
-
-def _members(request: bytes) -> dict[str, Any]:
-    try:
-        return _object(json.loads(request))
-    except ValueError:
-        return {}
-
-
-def _object(content: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+def event_frame(event: Mapping[str, Any]) -> bytes:
+    """One server-sent event that has a name: its type."""
+    return f"event: {event['type']}\n".encode() + data_frame(event)
 
 
 def words(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NoReturn
 
-from simulator.answers import answer_to
+from simulator.dialects import answer_to
 from simulator.steps import Answer, End, How, Pause, Repeat, Script, Send
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Player:
                 case Pause(ms):
                     await asyncio.sleep(ms / 1_000)
                 case Answer(text, prompt_tokens, completion_tokens, pause_ms):
-                    for at, piece in enumerate(answer_to(record.body, text, (prompt_tokens, completion_tokens))):
+                    tokens = (prompt_tokens, completion_tokens)
+                    for at, piece in enumerate(answer_to(record.path, record.body, text, tokens)):
                         if at:
                             await asyncio.sleep(pause_ms / 1_000)
                         await self._write(script, record, piece)

@@ -3,6 +3,7 @@
     simulator.script(status(429, headers={"Retry-After": "2"}), ok("second time lucky"))
     simulator.script(stream(["Hel", "lo"], end="reset"), prefix="/a")
     simulator.script(in_pieces(ok(), size=1))
+    simulator.script(typed(messages.events(messages.message(messages.text("Hi"), messages.tool_use("look")))))
 
 The bytes of an answer are made here, so a wrong answer is as easy to write as a right one; the process only plays.
 """
@@ -15,7 +16,19 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from simulator import answers
-from simulator.answers import LAST_CHUNK, Framing, Headers, chunk, chunked, data_frame, dumps, head, usage_chunk
+from simulator.answers import (
+    LAST_CHUNK,
+    Framing,
+    Headers,
+    chunk,
+    chunked,
+    data_frame,
+    dumps,
+    event_frame,
+    head,
+    usage_chunk,
+)
+from simulator.dialects import Dialect, error_body
 from simulator.steps import Answer, End, How, Pause, Repeat, Script, Send, Step
 
 Finish = Literal["complete", "close", "reset", "hang"]
@@ -28,7 +41,10 @@ Finish = Literal["complete", "close", "reset", "hang"]
 def ok(
     text: str = answers.TEXT, *, tokens: tuple[int, int] = answers.USAGE, delay_ms: float = 0, pause_ms: float = 0
 ) -> Script:
-    """A correct chat completion, streamed or whole as the request asks. `tokens` are prompt and completion."""
+    """A correct answer in the dialect of the request's path, streamed or whole as it asks.
+
+    `tokens` are prompt and completion.
+    """
     return _script(Answer(text, *tokens, pause_ms=pause_ms), delay_ms=delay_ms)
 
 
@@ -65,11 +81,12 @@ def status(
     *,
     headers: Headers = (),
     content_type: str | None = "application/json",
+    dialect: Dialect = "chat",
     delay_ms: float = 0,
 ) -> Script:
-    """An answer with this status; the body is an error in the provider's own form unless one is given."""
+    """An answer with this status; the body is an error as a provider of the dialect writes it, unless one is given."""
     if content is None:
-        content = {"error": {"message": f"simulated {code}", "type": "simulated_error", "param": None, "code": None}}
+        content = error_body(dialect, code)
     return body(content, code=code, headers=headers, content_type=content_type, delay_ms=delay_ms)
 
 
@@ -100,6 +117,19 @@ def stream(
         frames.append(data_frame(usage_chunk(tokens, model=model)))
     if done:
         frames.append(b"data: [DONE]\n\n")
+    return _event_stream(frames, end=end, delay_ms=delay_ms, pause_ms=pause_ms, framing=framing)
+
+
+def typed(
+    events: Iterable[Mapping[str, Any]],
+    *,
+    end: Finish = "complete",
+    delay_ms: float = 0,
+    pause_ms: float = 0,
+    framing: Literal["chunked", "close"] = "chunked",
+) -> Script:
+    """A stream of events that have types, as messages and responses upstreams send them, asked for or not."""
+    frames = [event_frame(event) for event in events]
     return _event_stream(frames, end=end, delay_ms=delay_ms, pause_ms=pause_ms, framing=framing)
 
 

@@ -35,7 +35,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Answer:
-    """A correct chat completion for the request at hand: a stream when it asked for one, else whole."""
+    """A correct answer in the dialect of the request's path: a stream when it asked for one, else whole."""
 
     text: str
     prompt_tokens: int

@@ -79,7 +79,7 @@ def _providers(found: Configuration, rows: Mapping[str, KnownProvider]) -> list[
     for slug, provider in found.catalog.providers.items():
         keys = ", ".join(f"key {key.id}" for key in provider.keys) or "no key"
         use = keys if provider.enabled else f"{keys}, disabled"
-        origin = places.get(slug) or ("built in" if provider.builtin else rows[slug].variable)
+        origin = places.get(slug) or ("built in" if provider.builtin else rows[slug].variable or "")
         lines.append((slug, f"{provider.base_url} ({use})" if provider.base_url else "-", origin))
     return ["providers", *_columns(lines)]
 

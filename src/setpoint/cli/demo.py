@@ -1,7 +1,7 @@
 """`setpoint demo`: the main job, end to end, with two real processes on this machine and nothing from outside.
 
 The echo model runs as an upstream of its own; the gateway stands in front of it. A working request becomes a preset;
-a later request that names only the preset reaches the upstream with the preset applied.
+later requests of all three skins that name only the preset reach the upstream with the preset applied.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ _LATER: dict[str, Any] = {
     "stream": True,
     "messages": [{"role": "user", "content": "Parcel 18 has no address."}],
 }
+_OTHER_SKINS: dict[str, dict[str, Any]] = {
+    "/api/v1/messages": {
+        "model": "@preset/parcels",
+        "messages": [{"role": "user", "content": "Parcel 19 hums."}],
+    },
+    "/api/v1/responses": {"model": "@preset/parcels", "input": "Parcel 20 ticks."},
+}
+"""Requests of the other two skins, by their route."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -93,18 +101,42 @@ def _show(gateway: _Caller, upstream: _Caller) -> int:
     _step("5. The answer, streamed back", f"{len(chunks)} events, then [DONE]")
     print(textwrap.indent(text, "  "))
 
-    _step("6. What it was and what it cost", "GET /api/v1/generation?id=…")
+    others = {path: _other_skin(gateway, upstream, path) for path in _OTHER_SKINS}
+
+    _step("8. What the streamed answer was and what it cost", "GET /api/v1/generation?id=…")
     record = json.loads(gateway.call("GET", f"/api/v1/generation?id={chunks[0]['id']}"))["data"]
     shown = ("id", "status", "model", "provider_name", "preset_slug", "preset_version", "tokens_prompt")
     more = ("tokens_completion", "total_cost", "finish_reason", "latency", "generation_time")
     _json({name: record[name] for name in shown + more})
-    return _verdict(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
+    facts = _facts(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
+    return _verdict(facts | {f"{path} applied the same preset": good for path, good in others.items()})
 
 
-def _verdict(received: dict[str, Any], text: str, record: dict[str, Any], *, finished: bool) -> int:
-    """Say whether all that was shown is what should have been."""
+def _other_skin(gateway: _Caller, upstream: _Caller, path: str) -> bool:
+    """Show the preset used from another skin. Returns whether the upstream was sent what the preset says."""
+    asked = _OTHER_SKINS[path]
+    number = 6 + list(_OTHER_SKINS).index(path)
+    _step(f"{number}. The same preset from another skin", f"POST {path}")
+    _json(asked)
+    answer = json.loads(gateway.call("POST", path, asked))
+    content = answer["content"] if "content" in answer else answer["output"][0]["content"]
+    print(textwrap.indent(content[0]["text"], "  "))
+    received = json.loads(upstream.call("GET", "/requests"))["data"][-1]["body"]
+    said = str(asked.get("input") or asked["messages"][0]["content"])
+    return said in content[0]["text"] and _is_applied(received) and received["messages"][-1]["content"] == said
+
+
+def _is_applied(received: dict[str, Any]) -> bool:
+    """Whether a body that the upstream received has the preset's settings and its system prompt."""
     prompt = {"role": "system", "content": _REQUEST["messages"][0]["content"]}
-    facts = {
+    same = all(received.get(name) == _REQUEST[name] for name in ("temperature", "max_tokens"))
+    return same and received.get("messages", [None])[0] == prompt
+
+
+def _facts(received: dict[str, Any], text: str, record: dict[str, Any], *, finished: bool) -> dict[str, bool]:
+    """What should be so of the streamed answer, and whether it is."""
+    prompt = {"role": "system", "content": _REQUEST["messages"][0]["content"]}
+    return {
         "the upstream was sent the preset's temperature": received.get("temperature") == _REQUEST["temperature"],
         "the upstream was sent the preset's system prompt": received.get("messages", [None])[0] == prompt,
         "the upstream was sent the later request's message": received["messages"][-1] == _LATER["messages"][0],
@@ -113,6 +145,10 @@ def _verdict(received: dict[str, Any], text: str, record: dict[str, Any], *, fin
         == ("parcels", 1),
         "the record has a cost": (record["total_cost"] or 0) > 0,
     }
+
+
+def _verdict(facts: dict[str, bool]) -> int:
+    """Say whether all that was shown is what should have been."""
     print()
     for fact, holds in facts.items():
         print(f"{'ok ' if holds else 'NOT'} {fact}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
 
+from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
 from setpoint.wire.body import as_text
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from setpoint.errors import ProviderError, SetpointError
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.answer import Bill, Outcome, Stamp
-    from setpoint.records import Dialect, GenerationStatus, Key, Preset, Version
+    from setpoint.protocols.base import Room
+    from setpoint.records import GenerationStatus, Key, Preset, Version
     from setpoint.routing.plan import Candidate
     from setpoint.wire.body import Body
 
@@ -32,7 +34,8 @@ _REDACTED = "[redacted]"
 class Caller(Struct, frozen=True, kw_only=True):
     """What a request's headers say of who sends it. None where they say nothing.
 
-    `credentials` are what it offered as its key: they are taken out of whatever else it says, and never kept.
+    `anthropic` are the headers that only upstreams of the messages dialect are told. `credentials` are what it offered
+    as its key: they are taken out of whatever else it says, and never kept.
     """
 
     referer: str | None
@@ -40,6 +43,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     user_agent: str | None
     session_id: str | None
     credentials: tuple[str, ...] = ()
+    anthropic: AnthropicHeaders = AnthropicHeaders()
     wants_metadata: bool = False
 
 
@@ -50,7 +54,7 @@ class Exchange:
         self,
         id_: str,
         *,
-        skin: Dialect,
+        skin: Room,
         key: Key,
         body: Body,
         caller: Caller,
@@ -58,7 +62,7 @@ class Exchange:
         record: Callable[[Generation], None],
     ) -> None:
         self.id = id_
-        self.skin: Dialect = skin
+        self.skin = skin
         self.key = key
         self.body = body
         self.caller = caller
@@ -137,6 +141,10 @@ class Exchange:
             )
         )
 
+    def estimated_input(self) -> int:
+        """Our own count of the request's input tokens."""
+        return self.skin.estimated_input(self.body)
+
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The tries that have come to an end, or to an answer."""
@@ -172,7 +180,7 @@ class Exchange:
         return Generation(
             id=self.id,
             created_at=self.created_at,
-            skin=self.skin,
+            skin=self.skin.name,
             status=status,
             workspace_id=self.key.workspace_id,
             key_digest=self.key.digest,
@@ -196,7 +204,7 @@ class Exchange:
             provider_cost=outcome.provider_cost if outcome else None,
             latency_ms=_ms(first - self._started) if first is not None else None,
             generation_ms=_ms(now - self._started),
-            unsaid=tuple(map(_escaped, self.unsaid)),
+            unsaid=tuple(map(_escaped, self.unsaid + self._unsaid_answer())),
             not_honoured=tuple(map(_escaped, self.not_honoured)),
             attempts=tuple(self._attempts),
             session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
@@ -206,6 +214,10 @@ class Exchange:
             user_agent=self._kept(self.caller.user_agent),
             service_tier=self._kept(outcome.service_tier) if outcome else None,
         )
+
+    def _unsaid_answer(self) -> tuple[str, ...]:
+        """What of the answer the skin had no word for. No JSON pointer begins so."""
+        return tuple(f"answer:{name}" for name in self.outcome.unsaid) if self.outcome else ()
 
     def _kept(self, text: str | None) -> str | None:
         """Text of the caller's or the provider's as a record may hold it: without any key."""

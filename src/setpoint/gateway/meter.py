@@ -5,13 +5,15 @@ from __future__ import annotations
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.records import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.canonical.usage import Usage
     from setpoint.records import Price
 
 # More digits than any price times any count can have, so that nothing is ever rounded.
@@ -37,7 +39,8 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     prompt = _sum(
         (max(plain_input, 0), price.prompt),
         (usage.cached_tokens, price.input_cache_read),
-        (usage.cache_write_tokens, price.input_cache_write),
+        (usage.cache_write_tokens - usage.cache_write_1h_tokens, price.input_cache_write),
+        (usage.cache_write_1h_tokens, price.input_cache_write_1h),
         (usage.input_audio_tokens, price.audio),
     )
     completion = _sum(
@@ -50,14 +53,22 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     return Cost(prompt=prompt, completion=completion, total=prompt + completion + (price.request or Decimal(0)))
 
 
-def bill(outcome: Outcome, price: Price | None, estimate: Callable[[], Usage]) -> Bill:
+def bill(outcome: Outcome, price: Price | None, estimated_input: Callable[[], int]) -> Bill:
     """The bill of an answer: by our price, else the provider's own figure, else unknown.
 
-    `estimate` gives our own count, for an upstream that gave none.
+    `estimated_input` gives our own count of the request, for an upstream that gave none.
     """
-    usage = outcome.usage if outcome.usage is not None else estimate()
+    usage = outcome.usage if outcome.usage is not None else _estimate(outcome, estimated_input)
     ours = cost(usage, price)
     return Bill(usage, ours, ours.total if ours is not None else outcome.provider_cost)
+
+
+def _estimate(outcome: Outcome, estimated_input: Callable[[], int]) -> Usage:
+    """Our own count of what the upstream did not count to the end; its count of the input stays."""
+    output_tokens = estimated_tokens(outcome.output_bytes)
+    if outcome.partial is not None:
+        return structs.replace(outcome.partial, output_tokens=output_tokens, estimated=True)
+    return Usage(input_tokens=estimated_input(), output_tokens=output_tokens, estimated=True)
 
 
 def _sum(*parts: tuple[int, Decimal | None]) -> Decimal | None:

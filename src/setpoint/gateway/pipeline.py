@@ -9,19 +9,19 @@ from msgspec import Struct
 from setpoint.errors import ProviderError, RequestError
 from setpoint.presets.merge import resolve
 from setpoint.presets.reference import reference
-from setpoint.protocols.base import DIALECTS
 from setpoint.routing.exhausted import exhausted
-from setpoint.routing.plan import Route, plan
+from setpoint.routing.plan import Route, constraint_filtered, plan
 from setpoint.routing.preferences import read_preferences
 from setpoint.wire.body import as_array, as_text
 
 if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange
-    from setpoint.gateway.relay import LiveStream, Relay
+    from setpoint.gateway.live import LiveStream
+    from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
     from setpoint.presets.merge import Resolved
-    from setpoint.protocols.base import Skin
     from setpoint.records import Version
+    from setpoint.routing.plan import Candidate
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
@@ -41,24 +41,43 @@ class Pipeline:
         self._relay = relay
         self._policy = policy
 
-    async def answer(self, exchange: Exchange, skin: Skin) -> bytes | LiveStream:
+    async def answer(self, exchange: Exchange) -> bytes | LiveStream:
         """Answer one checked inference request: the whole story.
 
         Raises: `SetpointError`; nothing has gone to the client by then.
         """
+        return await self._try(exchange, await self._routed(exchange))
+
+    async def count_tokens(self, exchange: Exchange) -> int:
+        """The input tokens of a checked messages request.
+
+        By the count of the first provider that has one, else by our own estimate. Raises: `SetpointError`.
+        """
+        route = await self._routed(exchange)
+        failure: ProviderError | None = None
+        while candidate := route.next(failure):
+            failure = None
+            if candidate.dialect == "messages":
+                try:
+                    return await self._relay.count_tokens(exchange, candidate)
+                except ProviderError as error:
+                    failure = error
+        return exchange.estimated_input()
+
+    async def _routed(self, exchange: Exchange) -> Route:
+        """The way of a request, with its preset applied."""
         snapshot = self._snapshots.current  # read once: this request sees one world
         exchange.requested_model = as_text(exchange.body.get("model"))
         named = reference(exchange.body)
         preset = version = None
         if named is not None:
             preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
-        exchange.apply(preset, version, self._resolve(skin, exchange, version))
-        route = self._plan(exchange, snapshot)
-        return await self._try(exchange, route)
+        exchange.apply(preset, version, self._resolve(exchange, version))
+        return self._plan(exchange, snapshot)
 
-    def _resolve(self, skin: Skin, exchange: Exchange, version: Version | None) -> Resolved:
+    def _resolve(self, exchange: Exchange, version: Version | None) -> Resolved:
         return resolve(
-            skin,
+            exchange.skin,
             exchange.body,
             version,
             prepend_system=self._policy.system_prompt_merge == "prepend",
@@ -69,11 +88,33 @@ class Pipeline:
         models = _models(exchange)
         exchange.models = tuple(models)
         preferences = read_preferences(exchange.body)
-        planned = plan(exchange.models, preferences, snapshot.catalog, DIALECTS)
+        planned = plan(exchange.models, preferences, snapshot.catalog, exchange.skin.name)
         exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
         exchange.leave_out(tuple(models[text] for text in planned.unsearched))
         exchange.candidates = planned.candidates
-        return Route(planned.candidates)
+        if preferences.require_parameters:
+            exchange.candidates = self._fully_told(exchange)
+        return Route(exchange.candidates)
+
+    def _fully_told(self, exchange: Exchange) -> tuple[Candidate, ...]:
+        """The candidates that can be told all that the request asks for.
+
+        Raises: `RequestError` when there is none.
+        """
+        told: dict[int, bool] = {}  # by endpoint: its keys do not differ in what it takes
+        refused: RequestError | None = None
+        for candidate in exchange.candidates:
+            if (endpoint := id(candidate.endpoint)) in told:
+                continue
+            try:
+                unsaid = self._relay.lower(exchange, candidate).unsaid
+                told[endpoint] = all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid)
+            except RequestError as error:
+                told[endpoint], refused = False, error
+        left = tuple(candidate for candidate in exchange.candidates if told[id(candidate.endpoint)])
+        if left:
+            return left
+        raise refused or constraint_filtered(exchange.models, exchange.candidates, "require_parameters")
 
     async def _try(self, exchange: Exchange, route: Route) -> bytes | LiveStream:
         """Try the candidates in order. How far each failure reaches is its `retry`."""
@@ -91,6 +132,10 @@ class Pipeline:
         if refused is not None and not exchange.failures:
             raise refused
         raise exhausted(exchange.failures, exchange.models)
+
+
+# What no endpoint runs, and what is no parameter of the model's.
+_NO_PARAMETERS = ("/plugins/", "/transforms", "/provider/")
 
 
 def _models(exchange: Exchange) -> dict[str, str]:

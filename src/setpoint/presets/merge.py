@@ -13,10 +13,10 @@ from setpoint.canonical.config import GROUPS
 from setpoint.errors import FieldError
 from setpoint.presets.reference import ModelName, parse_model
 from setpoint.protocols.tools import union
-from setpoint.wire.body import NULL, Body, items, members, raw, value
+from setpoint.wire.body import NULL, Body, is_object, items, join, members, raw, value
 
 if TYPE_CHECKING:
-    from setpoint.protocols.base import Skin
+    from setpoint.protocols.base import PresetSkin
     from setpoint.records import Version
 
 
@@ -33,7 +33,7 @@ class Resolved(Struct, frozen=True):
 
 
 def resolve(
-    skin: Skin,
+    skin: PresetSkin,
     body: Body,
     version: Version | None,
     *,
@@ -59,8 +59,8 @@ def resolve(
     fields, unsaid = skin.write_config(below)
     if "tools" in fields and "tools" in request:
         request = {**request, "tools": union(fields.pop("tools"), request["tools"])}
-    effective = {**fields, **request, "model": model}
-    pointers = tuple(f"/{name}" for name in unsaid)
+    effective = {**fields, **_put_together(skin, fields, request), "model": model}
+    pointers = tuple(map(skin.pointer, unsaid))
 
     if version is None or version.system_prompt is None:
         return Resolved(effective, pointers)
@@ -70,6 +70,15 @@ def resolve(
     if prepend_system:
         return Resolved(skin.write_system(effective, prompt), pointers, "both")
     return Resolved(effective, pointers, "request")
+
+
+def _put_together(skin: PresetSkin, fields: Body, request: Body) -> Body:
+    """The request with what a preset says inside those of its fields that hold several settings."""
+    shared = {name for name in skin.COMPOSITE & fields.keys() & request.keys() if is_object(request[name])}
+    if not shared:
+        return request
+    together = {name: Raw(join({**members(fields[name]), **members(request[name])})) for name in shared}
+    return {**request, **together}
 
 
 def said(body: Body) -> Body:

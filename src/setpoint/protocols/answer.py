@@ -1,13 +1,19 @@
-"""What every protocol tells of an answer it read, and what it is told to stamp into one it writes."""
+"""What every protocol tells of an answer it read, and what it is told when it begins to write one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from setpoint.canonical.usage import Usage
 from setpoint.records import Cost
+from setpoint.wire.body import Body
+
+if TYPE_CHECKING:
+    from setpoint.protocols.failures import Reported
 
 
 class Stamp(Struct, frozen=True):
@@ -22,6 +28,20 @@ class Stamp(Struct, frozen=True):
     created: int
 
 
+class Opening(Struct, frozen=True, kw_only=True):
+    """What a skin knows when it begins to write an answer.
+
+    `request` is the effective request body of the skin, preset included. `new_id` makes an id with this prefix
+    (`call_`). `debug` are the bodies that went upstream, when the caller asked to see them, each with the stamp of its
+    attempt.
+    """
+
+    stamp: Stamp
+    request: Body
+    new_id: Callable[[str], str]
+    debug: tuple[tuple[Stamp, Raw], ...] = ()
+
+
 class Bill(Struct, frozen=True):
     """What goes into an answer's usage: the tokens, our cost, and the amount to show (None: unknown)."""
 
@@ -31,12 +51,26 @@ class Bill(Struct, frozen=True):
 
 
 class Outcome(Struct, kw_only=True):
-    """What is known of an answer so far. None: the upstream has not said."""
+    """What is known of an answer so far. None: the upstream has not said.
+
+    `usage` is the upstream's count of the whole answer; `partial` one that is still to count the output. `unsaid`
+    names what of the answer the skin has no word for.
+    """
 
     upstream_id: str | None = None
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     service_tier: str | None = None
     usage: Usage | None = None
+    partial: Usage | None = None
     provider_cost: Decimal | None = None
     output_bytes: int = 0
+    unsaid: tuple[str, ...] = ()
+
+
+class StreamFailedError(Exception):
+    """The upstream reported an error inside its stream."""
+
+    def __init__(self, reported: Reported) -> None:
+        super().__init__("error inside the stream")
+        self.reported = reported

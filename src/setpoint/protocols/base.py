@@ -1,4 +1,9 @@
-"""The contract of a protocol's room (what each of the three offers under the same names), and what all read alike."""
+"""The contract of a protocol's room (what each of the three offers under the same names), and what all read alike.
+
+A protocol is seen from two ends. As a *skin* it is what clients speak to us, as a *dialect* what we speak to a
+provider. Where both are the same protocol an answer is edited; else it is read into canonical values and written from
+them, so that no protocol knows another.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,14 @@ from setpoint.wire.body import NULL, Body, is_array, is_object, is_string, items
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from setpoint.canonical.conversation import Conversation
+    from setpoint.canonical.events import Event
+    from setpoint.canonical.result import Result
+    from setpoint.errors import SetpointError
+    from setpoint.protocols.answer import Bill, Opening, Outcome
+    from setpoint.protocols.terms import Terms
     from setpoint.records import Dialect
-
-# The dialects that there is a way to speak to providers in.
-DIALECTS: tuple[Dialect, ...] = ("chat",)
+    from setpoint.wire.sse import Frame
 
 _EMPTY = Raw(b'""')
 
@@ -23,7 +32,7 @@ class CaptureSkin(Protocol):
     """What a capture needs of a skin: which bodies are right, and what in them is configuration."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> Dialect:
         """`chat`, `messages` or `responses`."""
         ...
 
@@ -46,11 +55,23 @@ class CaptureSkin(Protocol):
         ...
 
 
-class Skin(CaptureSkin, Protocol):
+class PresetSkin(CaptureSkin, Protocol):
     """What a request of a skin needs beside: the way back from a preset's configuration into the skin's body."""
 
+    @property
+    def COMPOSITE(self) -> frozenset[str]:  # noqa: N802 a module's constant
+        """The fields that hold several settings: a preset's and a request's are put together member by member."""
+        ...
+
     def write_config(self, config: Body) -> tuple[Body, tuple[str, ...]]:
-        """The configuration in the skin's own fields, and the canonical names of what the skin cannot say."""
+        """A configuration (canonical names, also those of one call) in the protocol's own fields.
+
+        And the canonical names of what the protocol cannot say, or not with this value.
+        """
+        ...
+
+    def pointer(self, name: str) -> str:
+        """Where the skin says this canonical field, or a member of it (`reasoning.exclude`): a JSON pointer."""
         ...
 
     def has_system(self, body: Body) -> bool:
@@ -60,6 +81,201 @@ class Skin(CaptureSkin, Protocol):
     def write_system(self, body: Body, prompt: Raw) -> Body:
         """The body with this system prompt, in front of the body's own and a blank line when it has one."""
         ...
+
+
+class EditedResult(Protocol):
+    """A whole answer on its way from an upstream to a client of the same protocol, or of another."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What it says of itself."""
+        ...
+
+    def write(self, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
+        """The answer for the client, as JSON; with router metadata when there is some."""
+        ...
+
+
+class AnswerWriter(Protocol):
+    """How a stream that a client reads comes to its end, whoever wrote it up to there."""
+
+    def end(self, bill: Bill, metadata: Raw | None) -> bytes:
+        """The last events of an answer that is complete, with its usage."""
+        ...
+
+    def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
+        """The last events of an answer that broke, or never began: the skin's error event and what belongs to it."""
+        ...
+
+
+class EditedStream(AnswerWriter, Protocol):
+    """A streamed answer on its way from an upstream to a client.
+
+    `meaningful` turns true with the first text, reasoning, tool call or finish; `terminal` once the answer is
+    complete; `done` once nothing more needs to be read, which may be a usage behind the end; `done_seen` once only
+    such a usage is of interest.
+    """
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of the answer so far."""
+        ...
+
+    @property
+    def meaningful(self) -> bool: ...
+
+    @property
+    def terminal(self) -> bool: ...
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def done_seen(self) -> bool: ...
+
+    def read(self, frame: Frame) -> bytes:
+        """What the client gets for this frame: whole events, or nothing.
+
+        Raises: `StreamFailedError` for an error that the upstream reports, `ProviderError` for a malformed event.
+        """
+        ...
+
+
+class StreamReader(Protocol):
+    """A dialect's stream, read frame by frame into events. `terminal`, `done` and `done_seen` as in `EditedStream`."""
+
+    @property
+    def terminal(self) -> bool: ...
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def done_seen(self) -> bool: ...
+
+    def read(self, frame: Frame) -> list[Event]:
+        """The events of this frame. What it does not know it leaves out, and names (`Unsaid`) when it is content.
+
+        Raises: `StreamFailedError` for an error that the upstream reports, `ProviderError` for a malformed event.
+        """
+        ...
+
+
+class StreamWriter(AnswerWriter, Protocol):
+    """Events written as the stream of a skin. Takes them in the order in which a `StreamReader` gives them."""
+
+    def write(self, event: Event) -> bytes:
+        """What the client gets for this event: whole events of the skin, or nothing."""
+        ...
+
+
+class Skin(PresetSkin, Protocol):
+    """A protocol as clients speak it to us."""
+
+    def read_call(self, body: Body) -> Body:
+        """The configuration in an effective body, with the fields beside it that belong to one call only.
+
+        Canonical names, as `read_config`; also `user`, `safety_identifier`, `metadata`, `prompt_cache_key`,
+        `prediction`, `include` where the skin has them.
+        """
+        ...
+
+    def read_conversation(self, body: Body) -> Conversation:
+        """What was said, the system prompt first.
+
+        Raises: `FieldError` naming the path of what no other protocol has a word for.
+        """
+        ...
+
+    def edit_result(self, body: Body) -> EditedResult:
+        """An upstream's answer in the skin's own protocol. Raises: `ProviderError` when it is not a complete one."""
+        ...
+
+    def edit_stream(self, opening: Opening) -> EditedStream:
+        """A stream of the skin's own protocol, edited on its way."""
+        ...
+
+    def write_result(self, result: Result, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
+        """A whole answer of another dialect in the skin's words, as JSON."""
+        ...
+
+    def writer(self, opening: Opening) -> StreamWriter:
+        """The writer of a stream whose answer comes in another dialect, or not at all."""
+        ...
+
+    def write_error(self, error: SetpointError, id_: str | None, metadata: Raw | None) -> bytes:
+        """The JSON body of an error answer. `id_` is the generation's, None before there is one."""
+        ...
+
+    def error_status(self, error: SetpointError) -> int:
+        """The HTTP status of that answer."""
+        ...
+
+    def answer_instead(self, error: SetpointError, opening: Opening, metadata: Raw | None) -> bytes | None:
+        """The successful answer that the skin gives instead of this error, whole or streamed as the request asks.
+
+        None where it is an error like any other.
+        """
+        ...
+
+    def estimated_input(self, body: Body) -> int:
+        """Our own count of a request's input tokens."""
+        ...
+
+
+class DialectRoom(Protocol):
+    """A protocol as we speak it to a provider."""
+
+    @property
+    def name(self) -> Dialect:
+        """`chat`, `messages` or `responses`."""
+        ...
+
+    @property
+    def FIELDS(self) -> Mapping[str, str]:  # noqa: N802 a module's constant
+        """Every field of a request that has one canonical name: field to name."""
+        ...
+
+    @property
+    def PARTS(self) -> Mapping[str, Mapping[str, str]]:  # noqa: N802 a module's constant
+        """The fields that hold several settings: field to its members, member to canonical name."""
+        ...
+
+    def path(self, base_url: str) -> str:
+        """What stands behind a provider's base URL."""
+        ...
+
+    def write_config(self, config: Body) -> tuple[Body, tuple[str, ...]]:
+        """As `PresetSkin.write_config`."""
+        ...
+
+    def write_conversation(self, conversation: Conversation, terms: Terms) -> Body:
+        """The fields of a request that hold the conversation.
+
+        Raises: `FieldError` naming the path of a part that the protocol cannot say.
+        """
+        ...
+
+    def finish_request(self, sent: Body, terms: Terms, body: Body) -> tuple[Body, tuple[str, ...]]:
+        """A request that is otherwise complete, with what this protocol needs in any and what its own rules change.
+
+        That is: `stream`, the output limit that it requires, `store: false`, the order to count a stream's usage, the
+        form in which the endpoint wants reasoning. `body` is the skin's own. Comes with the canonical names of what
+        could not be said after all (`reasoning.exclude`).
+        """
+        ...
+
+    def read_result(self, body: Body) -> Result:
+        """A whole answer. Raises: `ProviderError` when it is not a complete one."""
+        ...
+
+    def reader(self) -> StreamReader:
+        """The reader of one stream."""
+        ...
+
+
+class Room(Skin, DialectRoom, Protocol):
+    """A protocol, both ends."""
 
 
 def read_fields(

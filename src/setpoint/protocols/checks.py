@@ -173,7 +173,7 @@ def exactly(literal: str, problem: str) -> Check:
     return Check(explain)
 
 
-def refused(problem: str, **metadata: str) -> Check:
+def refused(problem: str, **metadata: object) -> Check:
     """No value at all: the field is known, and what it asks for cannot be done."""
 
     def explain(_: Raw, path: str) -> NoReturn:

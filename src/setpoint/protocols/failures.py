@@ -1,6 +1,6 @@
 """What an upstream's failure becomes, and how far its retry reaches: one table for every dialect.
 
-A dialect's `errors.py` says what an answer reports (`Reported`); this file says what that means.
+`read_error` says what an answer reports, `failure` what that means.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint.errors import ErrorType, ProviderError, Retry
+from setpoint.wire.body import NULL, MalformedError, is_null, is_object, is_string, split, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from setpoint.wire.body import Body
 
 RETRY_AFTER_CAP_S = 60
 """No provider may keep callers away for longer than this with one Retry-After, in seconds."""
@@ -27,6 +30,36 @@ class Reported(NamedTuple):
 
     code: str | None = None
     message: str | None = None
+
+
+def read_error(data: bytes) -> Reported | None:
+    """What the `error` member of an upstream's JSON body reports, None when the body has none."""
+    try:
+        return reported_in(split(data))
+    except MalformedError:
+        return None
+
+
+def reported_in(body: Body) -> Reported | None:
+    """The same for a body, or an event, that has been taken apart; all three dialects write errors alike.
+
+    Raises: `MalformedError`.
+    """
+    error = body.get("error", NULL)
+    if is_null(error):
+        return None
+    if is_string(error):
+        return Reported(message=str(value(error)))
+    if not is_object(error):
+        return Reported()
+    said = value(error)
+    return Reported(code=_word(said.get("code")) or _word(said.get("type")), message=_word(said.get("message")))
+
+
+def _word(content: Any) -> str | None:
+    if isinstance(content, bool) or not isinstance(content, str | int):
+        return None
+    return str(content) or None
 
 
 class _Outcome(NamedTuple):
@@ -73,6 +106,7 @@ _BY_400_WORD: dict[str, _Outcome] = {
 _STATUS_OF_WORD: dict[str, int] = {
     **dict.fromkeys(_BY_400_WORD, 400),
     "invalid_request_error": 400,
+    "invalid_prompt": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
     "insufficient_quota": 402,
@@ -83,6 +117,8 @@ _STATUS_OF_WORD: dict[str, int] = {
     "timeout_error": 408,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
+    "request_too_large": 413,
+    "timeout": 408,
     "overloaded": 529,
     "overloaded_error": 529,
 }

@@ -1,4 +1,4 @@
-"""What of a request goes to the upstream, and what does not: one table of fields, and the edit that follows it.
+"""A request on its way to one endpoint: an edit where it speaks the skin's protocol, a translation where it does not.
 
 What the request asked for and the endpoint does not get is named as a JSON pointer, never lost in silence.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
-from setpoint.errors import RequestError
+from setpoint.protocols.names import ToolNames
+from setpoint.protocols.rules import RULES, UNNAMED, lists, takes
+from setpoint.protocols.terms import Terms
+from setpoint.protocols.toolset import allowed, refuse_forced, toolset
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -19,253 +22,248 @@ from setpoint.wire.body import (
     as_object,
     as_text,
     is_null,
+    is_object,
     is_string,
     join,
     members,
     raw,
-    value,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from setpoint.protocols.base import Room
     from setpoint.records import Endpoint
 
-Rule = Literal["own", "identity", "listed", "supported", "always"]
-"""own: the gateway's, never sent. identity: only as a keyed hash, where listed. listed: where the endpoint lists it.
-
-supported: where the endpoint's parameters have it, or are not known. always: sent as it is.
-"""
-
-_RULES: dict[Rule, tuple[str, ...]] = {
-    "own": (
-        *("preset", "preset_variables", "preset_variables_schema", "provider", "models", "fallbacks", "route"),
-        "prompt",  # it has become a message
-        *("plugins", "transforms", "usage", "session_id", "trace", "debug", "deferred_tools"),
-        *("stop_server_tools_when", "max_tool_calls", "cache_enabled", "cache_ttl_seconds", "client_metadata"),
-    ),
-    "identity": ("user", "safety_identifier"),
-    "listed": ("service_tier",),
-    "supported": (
-        *("reasoning", "reasoning_effort", "include_reasoning", "verbosity", "temperature", "top_p", "top_k"),
-        *("min_p", "top_a", "repetition_penalty", "frequency_penalty", "presence_penalty", "seed", "logit_bias"),
-        *("logprobs", "top_logprobs", "response_format", "structured_outputs", "tools", "tool_choice"),
-        *("parallel_tool_calls", "stop", "prediction", "modalities", "audio", "image_config"),
-        *("web_search_options", "x_search_filter", "cache_control", "prompt_cache_key", "prompt_cache_options"),
-        "metadata",
-    ),
-    "always": ("messages", "stream", "max_tokens", "max_completion_tokens", "model", "stream_options", "n"),
-}
-RULES: dict[str, Rule] = {name: rule for rule, names in _RULES.items() for name in names}
-
-# Hints and labels whose absence changes no answer: left out without being named.
-_UNNAMED = frozenset({"metadata", "cache_control", "prompt_cache_key", "prompt_cache_options"})
-
-_REASONING = ("reasoning", "reasoning_effort", "include_reasoning")
-_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_FALSE = Raw(b"false")
 _AUTO, _NONE = Raw(b'"auto"'), Raw(b'"none"')
-_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _TIERS = {b'"fast"': b'"priority"'}
-_SHARES = {"xhigh": 0.95, "high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
-"""Effort to the share of the output limit that it stands for."""
+# What is the gateway's own, yet goes on to upstreams of the responses dialect, which have words for it.
+_RESPONSES_OWN = frozenset({"client_metadata", "max_tool_calls"})
+_NEVER_AS_IT_IS = frozenset({"own", "identity"})
+_CHOICES = ("tools", "tool_choice", "parallel_tool_calls")
 
 
 class Lowered(Struct, frozen=True):
-    """A body as it goes to the upstream, and the pointers to what it leaves out."""
+    """A body as it goes to the upstream, the pointers to what it leaves out, and what its tools are called there."""
 
     body: Body
     unsaid: tuple[str, ...]
+    names: ToolNames
 
 
-def lower(body: Body, endpoint: Endpoint, *, stream: bool, identity_key: bytes) -> Lowered:
-    """The chat body for one endpoint: its model name, only what it takes, nothing that is the gateway's own.
+def lower(body: Body, endpoint: Endpoint, *, skin: Room, dialect: Room, stream: bool, identity_key: bytes) -> Lowered:
+    """The body for one endpoint: its model name, only what it takes, nothing that is the gateway's own.
 
-    Raises: `RequestError` when `tool_choice` forces a tool that this endpoint cannot be told.
+    Raises: `RequestError` when `tool_choice` forces a tool that this endpoint cannot be told, `FieldError` for content
+    that its dialect has no word for.
     """
-    sent: Body = {"model": raw(endpoint.model)}
-    unsaid: list[str] = []
-    for name, content in body.items():
-        rule = RULES.get(name, "always")
-        if rule == "own":
-            continue
-        if rule == "identity":
-            if _lists(endpoint, name) and is_string(content):
-                sent[name] = _hashed(content, identity_key)
-        elif rule == "listed" and not _lists(endpoint, name):
-            unsaid.append(f"/{name}")
-        elif rule == "supported" and not _takes(endpoint, name):
-            if name not in _UNNAMED:
-                unsaid.append(f"/{name}")
-        elif name not in sent:
-            sent[_limit_name(name, endpoint)] = content
-    if "service_tier" in sent:
-        sent["service_tier"] = Raw(_TIERS.get(bytes(sent["service_tier"]), bytes(sent["service_tier"])))
-    _lower_reasoning(sent, body, endpoint, unsaid)
-    _lower_tools(sent, body, endpoint, unsaid)
-    unsaid += _plugins(body)
-    _lower_provider_options(sent, body, endpoint, unsaid)
-    _lower_stream(sent, stream=stream)
-    return Lowered(sent, tuple(unsaid))
+    lowering = _Lowering(body, endpoint, skin, dialect, stream=stream, identity_key=identity_key)
+    return lowering.edited() if skin.name == dialect.name else lowering.translated()
 
 
-def _takes(endpoint: Endpoint, name: str) -> bool:
-    if endpoint.parameters is None:
-        return True
-    return name in endpoint.parameters or (name in _REASONING and not endpoint.parameters.isdisjoint(_REASONING))
+class _Lowering:
+    """One request at work towards one endpoint."""
 
+    def __init__(
+        self, body: Body, endpoint: Endpoint, skin: Room, dialect: Room, *, stream: bool, identity_key: bytes
+    ) -> None:
+        self._body = body
+        self._endpoint = endpoint
+        self._skin = skin
+        self._dialect = dialect
+        self._stream = stream
+        self._identity_key = identity_key
+        self._unsaid: list[str] = []
+        self._names = ToolNames()
 
-def _lists(endpoint: Endpoint, name: str) -> bool:
-    return name in endpoint.provider.takes or (endpoint.parameters is not None and name in endpoint.parameters)
+    # --- the same protocol: an edit ---
 
+    def edited(self) -> Lowered:
+        sent: Body = {"model": raw(self._endpoint.model)}
+        for name, content in self._body.items():
+            if name == "model":
+                continue
+            if parts := self._skin.PARTS.get(name):
+                if (kept := self._kept_members(name, content, parts)) is not None:
+                    sent[name] = kept
+            elif name not in self._skin.FIELDS and RULES.get(name) not in _NEVER_AS_IT_IS:  # unknown: as it came
+                sent[name] = content
+            elif (kept := self._kept(self._skin.FIELDS.get(name, name), content, f"/{name}")) is not None:
+                sent[name] = kept
+        if "tools" in self._body:
+            self._edit_tools(sent)
+        return self._finished(sent)
 
-def _limit_name(name: str, endpoint: Endpoint) -> str:
-    """The output limit under the name that the endpoint lists, where it lists only the other one."""
-    other = _LIMITS.get(name)
-    if other is None or endpoint.parameters is None or name in endpoint.parameters:
-        return name
-    return other if other in endpoint.parameters else name
+    def _kept(self, name: str, content: Raw, pointer: str) -> Raw | None:
+        """What the endpoint gets of one field, by its canonical name; None for nothing, which is named if it counts."""
+        match RULES.get(name, "always"):
+            case "own":
+                return content if name in _RESPONSES_OWN and self._dialect.name == "responses" else None
+            case "identity":
+                if lists(self._endpoint, name) and is_string(content):
+                    return raw(hmac.new(self._identity_key, bytes(content), hashlib.sha256).hexdigest())
+                return None
+            case "listed":
+                if lists(self._endpoint, name):
+                    return Raw(_TIERS.get(bytes(content), bytes(content))) if is_string(content) else content
+                self._leave_out(name, pointer)
+                return None
+            case "supported" if not takes(self._endpoint, self._dialect.name, name):
+                self._leave_out(name, pointer)
+                return None
+            case _:
+                return content
 
+    def _leave_out(self, name: str, pointer: str) -> None:
+        if name not in UNNAMED:
+            self._unsaid.append(pointer)
 
-def _hashed(content: Raw, key: bytes) -> Raw:
-    return raw(hmac.new(key, bytes(content), hashlib.sha256).hexdigest())
+    def _kept_members(self, name: str, content: Raw, words: Mapping[str, str]) -> Raw | None:
+        """A field of several settings with those that the endpoint takes; None when it takes none of them."""
+        if not is_object(content):
+            return content
+        told = members(content)
+        kept = {
+            member: said
+            for member, said in told.items()
+            if member not in words or is_null(said) or self._kept(words[member], said, f"/{name}/{member}") is not None
+        }
+        if len(kept) == len(told):
+            return content
+        return Raw(join(kept)) if any(not is_null(said) for said in kept.values()) else None
 
-
-def _lower_stream(sent: Body, *, stream: bool) -> None:
-    options = sent.pop("stream_options", None)
-    if not stream:
-        return
-    asked = as_object(options)
-    asked["include_usage"] = Raw(b"true")
-    sent["stream"] = Raw(b"true")
-    sent["stream_options"] = Raw(join(asked))
-
-
-def _lower_provider_options(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
-    options = as_object(body.get("provider")).get("options", NULL)
-    if is_null(options):
-        return
-    if "provider" in endpoint.provider.takes:
-        sent["provider"] = Raw(join({"options": options}))
-    else:
-        unsaid.append("/provider/options")
-
-
-# --- reasoning -----------------------------------------------------------------------------------------------
-
-
-def _lower_reasoning(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
-    """Reasoning in the form that the endpoint takes: as it came where that is not known."""
-    form = endpoint.provider.reasoning_form
-    if endpoint.parameters is not None:
-        form = "object" if "reasoning" in endpoint.parameters else "effort"
-    if form is None or not any(name in sent for name in _REASONING):
-        return
-    if form == "object" and sent.keys().isdisjoint(_REASONING[1:]):  # as it came, byte for byte
-        return
-    asked = _asked_reasoning(sent)
-    for name in _REASONING:
-        sent.pop(name, None)
-    if form == "object":
-        sent["reasoning"] = Raw(join(asked))
-        return
-    effort = _effort(asked, body)
-    if effort is not None:
-        sent["reasoning_effort"] = raw(effort)
-    kept = {"effort", "enabled", "max_tokens"} if effort is not None else set[str]()
-    unsaid += [f"/reasoning/{name}" for name in asked if name not in kept and not is_null(asked[name])]
-
-
-def _asked_reasoning(sent: Body) -> Body:
-    """The three spellings of what the request asks of reasoning, as one object."""
-    asked = as_object(sent.get("reasoning"))
-    if "reasoning_effort" in sent:
-        asked["effort"] = sent["reasoning_effort"]
-    if sent.get("include_reasoning") == _FALSE:
-        asked.setdefault("exclude", _TRUE)
-    return asked
-
-
-def _effort(asked: Body, body: Body) -> str | None:
-    """The effort word nearest to what was asked, None when nothing was asked of it."""
-    effort = as_text(asked.get("effort"))
-    if effort is not None:
-        return effort
-    if asked.get("enabled") == _FALSE:
-        return "none"
-    budget = asked.get("max_tokens", NULL)
-    if is_null(budget):
-        return "medium" if asked.get("enabled") == _TRUE else None
-    limit = body.get("max_tokens") or body.get("max_completion_tokens")
-    share = float(value(budget)) / float(value(limit)) if limit is not None else 0.5
-    return min(_SHARES, key=lambda word: abs(_SHARES[word] - share))
-
-
-# --- tools and plugins ---------------------------------------------------------------------------------------
-
-_SHORTHANDS = ("web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26")
-
-
-def _lower_tools(sent: Body, body: Body, endpoint: Endpoint, unsaid: list[str]) -> None:
-    """Leave out the tools that the endpoint cannot be told, and name them by their place in the merged list."""
-    kept: list[Raw] = []
-    if "tools" in body and "tools" not in sent:  # it takes none at all
-        _refuse_forced(body.get("tool_choice"), [members(tool) for tool in as_array(body["tools"])], none_left=True)
-        sent.pop("parallel_tool_calls", None)
-        return
-    left_out: list[Body] = []
-    for position, data in enumerate(as_array(sent.get("tools"))):
-        tool = members(data)
-        if _is_sayable(tool, endpoint):
-            kept.append(data)
+    def _edit_tools(self, sent: Body) -> None:
+        """The tools in the dialect's words; a list that needs none of that keeps its bytes."""
+        listed = self._body["tools"]
+        choice = self._skin.read_call(self._body).get("tool_choice")
+        if "tools" not in sent:  # it takes none at all
+            refuse_forced(choice, [members(tool) for tool in as_array(listed)], none_left=True)
+            for name in _CHOICES:
+                sent.pop(name, None)
+            return
+        entries = as_array(listed)
+        tools = self._toolset(list(enumerate(entries)), choice)
+        if tools == entries:
+            return
+        if not tools:
+            self._without_tools(sent, choice)
         else:
-            left_out.append(tool)
-            unsaid.append(f"/tools/{position}")
-    if not left_out:
-        return
-    _refuse_forced(sent.get("tool_choice"), left_out, none_left=not kept)
-    if kept:
-        sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in kept) + b"]")
-    else:
-        if sent.get("tool_choice", _AUTO) not in (_AUTO, _NONE):
-            unsaid.append("/tool_choice")
-        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in tools) + b"]")
+
+    def _toolset(self, listed: list[tuple[int, Raw]], choice: Raw | None) -> list[Raw]:
+        """The tools that the endpoint gets; the others are named. Raises: `RequestError` for a forced one."""
+        provider = self._endpoint.provider
+        said = toolset(
+            listed,
+            self._dialect.name,
+            server_tools=provider.server_tools,
+            cache_marks="cache_control" in provider.takes or self._skin.name == self._dialect.name,
+        )
+        self._names = said.names
+        self._unsaid += [*(f"/tools/{position}" for position, _ in said.left_out), *said.unsaid]
+        if said.left_out:
+            refuse_forced(choice, [tool for _, tool in said.left_out], none_left=not said.tools)
+        return said.tools
+
+    def _without_tools(self, sent: Body, choice: Raw | None) -> None:
+        if "tool_choice" in sent and choice not in (None, _AUTO, _NONE):
+            self._unsaid.append("/tool_choice")
+        for name in _CHOICES:
             sent.pop(name, None)
 
+    # --- another protocol: a translation ---
 
-def _is_sayable(tool: Body, endpoint: Endpoint) -> bool:
-    kind = as_text(tool.get("type")) or ""
-    if kind == "function" and "function" in tool:
-        return True
-    if kind == "custom" and "custom" in tool:
-        return True
-    server_tool = kind.startswith("openrouter:") or kind in _SHORTHANDS
-    return server_tool and endpoint.provider.server_tools
+    def translated(self) -> Lowered:
+        config: Body = {}
+        for name, content in self._skin.read_call(self._body).items():
+            if name in ("model", "tools"):
+                continue
+            kept = self._kept(name, content, self._skin.pointer(name))
+            if kept is not None:
+                config[name] = kept
+        self._name_unknown()
+        tools = self._translated_tools(config)
+        fields, unsaid = self._dialect.write_config(config)
+        self._unsaid += [self._skin.pointer(name) for name in unsaid if name not in UNNAMED]
+        sent: Body = {"model": raw(self._endpoint.model), **fields}
+        if tools:
+            sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in tools) + b"]")
+        sent |= self._dialect.write_conversation(self._skin.read_conversation(self._body), self._terms())
+        return self._finished(sent)
 
+    def _name_unknown(self) -> None:
+        """Name the fields that nobody here knows: no other dialect is told of them."""
+        known = self._skin.FIELDS.keys() | self._skin.PARTS.keys()
+        self._unsaid += [
+            f"/{name}"
+            for name, content in self._body.items()
+            if name not in known and name not in RULES and not is_null(content)
+        ]
 
-def _refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool) -> None:
-    """A tool that must be called and cannot be said is an error, never an answer without it."""
-    named = as_object(choice)
-    forced = next((tool for tool in left_out if named and _names(named, tool)), None)
-    if as_text(choice) == "required" and none_left and left_out:
-        forced = left_out[0]
-    if forced is not None:
-        name = _tool_name(forced)
-        raise RequestError(
-            "invalid_request",
-            f"tool_choice: forces the tool {name}, which is not supported here",
-            metadata={"reason": "unsupported"},
+    def _translated_tools(self, config: Body) -> list[Raw]:
+        listed = self._body.get("tools")
+        if listed is None:
+            return []
+        choice = config.get("tool_choice")
+        if not takes(self._endpoint, self._dialect.name, "tools"):
+            self._unsaid.append("/tools")
+            refuse_forced(choice, [members(tool) for tool in as_array(listed)], none_left=True)
+            for name in _CHOICES:
+                config.pop(name, None)
+            return []
+        tools = self._toolset(allowed(listed, choice), choice)
+        if not tools:
+            self._without_tools(config, choice)
+        elif choice is not None:
+            config["tool_choice"] = self._renamed(choice)
+        return tools
+
+    def _renamed(self, choice: Raw) -> Raw:
+        """A canonical `tool_choice` under the names that the tools have upstream, and without a list of its own."""
+        if not is_object(choice):
+            return choice
+        told = members(choice)
+        kind = as_text(told.get("type")) or ""
+        if kind == "allowed_tools":
+            inner = as_object(told.get("allowed_tools")) or told
+            return inner.get("mode", _AUTO)
+        name = as_text(as_object(told.get(kind)).get("name")) or as_text(told.get("name")) or kind
+        for named, sent in self._names.sent_names.items():
+            if named.name == name and (named.kind == kind or kind == "function"):
+                return raw({"type": "function", "function": {"name": sent}})
+        return choice
+
+    # --- both ---
+
+    def _finished(self, sent: Body) -> Lowered:
+        self._unsaid += _plugins(self._body)
+        self._lower_provider_options(sent)
+        sent, unsaid = self._dialect.finish_request(sent, self._terms(), self._body)
+        self._unsaid += [self._skin.pointer(name) for name in unsaid]
+        return Lowered(sent, tuple(dict.fromkeys(self._unsaid)), self._names)
+
+    def _terms(self) -> Terms:
+        endpoint = self._endpoint
+        return Terms(
+            stream=self._stream,
+            max_output_tokens=endpoint.max_output_tokens,
+            parameters=endpoint.parameters,
+            reasoning_form=endpoint.provider.reasoning_form,
+            reasoning_back=endpoint.provider.reasoning_back,
+            verbosity=as_text(self._skin.read_call(self._body).get("verbosity")),
+            cache_marks="cache_control" in endpoint.provider.takes,
+            names=self._names,
         )
 
-
-def _names(choice: Body, tool: Body) -> bool:
-    kind, other = as_text(choice.get("type")), as_text(tool.get("type"))
-    if kind in ("function", "custom"):
-        return as_text(as_object(choice.get(kind)).get("name")) == _tool_name(tool)
-    shorthands = (*_SHORTHANDS, "openrouter:web_search")
-    return kind == other or (kind in shorthands and other in shorthands)
-
-
-def _tool_name(tool: Body) -> str:
-    inner = as_object(tool.get("function")) or as_object(tool.get("custom")) or tool
-    return as_text(inner.get("name")) or as_text(tool.get("type")) or ""
+    def _lower_provider_options(self, sent: Body) -> None:
+        options = as_object(self._body.get("provider")).get("options", NULL)
+        if is_null(options):
+            return
+        if "provider" in self._endpoint.provider.takes:
+            sent["provider"] = Raw(join({"options": options}))
+        else:
+            self._unsaid.append("/provider/options")
 
 
 def _plugins(body: Body) -> list[str]:

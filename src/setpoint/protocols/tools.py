@@ -1,4 +1,4 @@
-"""Tools as presets see them: which two are the same one, what two lists make together, and their form in chat.
+"""Tools as presets see them: which two are the same one, and what two lists make together.
 
 A tool stays the bytes that came. Only its kind and its name are understood.
 """
@@ -6,10 +6,12 @@ A tool stays the bytes that came. Only its kind and its name are understood.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from msgspec import Raw
+from setpoint.wire.body import NULL, Body, is_object, is_string, items, members, raw, value
 
-from setpoint.wire.body import NULL, Body, is_object, is_string, items, join, members, raw, value
+if TYPE_CHECKING:
+    from msgspec import Raw
 
 Identity = tuple[str, ...]
 """What a tool is told apart by. Tools of equal identity are one tool, whatever else they say."""
@@ -20,19 +22,7 @@ _WEB_SEARCH = re.compile(r"web_search(_preview)?(_20\d\d_?\d\d_?\d\d)?")
 # Anthropic's own tools carry a date (`bash_20250124`); the search tools may come without it.
 _VERSIONED = re.compile(r".+_20\d{6}|tool_search_tool_(bm25|regex)")
 
-# What chat calls a function; the other protocols are freer.
-_CHAT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
 _INSTANCES = frozenset({"openrouter:advisor", "openrouter:subagent"})
-
-_FUNCTION_MEMBERS = {
-    "name": "name",
-    "description": "description",
-    "parameters": "parameters",
-    "input_schema": "parameters",
-    "strict": "strict",
-}
-"""Member of a function-like tool of messages or responses to its name inside chat's `function`."""
 
 
 def identity(tool: Raw) -> Identity:
@@ -50,15 +40,6 @@ def union(*lists: Raw) -> Raw:
     if len(lists) == 1 and len(distinct) == len(entries):
         return lists[0]
     return raw(list(distinct.values()))
-
-
-def in_chat_form(tools: Raw) -> Raw:
-    """The list with every function of messages or responses in the form of chat; what it has no form for stays."""
-    entries = items(tools)
-    written = [_in_chat_form(tool) for tool in entries]
-    if all(new is old for new, old in zip(written, entries, strict=True)):
-        return tools
-    return raw(written)
 
 
 def _identity(tool: Body) -> Identity:
@@ -85,24 +66,6 @@ def _name(tool: Body, kind: str) -> str:
 
 def _is_function(tool: Body, kind: str) -> bool:
     return kind == "function" or (kind in {"", "custom"} and "input_schema" in tool)
-
-
-def _in_chat_form(tool: Raw) -> Raw:
-    told = members(tool)
-    if "function" in told or not _is_function(told, _word(told.get("type", NULL))):
-        return tool
-    if not _CHAT_NAME.fullmatch(_word(told.get("name", NULL))):
-        return tool
-    function: Body = {}
-    beside: Body = {}
-    for name, content in told.items():
-        if name == "type" or content == NULL:  # chat knows no null parameters; a null says nothing here
-            continue
-        if inner := _FUNCTION_MEMBERS.get(name):
-            function[inner] = content
-        else:
-            beside[name] = content
-    return Raw(join({"type": raw("function"), "function": Raw(join(function)), **beside}))
 
 
 def _inside(tool: Body, name: str) -> Body:

@@ -20,12 +20,13 @@ _FILE = Path(__file__).with_name("known.toml")
 class KnownProvider(Struct, frozen=True, kw_only=True):
     """A known provider, without a key: its row, and the environment's usual name for its key.
 
-    `parameters` is the fields that its endpoints take, in chat names, where its reference is a closed list; None when
-    all that its dialect has a word for.
+    `variable` is None when no variable makes it there: the file must name it, as it must where the row's `base_url` is
+    empty, because every user has an own one. `parameters` is the fields that its endpoints take, in chat names, where
+    its reference is a closed list; None when all that its dialects have a word for.
     """
 
     provider: Provider
-    variable: str
+    variable: str | None = None
     parameters: frozenset[str] | None = None
 
 
@@ -33,13 +34,15 @@ class _Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The columns of the file; the head of `known.toml` says what they mean."""
 
     name: str
-    base_url: str
     dialects: tuple[Dialect, ...]
-    variable: str
+    base_url: str = ""
+    variable: str | None = None
     auth: Literal["bearer", "x-api-key", "api-key"] = "bearer"
     takes: frozenset[str] = frozenset()
     parameters: frozenset[str] | None = None
     reasoning_form: Literal["object", "effort"] | None = None
+    reasoning_back: Literal["details", "content", "none"] = "details"
+    lacks: frozenset[str] = frozenset()
     server_tools: bool = False
     own_machine: bool = False
 
@@ -61,5 +64,7 @@ def _provider(slug: str, row: _Row) -> KnownProvider:
         own_machine=row.own_machine,
         takes=row.takes,
         reasoning_form=row.reasoning_form,
+        reasoning_back=row.reasoning_back,
+        lacks=row.lacks,
     )
     return KnownProvider(provider=provider, variable=row.variable, parameters=row.parameters)

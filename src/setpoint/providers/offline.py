@@ -7,19 +7,23 @@ import time
 from typing import TYPE_CHECKING
 
 from setpoint.providers.client import Answer
-from setpoint.providers.echo import reply
+from setpoint.providers.echo import dialect_of, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from setpoint.providers.client import UpstreamRequest
+    from setpoint.providers.echo import EchoReply
 
 _JSON = {"content-type": "application/json"}
 _STREAM = {"content-type": "text/event-stream"}
 
 
 class EchoClient:
-    """Answers with the echo model. `interval_s` is the pause between the pieces of a stream, in seconds."""
+    """Answers with the echo model. `interval_s` is the pause between the pieces of a stream, in seconds.
+
+    The dialect is that of the path which the request goes to, as it would be at a provider.
+    """
 
     def __init__(self, interval_s: float, now_s: Callable[[], float] = time.time) -> None:
         self._interval_s = interval_s
@@ -27,18 +31,21 @@ class EchoClient:
 
     async def send(self, request: UpstreamRequest) -> Answer:
         """The whole answer."""
-        said = reply(request.body, created=int(self._now_s()))
+        said = self._reply(request)
         return Answer(said.status, _JSON, said.body)
 
     async def stream(self, request: UpstreamRequest) -> EchoStream:
         """The streamed answer."""
-        said = reply(request.body, created=int(self._now_s()))
+        said = self._reply(request)
         if said.frames:
             return EchoStream(said.status, _STREAM, said.frames, self._interval_s)
         return EchoStream(said.status, _JSON, (said.body,), 0)
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+    def _reply(self, request: UpstreamRequest) -> EchoReply:
+        return reply(request.body, dialect_of(request.url) or "chat", created=int(self._now_s()))
 
 
 class EchoStream:

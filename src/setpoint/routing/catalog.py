@@ -103,8 +103,12 @@ def _providers(
             if made is not None:
                 providers[slug] = made
             else:
-                missing = f"{slug} has no key: set {default.variable}, or name it under providers"
-                unavailable[slug] = "" if environ.get(default.variable) else missing
+                variable = default.variable
+                if variable is None or not default.provider.base_url:
+                    unavailable[slug] = f"{slug} is not there by itself: name it under providers"
+                else:
+                    missing = f"{slug} has no key: set {variable}, or name it under providers"
+                    unavailable[slug] = "" if environ.get(variable) else missing
     return providers | {BUILTIN.slug: BUILTIN}, unavailable
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 from msgspec import UNSET, structs
 
-from setpoint.protocols.base import DIALECTS
 from setpoint.records import Dialect, Endpoint, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.settings.kinds import CREDENTIAL, read_as
 from setpoint.settings.nodes import Place, Report, Scalar, member, nearest
@@ -29,7 +28,7 @@ FREE = Price(**dict.fromkeys(Price.__struct_fields__, Decimal(0)))
 BUILTIN = Provider(
     slug="setpoint",
     name="Setpoint",
-    dialects=("chat",),
+    dialects=("chat", "messages", "responses"),
     base_url="",
     auth="bearer",
     timeouts=Timeouts(connect_s=None, first_token_s=None, idle_s=None, total_s=None),
@@ -54,8 +53,8 @@ class Known(Protocol):
         ...
 
     @property
-    def variable(self) -> str:
-        """The environment's usual name for its key."""
+    def variable(self) -> str | None:
+        """The environment's usual name for its key; None when no variable makes it there."""
         ...
 
     @property
@@ -79,11 +78,12 @@ def named_provider(
     path = f"providers.{slug}"
     base = known.provider if known else None
     dialects = table.dialect or (base.dialects if base else None)
-    base_url = table.base_url or (base.base_url if base else None)
+    base_url = table.base_url or (base.base_url if base else "") or None
     for name, value in (("dialect", dialects), ("base_url", base_url)):
         # A key that is written and wrong is reported already.
         if value is None and name not in table.places:
-            report.wrong(table.place(), f"{path}: needs the key {name}, as it is not on the list of known providers")
+            why = "it is not on the list of known providers" if base is None else "each of its users has another"
+            report.wrong(table.place(), f"{path}: needs the key {name}, as {why}")
     if dialects is None or base_url is None:
         return None
     if table.verify is False:
@@ -118,7 +118,7 @@ def environment_provider(
     known: Known, settings: Settings, environ: Mapping[str, str], report: Report
 ) -> Provider | None:
     """A known provider that the file does not name, when the environment holds its key under the usual name."""
-    key = _environment_key(known, environ, report)
+    key = _environment_key(known, environ, report) if known.provider.base_url else None
     if key is None:
         return None
     return structs.replace(known.provider, keys=(key,), timeouts=default_timeouts(settings))
@@ -158,15 +158,16 @@ def _keys(
     if keys or known is None or {"api_key", "api_keys"} & set(table.places):
         return tuple(keys)
     # The usual variable's key is for the usual place only: elsewhere it would be handed to a stranger.
-    found = _environment_key(known, environ, report) if "base_url" not in table.places else None
+    usual = "base_url" not in table.places or not known.provider.base_url
+    found = _environment_key(known, environ, report) if usual else None
     if found is None and table.enabled and not known.provider.own_machine:
         report.warn(table.place(), f"{path}: has no api_key, so its requests carry no credential")
     return (found,) if found else ()
 
 
 def _environment_key(known: Known, environ: Mapping[str, str], report: Report) -> ProviderKey | None:
-    text = environ.get(known.variable)
-    if not text:
+    text = environ.get(known.variable) if known.variable else None
+    if not text or not known.variable:
         return None
     secret = read_as(CREDENTIAL, Scalar(text, Place(known.variable), "given"), "the key", report)
     return _key(known.provider.slug, secret) if isinstance(secret, str) else None
@@ -269,9 +270,6 @@ def named_model(
         if row.tag is not None and row.tag.split("/", 1)[0] != row.provider:
             report.wrong(row.place("tag"), f"{path}.tag: must be {row.provider} or {row.provider}/…")
         endpoint = _endpoint(model_id, row, table, base)
-        if not set(endpoint.dialects) & set(DIALECTS):
-            spoken = " and ".join(endpoint.dialects)
-            report.warn(row.place("provider"), f"{path}: speaks {spoken}, which is not built yet, and is left out")
         endpoints.append(endpoint)
     lengths = [endpoint.context_length for endpoint in endpoints if endpoint.context_length is not None]
     modalities = table.modalities

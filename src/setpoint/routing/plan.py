@@ -44,8 +44,10 @@ class Plan(Struct, frozen=True):
     unsearched: tuple[str, ...] = ()
 
 
-def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dialects: Sequence[Dialect]) -> Plan:
+def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, skin: Dialect) -> Plan:
     """The candidates for these models, the first being the one that was asked for.
+
+    An endpoint of several dialects is spoken to in the skin's own where it has that, else in its first.
 
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
@@ -53,14 +55,12 @@ def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, dial
     asked: dict[str, set[str]] = {}
     for text in models:
         model, endpoints, asked[text] = _resolve(text, catalog)
-        usable = [endpoint for endpoint in endpoints if _dialect(endpoint, dialects) is not None]
-        for endpoint in wanted(usable, preferences):
-            dialect = _dialect(endpoint, dialects)
-            if dialect is not None:
-                keys: tuple[ProviderKey | None, ...] = endpoint.provider.keys or (None,)
-                found = (Candidate(model, endpoint, key, dialect) for key in keys)
-                # A model may be named twice, once by an alias or with a variant.
-                candidates += [one for one in found if one not in candidates]
+        for endpoint in wanted(endpoints, preferences):
+            dialect = skin if skin in endpoint.dialects else endpoint.dialects[0]
+            keys: tuple[ProviderKey | None, ...] = endpoint.provider.keys or (None,)
+            found = (Candidate(model, endpoint, key, dialect) for key in keys)
+            # A model may be named twice, once by an alias or with a variant.
+            candidates += [one for one in found if one not in candidates]
         if preferences.allow_fallbacks is False:  # the first choice or none, and its error as it is
             break
     if not candidates:
@@ -112,10 +112,6 @@ def _is_worth_it(other: Candidate, failed: Candidate, failure: ProviderError) ->
         return True
     room, needed = other.endpoint.context_length, failed.endpoint.context_length
     return failure.type == "context_length_exceeded" and room is not None and needed is not None and room > needed
-
-
-def _dialect(endpoint: Endpoint, dialects: Sequence[Dialect]) -> Dialect | None:
-    return next((dialect for dialect in endpoint.dialects if dialect in dialects), None)
 
 
 def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], set[str]]:
@@ -179,6 +175,16 @@ def _no_endpoints(models: Sequence[str], preferences: Preferences, catalog: Cata
         )
     return RequestError(
         "not_found", f"No endpoints found for {models[0]}", availability=_availability("no_endpoints", models)
+    )
+
+
+def constraint_filtered(models: Sequence[str], candidates: Sequence[Candidate], constraint: str) -> RequestError:
+    """What to tell a caller when a constraint of the request leaves no candidate of those that would serve it."""
+    served = ", ".join(dict.fromkeys(candidate.endpoint.provider.slug for candidate in candidates))
+    return RequestError(
+        "not_found",
+        f"No endpoints found for {models[0]}: it is served by {served}, and provider.{constraint} leaves none of them",
+        availability=_availability("constraint_filtered", models) | {"excluded_by": [constraint]},
     )
 
 

@@ -22,12 +22,13 @@ class Preferences(Struct, frozen=True):
     only: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     allow_fallbacks: bool | None = None
+    require_parameters: bool = False
     not_honoured: tuple[str, ...] = ()
 
 
 _NONE = Preferences()
 # Options are handed on, or named, where the body for the endpoint is made.
-_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks", "options"})
+_HONOURED = frozenset({"order", "only", "ignore", "allow_fallbacks", "require_parameters", "options"})
 
 
 def read_preferences(body: Body) -> Preferences:
@@ -43,6 +44,7 @@ def read_preferences(body: Body) -> Preferences:
         only=_slugs(asked.get("only")),
         ignore=_slugs(asked.get("ignore")),
         allow_fallbacks=asked["allow_fallbacks"] == Raw(b"true") if "allow_fallbacks" in asked else None,
+        require_parameters=asked.get("require_parameters") == Raw(b"true"),
         not_honoured=unmet + others,
     )
 

@@ -10,19 +10,21 @@ from setpoint.errors import SetpointError
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
-from setpoint.ids import generation_id, new_key, new_uuid, tool_call_id, utc_now
+from setpoint.ids import generation_id, new_key, new_uuid, prefixed_id, utc_now
+from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
+from setpoint.server.answering import Answering, StreamTimes
 from setpoint.server.generations import Generations
 from setpoint.server.guard import authenticate, authorize
 from setpoint.server.health import Health
-from setpoint.server.inference import Inference, StreamTimes
+from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
 from setpoint.server.log import log_exchange
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
-from setpoint.server.respond import error_response, send_response, unforeseen
+from setpoint.server.respond import Response, error_response, send_response, unforeseen
 from setpoint.server.router import Route, Router
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
@@ -55,6 +57,10 @@ class Application:
             self._client.trust(provider.verify)
         self._clock = clock
         self._new_id: Callable[[datetime], str] = lambda now: generation_id(now, quick_dice)
+
+        def new_id(prefix: str) -> str:
+            return prefixed_id(prefix, quick_dice)
+
         self._following: asyncio.Task[None] | None = None
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
@@ -69,19 +75,19 @@ class Application:
                 max_json_members=settings.max_json_members,
             ),
             derived(secret, "identity"),
-            lambda: tool_call_id(quick_dice),
+            new_id,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
+        pipeline = Pipeline(self._snapshots, versions, relay, policy)
+        answering = Answering(
+            pipeline,
+            StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
+            new_id=new_id,
+            show_upstream=settings.show_upstream_errors,
+        )
         self._router = Router(
             routes(
-                Inference(
-                    Pipeline(self._snapshots, versions, relay, policy),
-                    StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
-                    clock=clock,
-                    new_id=self._new_id,
-                    record=self._record,
-                    show_upstream=settings.show_upstream_errors,
-                ),
+                Inference(pipeline, answering, clock=clock, new_id=self._new_id, record=self._record),
                 Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
                 Generations(self._store, self._recorder),
@@ -119,19 +125,20 @@ class Application:
                 authorize(request.key, match.route.access)
             response = await match.route.handler(request)
         except SetpointError as error:
-            response = error_response(error, headers=self._refusal_headers(route))
+            response = self._refusal(scope, route, error)
         except ClientGoneError:
             return
         except Exception as error:  # whatever was not foreseen is ours, and is masked
-            response = error_response(unforeseen(error), headers=self._refusal_headers(route))
+            response = self._refusal(scope, route, unforeseen(error))
         if response is not None:
             await send_response(send, response)
 
-    def _refusal_headers(self, route: Route | None) -> dict[str, str]:
-        """Every answer of an inference route has an id, also one that no handler gave."""
-        if route is None or route.access != "inference":
-            return {}
-        return {"X-Generation-Id": self._new_id(self._clock())}
+    def _refusal(self, scope: Scope, route: Route | None, error: SetpointError) -> Response:
+        """An error that no handler answered, in the words of its route; inference routes always give an id."""
+        skin = route.skin if route is not None else self._router.skin(scope["raw_path"])
+        answered = route is not None and route.access == "inference"
+        headers = {"X-Generation-Id": self._new_id(self._clock())} if answered else {}
+        return error_response(error, skin=PROTOCOLS[skin] if skin else None, headers=headers)
 
     def _record(self, generation: Generation) -> None:
         self._recorder.record(generation)
@@ -144,7 +151,10 @@ def routes(
     """Every route there is, with who may call it."""
     version = "/presets/{slug}/versions/{version}"
     return (
-        Route("POST", "/chat/completions", inference.chat, "inference"),
+        Route("POST", "/chat/completions", inference.skin("chat"), "inference", skin="chat"),
+        Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages"),
+        Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages"),
+        Route("POST", "/responses", inference.skin("responses"), "inference", skin="responses"),
         Route("GET", "/presets", presets.list, "any"),
         Route("GET", "/presets/{slug}", presets.get, "any"),
         Route("PATCH", "/presets/{slug}", presets.update, "editor"),

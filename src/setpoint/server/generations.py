@@ -58,6 +58,7 @@ def _generation(one: Generation) -> dict[str, Any]:
         "id": one.id,
         "created_at": timestamp(one.created_at),
         "api_type": "completions",
+        "skin": one.skin,
         "model": one.model,
         "provider_name": one.provider_name,
         "router": None,

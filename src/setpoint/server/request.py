@@ -67,6 +67,10 @@ class Request:
         content = self.headers.get(name)
         return None if content is None else content.decode("latin-1")
 
+    def header_values(self, name: bytes) -> list[str]:
+        """Every value of a header that may be there more than once, in order."""
+        return [content.decode("latin-1") for known, content in self.scope["headers"] if known == name]
+
     def query(self) -> dict[str, str]:
         """The query's parameters; of equal ones the last counts."""
         text = self.scope["query_string"].decode("latin-1")

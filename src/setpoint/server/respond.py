@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from setpoint.errors import GatewayError, ProviderError, SetpointError
-from setpoint.protocols.chat.errors import write_error
+from setpoint.protocols.registry import PROTOCOLS
 from setpoint.wire.sse import KEEP_ALIVE
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from setpoint.protocols.base import Room
     from setpoint.server.request import Send
 
 _log = logging.getLogger("setpoint.server")
 _json = msgspec.json.Encoder()
+EVENTS = "text/event-stream"
 _unsafe = re.compile(r"[^\x20-\x7e]")
 
 
@@ -43,17 +45,24 @@ def json_response(content: Any, status: int = 200) -> Response:
 def error_response(
     error: SetpointError,
     *,
+    skin: Room | None = None,
+    id_: str | None = None,
     show_upstream: bool = False,
     headers: Mapping[str, str] | None = None,
     metadata: Raw | None = None,
 ) -> Response:
-    """The answer that an error becomes."""
+    """The answer that an error becomes, in the words of a skin; None: of the preset and management routes.
+
+    `id_` is the generation's, None when nothing was routed.
+    """
+    skin = skin or PROTOCOLS["chat"]
+    status = skin.error_status(error)
     if show_upstream and isinstance(error, ProviderError) and error.raw:
         error.metadata.setdefault("raw", error.raw)
     sent = {**(headers or {}), **error.headers}
-    if error.retry_after_s is not None and error.status in (429, 503):
+    if error.retry_after_s is not None and status in (429, 503, 529):
         sent["Retry-After"] = str(error.retry_after_s)
-    return Response(error.status, write_error(error, metadata), tuple(sent.items()))
+    return Response(status, skin.write_error(error, id_, metadata), tuple(sent.items()))
 
 
 def unforeseen(error: Exception) -> GatewayError:
@@ -136,7 +145,7 @@ class EventStream:
     async def _start(self) -> None:
         self.started = True
         headers = [
-            (b"content-type", b"text/event-stream"),
+            (b"content-type", EVENTS.encode()),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),
             *_encoded(tuple(self._headers().items())),

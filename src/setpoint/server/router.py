@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 
 from setpoint.errors import RequestError
+from setpoint.records import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +32,8 @@ BASES = ("/api/v1", "/v1")
 class Route(Struct, frozen=True):
     """One operation: `{name}` segments of the path are handed to its handler, decoded.
 
-    `based` routes stand under every base path, the others only where they are written.
+    `based` routes stand under every base path, the others only where they are written. `skin` is whose words its
+    errors are in, None for those of the preset and management routes.
     """
 
     method: str
@@ -39,6 +41,7 @@ class Route(Struct, frozen=True):
     handler: Handler
     access: Access
     based: bool = True
+    skin: Dialect | None = None
 
 
 class Match(Struct, frozen=True):
@@ -83,22 +86,33 @@ class Router:
 
     def match(self, method: str, raw_path: bytes) -> Match:
         """The route of a request. Raises: `RequestError` (not_found, or method_not_allowed with an `Allow` header)."""
-        node, params = self._root, dict[str, str]()
-        for segment in _segments(raw_path):
-            child = node.children.get(segment)
-            if child is None:
-                child = node.parameter
-                if child is None:
-                    raise _unknown()
-                params[child.name] = segment
-            node = child
-        if not node.routes:
+        params: dict[str, str] = {}
+        node = self._find(raw_path, params)
+        if node is None or not node.routes:
             raise _unknown()
         route = node.routes.get(method) or (node.routes.get("GET") if method == "HEAD" else None)
         if route is None:
             allowed = ", ".join(sorted(node.routes))
             raise RequestError("method_not_allowed", f"{method} is not allowed here", headers={"Allow": allowed})
         return Match(route, params)
+
+    def skin(self, raw_path: bytes) -> Dialect | None:
+        """Whose words a refusal at this path is in, whatever the method."""
+        node = self._find(raw_path, {})
+        return next((route.skin for route in node.routes.values()), None) if node else None
+
+    def _find(self, raw_path: bytes, params: dict[str, str]) -> _Node | None:
+        """The node of a path, and its parameters put into `params`; None for a path that leads nowhere."""
+        node = self._root
+        for segment in _segments(raw_path):
+            child = node.children.get(segment)
+            if child is None:
+                child = node.parameter
+                if child is None:
+                    return None
+                params[child.name] = segment
+            node = child
+        return node
 
 
 def _segments(raw_path: bytes) -> list[str]:

@@ -14,6 +14,7 @@ DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": OPENROUTER PROCESSING\n\n"
 """The comment that tells a waiting client that the stream is alive."""
 
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _line_end = re.compile(rb"\r\n|\n|\r")
 
 
@@ -29,8 +30,15 @@ class FrameTooLargeError(ValueError):
 
 
 def data_frame(data: bytes) -> bytes:
-    """One event without a name. The data is one line."""
+    """One event without a name, from JSON: line ends in it can only stand between members."""
+    if b"\n" in data or b"\r" in data:
+        data = data.translate(_LINE_ENDS)
     return b"data: " + data + b"\n\n"
+
+
+def named_frame(name: bytes, data: bytes) -> bytes:
+    """One event with a name, from JSON."""
+    return b"event: " + name + b"\n" + data_frame(data)
 
 
 class FrameReader:

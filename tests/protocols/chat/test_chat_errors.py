@@ -8,17 +8,17 @@ from typing import Any, get_args
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Raw
 
+from protocols.chat.chat_support import opening
 from setpoint.errors import STATUS, ErrorType, GatewayError, ProviderError, RequestError, SetpointError
-from setpoint.protocols.answer import Stamp
-from setpoint.protocols.chat.errors import read_error, write_error, write_stream_error
-from setpoint.protocols.failures import Reported
-
-STAMP = Stamp("gen-1", "acme/sage-2", "Acme", 1767225000)
+from setpoint.protocols.chat import answer_instead, edit_stream, error_status, write_error, writer
+from setpoint.protocols.failures import Reported, read_error
+from setpoint.wire.sse import DONE
 
 
 def envelope(error: SetpointError) -> dict[str, Any]:
-    return json.loads(write_error(error))
+    return json.loads(write_error(error, None, None))
 
 
 # --- reading -------------------------------------------------------------------------------------------------
@@ -122,27 +122,30 @@ def test_an_availability_comes_with_type_and_status_beside_the_code() -> None:
 
 def test_lone_surrogates_in_a_message_go_out_as_escapes() -> None:
     error = RequestError("invalid_request", "\ud800 is not a valid model ID", metadata={"reason": "\udfff"})
-    assert b"\\ud800 is not" in write_error(error)
-    assert b"\\ud800 is not" in write_stream_error(error, STAMP)
+    assert b"\\ud800 is not" in write_error(error, None, None)
+    assert b"\\ud800 is not" in edit_stream(opening()).fail(error, None)
 
 
-def test_an_error_in_a_stream_is_a_chunk_that_finishes_with_an_error() -> None:
-    chunk = json.loads(write_stream_error(ProviderError("timeout", "it was silent"), STAMP))
-    assert chunk == {
-        "id": "gen-1",
-        "object": "chat.completion.chunk",
-        "created": 1767225000,
-        "model": "acme/sage-2",
-        "provider": "Acme",
-        "error": {"code": 504, "message": "it was silent", "metadata": {"error_type": "timeout"}},
-        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": None}],
-    }
+def test_router_metadata_stands_beside_the_error_unless_it_is_ours() -> None:
+    metadata = Raw(b'{"attempts":1}')
+    shown = json.loads(write_error(RequestError("not_found", "gone"), "gen-1", metadata))
+    assert shown["openrouter_metadata"] == {"attempts": 1}
+    assert json.loads(write_error(GatewayError("server", "x"), "gen-1", metadata))["openrouter_metadata"] is None
+
+
+@pytest.mark.parametrize("type_", get_args(ErrorType))
+def test_every_error_has_its_own_status_and_none_is_told_as_an_answer(type_: ErrorType) -> None:
+    error = SetpointError(type_, "x")
+    assert error_status(error) == STATUS[type_]
+    assert answer_instead(error, opening(), None) is None
 
 
 @given(st.sampled_from(get_args(ErrorType)), st.text(min_size=1))
 def test_what_a_stream_says_of_an_error_its_reader_reads_back(type_: ErrorType, message: str) -> None:
     error = RequestError(type_, message)
     masked = type_ in ("server", "unmapped")
-    written = (write_error(error), write_stream_error(error, STAMP))
+    edited, written = (stream.fail(error, None) for stream in (edit_stream(opening()), writer(opening())))
+    assert edited == written
+    written = (write_error(error, None, None), edited.removeprefix(b"data: ").removesuffix(DONE))
     for data in written:
         assert read_error(data) == Reported(str(STATUS[type_]), "Internal Server Error" if masked else message)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from itertools import count
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.chat.chat_support import BILL, opening
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError
-from setpoint.protocols.answer import Bill, Stamp
-from setpoint.protocols.chat.result import ChatResult, normal_finish_reason, read_result
+from setpoint.protocols.chat.finish import normal_finish_reason
+from setpoint.protocols.chat.result import ChatResult, edit_result
 from setpoint.wire.body import MalformedError, split
-
-STAMP = Stamp("gen-1", "acme/sage-2", "Acme", 1767225000)
-BILL = Bill(Usage(input_tokens=2, output_tokens=1), None, None)
 
 
 def read(data: bytes) -> ChatResult:
@@ -27,12 +24,11 @@ def read(data: bytes) -> ChatResult:
         body = split(data)
     except MalformedError:
         body = {}
-    return read_result(body)
+    return edit_result(body)
 
 
-def written(data: bytes, bill: Bill = BILL) -> bytes:
-    numbers = count(1)
-    return read(data).write(STAMP, bill, lambda: f"call_{next(numbers)}")
+def written(data: bytes) -> bytes:
+    return read(data).write(opening(), BILL, None)
 
 
 def answered(content: object) -> dict[str, Any]:
@@ -63,7 +59,15 @@ def test_the_barest_answer_gets_every_key_that_clients_need() -> None:
                 "message": {"role": "assistant", "content": "Hi", "refusal": None, "reasoning": None},
             }
         ],
-        "usage": {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3, "cost": None, "is_byok": True},
+        "usage": {
+            "prompt_tokens": 2,
+            "completion_tokens": 1,
+            "total_tokens": 3,
+            "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+            "cost": None,
+            "is_byok": True,
+        },
     }
 
 

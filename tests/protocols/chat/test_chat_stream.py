@@ -1,6 +1,6 @@
 """Streams of the chat protocol: recorded upstream bytes in, the client's bytes and what is known of the answer out.
 
-A case is a folder of `tests/wire_cases/chat`: `upstream.sse` as it came, `client.sse` as it must go out, and
+A case is a folder of `tests/wire/chat` with a `client.sse`: `upstream.sse` as it came, that as it must go out, and
 `outcome.json` with how it ended and what it said of itself (what is null or 0 is left out).
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +16,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw, structs
 
-from setpoint.canonical.usage import Usage
-from setpoint.errors import ProviderError
-from setpoint.protocols.answer import Bill, Stamp
-from setpoint.protocols.chat.stream import ChatStream, StreamFailedError, write_debug
-from setpoint.protocols.chat.usage import estimate
+from protocols.chat.chat_support import BILL, STAMP, chunks, opening
+from setpoint.canonical.usage import Usage, estimated_tokens
+from setpoint.errors import GatewayError, ProviderError
+from setpoint.protocols.answer import Bill, StreamFailedError
+from setpoint.protocols.chat.stream import ChatStream, edit_stream
 from setpoint.wire.sse import DONE, Frame, FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-CASES = sorted((Path(__file__).parents[2] / "wire_cases" / "chat").iterdir())
-STAMP = Stamp("gen-1", "acme/sage-2", "Acme", 1767225000)
-BILL = Bill(Usage(input_tokens=2, output_tokens=1), None, None)
+CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "wire" / "chat").glob("*/client.sse"))
 
 
 def stream() -> ChatStream:
-    numbers = count(1)
-    return ChatStream(STAMP, lambda: f"call_{next(numbers)}")
+    return edit_stream(opening())
 
 
 def relayed(pieces: Iterable[bytes]) -> tuple[bytes, dict[str, Any]]:
@@ -52,8 +48,9 @@ def relayed(pieces: Iterable[bytes]) -> tuple[bytes, dict[str, Any]]:
     else:
         if chat.terminal:
             ended = {"ended": "complete"}
-            usage = chat.outcome.usage or estimate({}, chat.outcome.output_bytes)
-            out += chat.end(Bill(usage, None, chat.outcome.provider_cost))
+            output_tokens = estimated_tokens(chat.outcome.output_bytes)
+            usage = chat.outcome.usage or Usage(output_tokens=output_tokens, estimated=True)
+            out += chat.end(Bill(usage, None, chat.outcome.provider_cost), None)
     outcome = structs.asdict(chat.outcome)
     if chat.outcome.usage:
         outcome["usage"] = {name: said for name, said in structs.asdict(chat.outcome.usage).items() if said}
@@ -162,7 +159,7 @@ def test_an_error_of_null_is_no_error() -> None:
 
 
 def test_the_last_frames_are_one_usage_chunk_without_choices_and_done() -> None:
-    out = stream().end(BILL)
+    out = stream().end(BILL, None)
     assert out.endswith(DONE)
     chunk = said(out.removesuffix(DONE))
     assert (chunk["id"], chunk["object"], chunk["model"], chunk["provider"]) == (
@@ -176,15 +173,78 @@ def test_the_last_frames_are_one_usage_chunk_without_choices_and_done() -> None:
         "prompt_tokens": 2,
         "completion_tokens": 1,
         "total_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
         "cost": None,
         "is_byok": True,
     }
 
 
-def test_the_debug_chunk_shows_the_upstream_body_as_it_was() -> None:
-    chunk = write_debug(STAMP, Raw(b'{"model":"sage", "temperature":1.50}'))
-    assert b'"choices":[],"debug":{"echo_upstream_body":{"model":"sage", "temperature":1.50}}' in chunk
-    assert said(chunk)["id"] == "gen-1"
+# --- what was sent -------------------------------------------------------------------------------------------
+
+FIRST = (structs.replace(STAMP, provider="Brand", model="brand/sage"), Raw(b'{"model":"b", "temperature":1.50}'))
+SECOND = (STAMP, Raw(b'{"model":"sage"}'))
+HI = Frame(None, b'{"created":1767225600,"choices":[{"delta":{"content":"Hi"}}]}')
+
+
+def test_the_bodies_that_went_upstream_stand_once_in_front_of_the_first_bytes() -> None:
+    chat = edit_stream(opening(FIRST, SECOND))
+    assert chat.read(Frame(None, b'{"created":1767225600,"choices":[]}')) == b""
+    out = chat.read(HI)
+    assert b'"choices":[],"debug":{"echo_upstream_body":{"model":"b", "temperature":1.50}}' in out
+    first, second, answer = chunks(out)
+    assert (first["id"], first["model"], first["provider"], first["created"]) == (
+        "gen-1",
+        "brand/sage",
+        "Brand",
+        1767225600,
+    )
+    assert second["debug"] == {"echo_upstream_body": {"model": "sage"}}
+    assert answer["choices"][0]["delta"]["content"] == "Hi"
+    assert len(chunks(chat.read(HI))) == 1
+
+
+@pytest.mark.parametrize("last", ["end", "fail"])
+def test_the_bodies_that_went_upstream_are_shown_at_the_latest_with_the_end(last: str) -> None:
+    chat = edit_stream(opening(FIRST))
+    out = chat.end(BILL, None) if last == "end" else chat.fail(ProviderError("timeout", "it was silent"), None)
+    shown, ended = chunks(out)
+    assert "debug" in shown
+    assert "usage" in ended or "error" in ended
+
+
+# --- an answer that breaks -----------------------------------------------------------------------------------
+
+
+def test_an_error_is_the_last_chunk_with_what_the_others_were_stamped_with() -> None:
+    chat = stream()
+    chat.read(HI)
+    out = chat.fail(ProviderError("timeout", "it was silent"), Raw(b'{"attempts":1}'))
+    assert out.endswith(DONE)
+    assert chunks(out) == [
+        {
+            "id": "gen-1",
+            "object": "chat.completion.chunk",
+            "created": 1767225600,
+            "model": "acme/sage-2",
+            "provider": "Acme",
+            "error": {"code": 504, "message": "it was silent", "metadata": {"error_type": "timeout"}},
+            "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": None}],
+            "openrouter_metadata": {"attempts": 1},
+        }
+    ]
+    assert chat.stamp.created == 1767225600
+
+
+def test_a_fault_of_ours_shows_no_router_metadata() -> None:
+    [chunk] = chunks(stream().fail(GatewayError("server", "KeyError"), Raw(b"{}")))
+    assert chunk["error"]["message"] == "Internal Server Error"
+    assert "openrouter_metadata" not in chunk
+
+
+def test_router_metadata_rides_on_the_usage_chunk() -> None:
+    [chunk] = chunks(stream().end(BILL, Raw(b'{"attempts":1}')))
+    assert chunk["openrouter_metadata"] == {"attempts": 1}
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------
@@ -278,6 +338,6 @@ def test_no_event_raises_anything_but_the_two_errors_and_what_goes_out_is_a_chun
                 assert choice["index"] is not None
                 assert isinstance(choice["delta"], dict)
                 assert choice["finish_reason"] in (None, "stop", "length", "tool_calls", "content_filter")
-    last = said(chat.end(BILL).removesuffix(DONE))
+    last = said(chat.end(BILL, None).removesuffix(DONE))
     assert created <= {last["created"]}
     assert last["usage"]["total_tokens"] >= 3

@@ -1,11 +1,55 @@
-"""The chat protocol (`/chat/completions`): its fields, its configuration and system prompt, its answers and streams."""
+"""The chat protocol (`/chat/completions`), both ends: what clients speak to us and what we speak to providers."""
 
 from typing import Final
 
-from setpoint.protocols.chat.config import read_config, write_config
+from setpoint.protocols.chat.config import (
+    COMPOSITE,
+    FIELDS,
+    PARTS,
+    pointer,
+    read_call,
+    read_config,
+    write_config,
+)
 from setpoint.protocols.chat.conversation import has_system, read_system, write_system
+from setpoint.protocols.chat.errors import answer_instead, error_status, write_error
 from setpoint.protocols.chat.fields import check
+from setpoint.protocols.chat.reader import reader
+from setpoint.protocols.chat.reading import read_conversation
+from setpoint.protocols.chat.request import finish_request, path
+from setpoint.protocols.chat.result import edit_result, read_result, write_result
+from setpoint.protocols.chat.stream import edit_stream
+from setpoint.protocols.chat.usage import estimated_input
+from setpoint.protocols.chat.writer import writer
+from setpoint.protocols.chat.writing import write_conversation
 
 name: Final = "chat"
 
-__all__ = ["check", "has_system", "name", "read_config", "read_system", "write_config", "write_system"]
+__all__ = [
+    "COMPOSITE",
+    "FIELDS",
+    "PARTS",
+    "answer_instead",
+    "check",
+    "edit_result",
+    "edit_stream",
+    "error_status",
+    "estimated_input",
+    "finish_request",
+    "has_system",
+    "name",
+    "path",
+    "pointer",
+    "read_call",
+    "read_config",
+    "read_conversation",
+    "read_result",
+    "read_system",
+    "reader",
+    "write_config",
+    "write_conversation",
+    "write_error",
+    "write_result",
+    "write_system",
+    "writer",
+]

@@ -5,18 +5,33 @@ Source: the field matrix in `docs/presets.md`.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from setpoint.errors import FieldError
 from setpoint.protocols.base import read_fields
+from setpoint.protocols.chat.fields import FIELDS as CHECKS
 from setpoint.protocols.chat.fields import check
-from setpoint.protocols.tools import in_chat_form
+from setpoint.protocols.toolset import functions_in_form
 from setpoint.wire.body import NULL, join, members
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from setpoint.wire.body import Body
+
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {name: name for name in (*CHECKS, "n", "safety_identifier")} | {"prompt": "plain_prompt"}
+)
+"""Every field of a chat request to its canonical name. The older `prompt` is another thing than that of responses."""
+
+PARTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+"""Chat has no field that holds several settings."""
+
+COMPOSITE: frozenset[str] = frozenset()
+"""As `PARTS`."""
 
 _NAMES = (
     *("model", "models", "provider", "route", "plugins"),
@@ -29,16 +44,21 @@ _NAMES = (
     *("cache_enabled", "cache_ttl_seconds"),
 )
 
+_CALL_NAMES = ("user", "safety_identifier", "metadata", "prompt_cache_key", "prediction", "n")
+"""What says something of one call only."""
+
 _SHORTHANDS = ("reasoning_effort", "include_reasoning")
 
 _READ = {name: name for name in _NAMES} | dict.fromkeys(_SHORTHANDS, "reasoning")
 """Field of a body to canonical name."""
 
-_WRITTEN = frozenset(_NAMES)
+_WRITTEN = frozenset((*_NAMES, *_CALL_NAMES))
 
-# What another skin may have captured with a value that chat's own check refuses: more stop sequences, a tier of
-# Anthropic's, a choice among tools of the responses protocol.
-_NARROWER = frozenset({"stop", "service_tier", "tool_choice", "response_format"})
+# What another skin may have with a value that chat's own check refuses: more stop sequences, a tier of Anthropic's, a
+# choice among tools of the responses protocol.
+_NARROWER = frozenset({"stop", "service_tier", "tool_choice", "response_format", "metadata"})
+
+_ONE = Raw(b"1")
 
 
 def read_config(body: Body) -> Body:
@@ -49,6 +69,14 @@ def read_config(body: Body) -> Body:
     return config
 
 
+def read_call(body: Body) -> Body:
+    """The configuration, and what the body says of this one call. One answer is what everybody gets without `n`."""
+    said = {name: body[name] for name in _CALL_NAMES if body.get(name, NULL) != NULL}
+    if said.get("n") == _ONE:
+        del said["n"]
+    return {**read_config(body), **said}
+
+
 def write_config(config: Body) -> tuple[Body, tuple[str, ...]]:
     """The configuration in chat's fields, and the canonical names of what chat cannot say."""
     body: Body = {}
@@ -57,8 +85,14 @@ def write_config(config: Body) -> tuple[Body, tuple[str, ...]]:
         if name not in _WRITTEN or (name in _NARROWER and not _takes(name, content)):
             unsaid.append(name)
         else:
-            body[name] = in_chat_form(content) if name == "tools" else content
+            body[name] = functions_in_form(content, "chat") if name == "tools" else content
     return body, tuple(unsaid)
+
+
+def pointer(name: str) -> str:
+    """Where a chat body says a canonical field, or a member of it: a JSON pointer."""
+    field, _, member = name.partition(".")
+    return f"/{field}/{member}" if member else f"/{field}"
 
 
 def _takes(name: str, content: Raw) -> bool:

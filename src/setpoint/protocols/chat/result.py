@@ -1,6 +1,6 @@
-"""A whole answer of the chat protocol: read from an upstream, filled in and stamped for the client.
+"""A whole answer of the chat protocol: filled in and stamped for the client, read, and written.
 
-Below the top level nothing is touched but the usage and the keys that clients need and upstreams leave out.
+In an edit nothing below the top level is touched but the usage and the keys that clients need and upstreams leave out.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
 
+from setpoint.canonical.fold import Fold
 from setpoint.errors import ProviderError
-from setpoint.protocols.answer import Outcome
+from setpoint.protocols.answer import Outcome, StreamFailedError
+from setpoint.protocols.chat.finish import normal_finish_reason
+from setpoint.protocols.chat.message import write_message
+from setpoint.protocols.chat.reader import ChatReader
 from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
@@ -28,32 +32,15 @@ from setpoint.wire.body import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from setpoint.protocols.answer import Bill, Stamp
+    from setpoint.canonical.result import Result
+    from setpoint.protocols.answer import Bill, Opening, Stamp
 
 _FUNCTION = Raw(b'"function"')
 _ASSISTANT = Raw(b'"assistant"')
 
+_WHOLE = Raw(b'"chat.completion"')
+
 _TIME_DIGITS = 12
-
-FINISH_REASONS = frozenset({"tool_calls", "stop", "length", "content_filter", "error"})
-
-# Words that chat upstreams use beside the documented five.
-_FINISH_WORDS = {
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "safety": "content_filter",
-    "insufficient_system_resource": "error",
-}
-
-
-def normal_finish_reason(native: str) -> str:
-    """The documented word for a provider's finish reason."""
-    word = native.lower()
-    return word if word in FINISH_REASONS else _FINISH_WORDS.get(word, "stop")
 
 
 class _Choice(NamedTuple):
@@ -70,28 +57,23 @@ class ChatResult:
         self._choices = choices
         self.outcome = outcome
 
-    def write(self, stamp: Stamp, bill: Bill, new_call_id: Callable[[], str], metadata: Raw | None = None) -> bytes:
+    def write(self, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
         """The answer for the client, as JSON; with router metadata when there is some."""
         body = self._body
-        stamped: Body = {
-            "id": raw(stamp.id),
-            "object": Raw(b'"chat.completion"'),
-            "created": created_at(body) or raw(stamp.created),
-            "model": raw(stamp.model),
-            "provider": raw(stamp.provider),
-            "system_fingerprint": body.get("system_fingerprint", NULL),
-        }
+        stamped = _stamped(opening.stamp)
+        stamped["created"] = created_at(body) or stamped["created"]
+        stamped["system_fingerprint"] = body.get("system_fingerprint", NULL)
         for name, content in body.items():
             if name not in stamped:
                 stamped[name] = content
-        stamped["choices"] = _array([_fill_choice(choice, new_call_id) for choice in self._choices])
+        stamped["choices"] = raw([_fill_choice(choice, opening) for choice in self._choices])
         stamped["usage"] = write_usage(body.get("usage"), bill)
         if metadata is not None:
             stamped["openrouter_metadata"] = metadata
         return join(stamped)
 
 
-def read_result(body: Body) -> ChatResult:
+def edit_result(body: Body) -> ChatResult:
     """An upstream's answer, taken further apart.
 
     Raises: `ProviderError` when it is no complete answer: no choices, or not the shape of one.
@@ -103,6 +85,17 @@ def read_result(body: Body) -> ChatResult:
         return ChatResult(body, choices, _outcome(body, choices))
     except (MalformedError, KeyError) as error:
         raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
+
+
+def _stamped(stamp: Stamp) -> Body:
+    return {
+        "id": raw(stamp.id),
+        "object": _WHOLE,
+        "created": raw(stamp.created),
+        "model": raw(stamp.model),
+        "provider": raw(stamp.provider),
+        "system_fingerprint": NULL,
+    }
 
 
 def _read_choice(choice: Body) -> _Choice:
@@ -123,7 +116,7 @@ def _outcome(body: Body, choices: list[_Choice]) -> Outcome:
     return outcome
 
 
-def _fill_choice(parts: _Choice, new_call_id: Callable[[], str]) -> Raw:
+def _fill_choice(parts: _Choice, opening: Opening) -> Raw:
     choice, message, calls = parts
     fill(choice, "index", Raw(b"0"))
     native = as_text(choice.get("finish_reason"))
@@ -136,14 +129,14 @@ def _fill_choice(parts: _Choice, new_call_id: Callable[[], str]) -> Raw:
     message.setdefault("refusal", NULL)
     message.setdefault("reasoning", NULL)
     if calls:
-        message["tool_calls"] = _array([_fill_call(call, new_call_id) for call in calls])
+        message["tool_calls"] = raw([_fill_call(call, opening) for call in calls])
     choice["message"] = Raw(join(message))
     return Raw(join(choice))
 
 
-def _fill_call(call: Body, new_call_id: Callable[[], str]) -> Raw:
+def _fill_call(call: Body, opening: Opening) -> Raw:
     if not as_text(call.get("id")):
-        call["id"] = raw(new_call_id())
+        call["id"] = raw(opening.new_id("call_"))
     fill(call, "type", _FUNCTION)
     if "function" in call:
         call["function"] = fill_function(call["function"])
@@ -178,5 +171,42 @@ def fill_function(data: Raw) -> Raw:
     return Raw(join(function))
 
 
-def _array(entries: list[Raw]) -> Raw:
-    return Raw(b"[" + b",".join(bytes(entry) for entry in entries) + b"]")
+# --- another protocol: a translation -------------------------------------------------------------------------
+
+
+def read_result(body: Body) -> Result:
+    """A chat upstream's answer; of several choices the first.
+
+    Raises: `ProviderError` when it is no complete answer, or breaks off with an error.
+    """
+    fold = Fold()
+    try:
+        choice = members(items(body["choices"])[0])
+        choice["delta"] = Raw(join(members(choice.pop("message"))))
+        for event in ChatReader().read_chunk({**body, "choices": raw([Raw(join(choice))])}):
+            fold.add(event)
+    except (MalformedError, KeyError, IndexError) as error:
+        raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
+    except StreamFailedError as error:
+        raise ProviderError("provider_unavailable", "the provider's answer broke off") from error
+    return fold.result()
+
+
+def write_result(result: Result, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
+    """An answer of another dialect as JSON; with router metadata when there is some."""
+    finish = result.finish
+    choice: Body = {
+        "index": raw(0),
+        "finish_reason": raw(finish and finish.reason),
+        "native_finish_reason": raw(finish and finish.native),
+        "logprobs": raw(None if result.logprobs is None else {"content": result.logprobs, "refusal": None}),
+        "message": Raw(join(write_message(result.parts, opening.new_id))),
+    }
+    body = _stamped(opening.stamp)
+    if result.service_tier is not None:
+        body["service_tier"] = raw(result.service_tier)
+    body["choices"] = raw([choice])
+    body["usage"] = write_usage(None, bill)
+    if metadata is not None:
+        body["openrouter_metadata"] = metadata
+    return join(body)

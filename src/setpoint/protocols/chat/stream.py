@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from setpoint.errors import ProviderError
-from setpoint.protocols.answer import Outcome
-from setpoint.protocols.chat.errors import reported_in
-from setpoint.protocols.chat.result import created_at, fill, fill_function, normal_finish_reason
+from setpoint.protocols.answer import Outcome, StreamFailedError
+from setpoint.protocols.chat.chunks import Chunks
+from setpoint.protocols.chat.finish import normal_finish_reason
+from setpoint.protocols.chat.result import created_at, fill, fill_function
 from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
-from setpoint.protocols.failures import Reported
+from setpoint.protocols.failures import Reported, reported_in
 from setpoint.wire.body import NULL, MalformedError, as_array, as_object, as_text, is_null, join, members, raw, split
-from setpoint.wire.sse import DONE, Frame, data_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from setpoint.protocols.answer import Bill, Stamp
+    from setpoint.errors import SetpointError
+    from setpoint.protocols.answer import Bill, Opening, Stamp
     from setpoint.wire.body import Body
+    from setpoint.wire.sse import Frame
 
 _EMPTY = (b"null", b'""', b"[]", b"{}")
-_CHUNK = Raw(b'"chat.completion.chunk"')
 _ASSISTANT = Raw(b'"assistant"')
 _FUNCTION = Raw(b'"function"')
 
@@ -45,26 +44,9 @@ _CONTENT = (
 )
 
 
-def write_debug(stamp: Stamp, upstream_body: Raw) -> bytes:
-    """The frame that shows a client which body went upstream."""
-    chunk: Body = {
-        "id": raw(stamp.id),
-        "object": _CHUNK,
-        "created": raw(stamp.created),
-        "model": raw(stamp.model),
-        "provider": raw(stamp.provider),
-        "choices": Raw(b"[]"),
-        "debug": Raw(join({"echo_upstream_body": upstream_body})),
-    }
-    return data_frame(join(chunk))
-
-
-class StreamFailedError(Exception):
-    """The upstream reported an error inside its stream."""
-
-    def __init__(self, reported: Reported) -> None:
-        super().__init__("error inside the stream")
-        self.reported = reported
+def edit_stream(opening: Opening) -> ChatStream:
+    """A stream of a chat upstream, edited on its way to a client that speaks chat."""
+    return ChatStream(opening)
 
 
 class ChatStream:
@@ -74,24 +56,22 @@ class ChatStream:
     complete (every choice has finished, or `[DONE]` came); `done` once nothing more needs to be read.
     """
 
-    def __init__(self, stamp: Stamp, new_call_id: Callable[[], str]) -> None:
-        self.stamp = stamp
+    def __init__(self, opening: Opening) -> None:
         self.outcome = Outcome()
         self.meaningful = False
         self._done_seen = False
         self._finished: set[bytes] = set()
         self._open: set[bytes] = set()
         self._calls: dict[tuple[bytes, bytes], Body] = {}
-        self._new_call_id = new_call_id
+        self._chunks = Chunks(opening)
+        self._new_id = opening.new_id
         self._usage: Raw | None = None
-        self._head: Body = {
-            "id": raw(stamp.id),
-            "object": _CHUNK,
-            "created": raw(stamp.created),
-            "model": raw(stamp.model),
-            "provider": raw(stamp.provider),
-        }
         self._created_known = False
+
+    @property
+    def stamp(self) -> Stamp:
+        """What its chunks are stamped with; the time is the upstream's as soon as one is said."""
+        return self._chunks.stamp
 
     @property
     def terminal(self) -> bool:
@@ -130,12 +110,13 @@ class ChatStream:
                 return b""
             raise ProviderError("provider_unavailable", "the provider sent a malformed event") from error
 
-    def end(self, bill: Bill, metadata: Raw | None = None) -> bytes:
+    def end(self, bill: Bill, metadata: Raw | None) -> bytes:
         """The last frames: one usage chunk, with router metadata when there is some, then `[DONE]`."""
-        chunk = {**self._head, "choices": Raw(b"[]"), "usage": write_usage(self._usage, bill)}
-        if metadata is not None:
-            chunk["openrouter_metadata"] = metadata
-        return data_frame(join(chunk)) + DONE
+        return self._chunks.end(write_usage(self._usage, bill), metadata)
+
+    def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
+        """The last frames of an answer that broke, or never began: the error chunk, then `[DONE]`."""
+        return self._chunks.fail(error, metadata)
 
     def _count(self, chunk: Body) -> None:
         """Take the usage out of a chunk. The last one that counts anything stands for the whole answer."""
@@ -150,14 +131,15 @@ class ChatStream:
         self._note(chunk)
         entries = as_array(chunk.get("choices"))
         choices = [edited for entry in entries if (edited := self._choice(members(entry))) is not None]
-        extra = chunk.keys() - self._head.keys() - {"choices", "system_fingerprint", "service_tier"}
+        head = self._chunks.head.keys()
+        extra = chunk.keys() - head - {"choices", "system_fingerprint", "service_tier"}
         if not choices and not extra:
             return b""
         if is_null(chunk.get("system_fingerprint", NULL)):
             chunk.pop("system_fingerprint", None)
-        edited = {**self._head, **{name: content for name, content in chunk.items() if name not in self._head}}
+        edited = {name: content for name, content in chunk.items() if name not in head}
         edited["choices"] = Raw(b"[" + b",".join(choices) + b"]")
-        return data_frame(join(edited))
+        return self._chunks.write(edited)
 
     def _note(self, chunk: Body) -> None:
         """Remember what the upstream says of its answer as a whole, once."""
@@ -168,8 +150,7 @@ class ChatStream:
         if not self._created_known:
             self._created_known = True
             if created := created_at(chunk):
-                self._head["created"] = created
-                self.stamp = structs.replace(self.stamp, created=int(bytes(created)))
+                self._chunks.begin_at(created)
 
     def _choice(self, choice: Body) -> bytes | None:
         """One choice of a chunk for the client, None when it has finished already."""
@@ -207,7 +188,7 @@ class ChatStream:
         begun = self._calls.get((choice, index))
         if begun is None:
             if not as_text(call.get("id")):
-                call["id"] = raw(self._new_call_id())
+                call["id"] = raw(self._new_id("call_"))
             fill(call, "type", _FUNCTION)
             if "function" in call:
                 call["function"] = fill_function(call["function"])

@@ -2,60 +2,54 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
-from setpoint.protocols.base import read_text
-from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw, value
+from setpoint.protocols.chat.content import KINDS
+from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
+from setpoint.wire.body import as_array, as_object, as_text, is_null, is_object, join, members, raw
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from setpoint.protocols.answer import Bill
     from setpoint.wire.body import Body
-
-_WHOLE = re.compile(rb"(\d{1,15})(?:\.0*)?")  # some write a count as 10.0
-_MONEY_CHARACTERS = 64
-_MONEY_PLACES = 40
 
 # Where a message or a delta says something in words, beside its tool calls.
 _TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 
-# Tokens that a media part counts for in our own estimates.
-_MEDIA_TOKENS = {"image_url": 1_600, "file": 3_000, "input_audio": 1_000, "video_url": 10_000, "input_video": 10_000}
-
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
-
-    The cost is read from its own digits, never through a float.
-    """
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
     body = as_object(data)
     if "prompt_tokens" not in body and "completion_tokens" not in body:
         return None
     prompt, completion = _details(body, "prompt_tokens_details"), _details(body, "completion_tokens_details")
     try:
         usage = Usage(
-            input_tokens=_count(body, "prompt_tokens"),
-            output_tokens=_count(body, "completion_tokens"),
-            cached_tokens=_count(prompt, "cached_tokens"),
-            cache_write_tokens=_count(prompt, "cache_write_tokens"),
-            reasoning_tokens=_count(completion, "reasoning_tokens"),
-            input_audio_tokens=_count(prompt, "audio_tokens"),
-            output_audio_tokens=_count(completion, "audio_tokens"),
-            image_tokens=_count(completion, "image_tokens"),
+            input_tokens=read_count(body, "prompt_tokens"),
+            output_tokens=read_count(body, "completion_tokens"),
+            cached_tokens=read_count(prompt, "cached_tokens"),
+            cache_write_tokens=read_count(prompt, "cache_write_tokens"),
+            reasoning_tokens=read_count(completion, "reasoning_tokens"),
+            input_audio_tokens=read_count(prompt, "audio_tokens"),
+            output_audio_tokens=read_count(completion, "audio_tokens"),
+            image_tokens=read_count(completion, "image_tokens"),
         )
     except ValueError:
         return None
-    return usage, _money(body.get("cost"))
+    return usage, read_money(body.get("cost"))
 
 
 def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
-    """The usage object for the client: what the upstream said, with the three counts and the cost filled in."""
-    body = members(upstream) if upstream is not None and is_object(upstream) else {}
+    """The usage object for the client: what a chat upstream said, with the three counts and the cost filled in.
+
+    Without one the details are those of the answer's own protocol, which every program may look for.
+    """
     usage = bill.usage
+    body = members(upstream) if upstream is not None and is_object(upstream) else _counted(usage)
     body["prompt_tokens"] = raw(usage.input_tokens)
     body["completion_tokens"] = raw(usage.output_tokens)
     body["total_tokens"] = raw(max(_total(body), usage.total_tokens))
@@ -80,17 +74,33 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     return Raw(join(body))
 
 
-def money(amount: Decimal | None) -> Raw:
-    """An amount as a JSON number with all of its digits, `null` when unknown."""
-    if amount is None:
-        return Raw(b"null")
-    text = format(amount, "f") if amount else "0"
-    return Raw((text.rstrip("0").rstrip(".") if "." in text else text).encode())
+def _counted(usage: Usage) -> Body:
+    if usage.estimated:  # nobody has counted any details
+        return {}
+    prompt = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    completion = {"reasoning_tokens": usage.reasoning_tokens}
+    heard = {"audio_tokens": usage.input_audio_tokens}
+    made = {"audio_tokens": usage.output_audio_tokens, "image_tokens": usage.image_tokens}
+    return {
+        "prompt_tokens_details": raw({**prompt, **_some(heard)}),
+        "completion_tokens_details": raw({**completion, **_some(made)}),
+    }
 
 
-def estimate(request: Body, output_bytes: int) -> Usage:
-    """Our own count of a request and so many bytes of answer text, marked as estimated."""
-    return Usage(input_tokens=_estimate_input(request), output_tokens=estimated_tokens(output_bytes), estimated=True)
+def _some(counts: dict[str, int]) -> dict[str, int]:
+    """The counts that are not nothing."""
+    return {name: count for name, count in counts.items() if count}
+
+
+def estimated_input(body: Body) -> int:
+    """Our own count of a request's input tokens: a quarter of the bytes of its text, and a table for its media."""
+    said = media = 0
+    for message in map(as_object, as_array(body.get("messages"))):
+        said += said_bytes(message)
+        for part in map(as_object, as_array(message.get("content"))):
+            kind = KINDS.get(as_text(part.get("type")) or "")
+            media += MEDIA_TOKENS[kind] if kind else 0
+    return estimated_tokens(said) + media
 
 
 def said_bytes(message: Body) -> int:
@@ -98,61 +108,19 @@ def said_bytes(message: Body) -> int:
     said = 0
     for name in _TEXTS:
         if name in message:
-            said += _text_bytes(message[name])
+            said += text_bytes(message[name])
     for call in as_array(message.get("tool_calls")):
         function = as_object(as_object(call).get("function"))
-        said += _text_bytes(function.get("name")) + _text_bytes(function.get("arguments"))
+        said += text_bytes(function.get("name")) + text_bytes(function.get("arguments"))
     return said
 
 
-def _estimate_input(request: Body) -> int:
-    said = media = 0
-    for message in map(as_object, as_array(request.get("messages"))):
-        said += said_bytes(message)
-        for part in map(as_object, as_array(message.get("content"))):
-            media += _MEDIA_TOKENS.get(as_text(part.get("type")) or "", 0)
-    return estimated_tokens(said) + media
-
-
-def _text_bytes(data: Raw | None) -> int:
-    if data is None:
-        return 0
-    written = bytes(data)
-    if written[:1] != b'"':
-        return _text_bytes(read_text(data)) if written[:1] == b"[" else 0
-    return len(written) - 2 if b"\\" not in written else len(value(data).encode("utf-8", "surrogatepass"))
-
-
 def _details(body: Body, name: str) -> Body:
-    details = body.get(name)
-    if details is None or not is_object(details):
-        return {}
-    return {key: count for key, count in members(details).items() if bytes(count) != b"null"}
-
-
-def _count(body: Body, name: str) -> int:
-    """A count of tokens, 0 when none is given. Raises: `ValueError` for what is no whole number from 0 up."""
-    count = body.get(name, NULL)
-    match = _WHOLE.fullmatch(b"0" if is_null(count) else bytes(count))
-    if match is None:
-        raise ValueError(name)
-    return int(match[1])
+    return {key: count for key, count in as_object(body.get(name)).items() if not is_null(count)}
 
 
 def _total(body: Body) -> int:
     try:
-        return _count(body, "total_tokens")
+        return read_count(body, "total_tokens")
     except ValueError:
         return 0
-
-
-def _money(data: Raw | None) -> Decimal | None:
-    """An amount of dollars; what is none, or would fill a page when written out, is not known."""
-    if data is None or len(memoryview(data)) > _MONEY_CHARACTERS:
-        return None
-    try:
-        amount = Decimal(bytes(data).decode())
-    except (InvalidOperation, UnicodeDecodeError):
-        return None
-    sensible = amount.is_finite() and 0 <= amount < 1_000_000 and amount.adjusted() >= -_MONEY_PLACES
-    return amount if sensible else None

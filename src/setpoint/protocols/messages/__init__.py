@@ -1,11 +1,55 @@
-"""The messages protocol (`/messages`): its fields, and the configuration and system prompt that a capture reads."""
+"""The messages protocol (`/messages`), both ends: as clients speak it to us, and as we speak it to providers."""
 
 from typing import Final
 
-from setpoint.protocols.messages.config import read_config
-from setpoint.protocols.messages.conversation import read_system
+from setpoint.protocols.messages.config import (
+    COMPOSITE,
+    FIELDS,
+    PARTS,
+    pointer,
+    read_call,
+    read_config,
+    write_config,
+)
+from setpoint.protocols.messages.conversation import has_system, read_system, write_system
+from setpoint.protocols.messages.edit import edit_stream
+from setpoint.protocols.messages.errors import answer_instead, error_status, write_error
 from setpoint.protocols.messages.fields import check
+from setpoint.protocols.messages.reader import reader
+from setpoint.protocols.messages.reading import read_conversation
+from setpoint.protocols.messages.request import finish_request, path
+from setpoint.protocols.messages.result import edit_result, read_result, write_result
+from setpoint.protocols.messages.usage import estimated_input
+from setpoint.protocols.messages.writer import writer
+from setpoint.protocols.messages.writing import write_conversation
 
 name: Final = "messages"
 
-__all__ = ["check", "name", "read_config", "read_system"]
+__all__ = [
+    "COMPOSITE",
+    "FIELDS",
+    "PARTS",
+    "answer_instead",
+    "check",
+    "edit_result",
+    "edit_stream",
+    "error_status",
+    "estimated_input",
+    "finish_request",
+    "has_system",
+    "name",
+    "path",
+    "pointer",
+    "read_call",
+    "read_config",
+    "read_conversation",
+    "read_result",
+    "read_system",
+    "reader",
+    "write_config",
+    "write_conversation",
+    "write_error",
+    "write_result",
+    "write_system",
+    "writer",
+]

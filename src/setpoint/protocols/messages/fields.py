@@ -16,6 +16,7 @@ from setpoint.protocols.checks import (
     either,
     integer,
     record,
+    refused,
     tagged,
     whole,
     word,
@@ -93,12 +94,21 @@ FIELDS: dict[str, Check] = {
     "service_tier": STRING,
     "speed": word("fast", "standard"),
     "metadata": record({"user_id": STRING}),
+    "debug": record({"echo_upstream_body": BOOLEAN}),
     "context_management": record({"edits": ARRAY}),
     "safeguards": OBJECT,
 }
 """What a field may be, in a body that makes a preset."""
 
-AT_INFERENCE: dict[str, Check] = {"messages": conversation("user", "assistant", "system")}
+AT_INFERENCE: dict[str, Check] = {
+    "messages": conversation("user", "assistant", "system"),
+    # The tool runners of Anthropic's SDKs ask for a thread on the server; told so, they send all that was said instead.
+    "thread": refused(
+        "is not supported: nothing is stored here, so messages must hold all that was said",
+        error_code="thread_unsupported_request",
+        unsupported=("thread",),
+    ),
+}
 """What a field must be in a body that is to be answered."""
 
 _CREATING = Rows(FIELDS)

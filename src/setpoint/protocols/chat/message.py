@@ -1,0 +1,81 @@
+"""The message of an answer that came in another dialect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, ToolResult
+from setpoint.protocols.chat.calls import write_tool_call
+from setpoint.protocols.chat.citations import write_citation
+from setpoint.protocols.chat.reasoning import readable, write_details
+from setpoint.protocols.media import write_url
+from setpoint.wire.body import NULL, Body, join, join_strings, raw, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from setpoint.canonical.parts import Citation, Part
+
+
+def write_message(parts: Iterable[Part], new_id: Callable[[str], str]) -> Body:
+    """The members of the message that these parts make: all of its text is one."""
+    texts: list[Raw] = []
+    refusals: list[Raw] = []
+    steps: list[Reasoning] = []
+    calls: list[Raw] = []
+    media: list[Media] = []
+    annotations: list[Raw] = []
+    characters = 0
+    for part in parts:
+        match part:
+            case Text(text=text, citations=citations):
+                start, characters = characters, characters + count_characters(text)
+                texts.append(text)
+                annotations += write_annotations(citations, start, characters)
+            case Refusal(text=text):
+                refusals.append(text)
+            case Reasoning():
+                steps.append(part)
+            case ToolCall():
+                calls.append(Raw(join(write_tool_call(part, part.id or new_id("call_")))))
+            case Media():
+                media.append(part)
+            case ToolResult():
+                pass  # no answer has one
+    message: Body = {
+        "role": raw("assistant"),
+        "content": join_strings(texts) if texts else NULL,
+        "refusal": join_strings(refusals) if refusals else NULL,
+        "reasoning": readable(steps) or NULL,
+    }
+    details = [entry for index, step in enumerate(steps) for entry in write_details(step, index)]
+    rest = {"reasoning_details": details, "tool_calls": calls, "annotations": annotations}
+    return message | {name: raw(entries) for name, entries in rest.items() if entries} | write_media(media)
+
+
+def write_annotations(citations: Iterable[Citation], start: int, end: int) -> list[Raw]:
+    """The links among the citations of a text that stands at these characters."""
+    written = (write_citation(citation, start, end) for citation in citations)
+    return [annotation for annotation in written if annotation is not None]
+
+
+def write_media(media: Iterable[Media]) -> Body:
+    """The members of a message or a delta that hold what a model made beside words."""
+    images: list[Raw] = []
+    made: Body = {}
+    for medium in media:
+        url = write_url(medium, "image/png") if medium.kind == "image" else None
+        if url is not None:
+            images.append(raw({"type": "image_url", "image_url": {"url": url}}))
+        elif medium.kind == "audio":
+            audio = {"id": medium.file_id, "data": medium.data, "transcript": medium.text}
+            made["audio"] = raw({name: said for name, said in audio.items() if said is not None})
+    return {"images": raw(images), **made} if images else made
+
+
+def count_characters(text: Raw) -> int:
+    """How many characters a raw JSON string has."""
+    written = bytes(text)
+    return len(written) - 2 if written.isascii() and b"\\" not in written else len(value(text))

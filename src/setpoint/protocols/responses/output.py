@@ -1,0 +1,252 @@
+"""The output items of a stream that is read: which item an event is about, and what of it was not told before.
+
+An upstream may tell the same thing up to four times: piece by piece, and whole at the end of the part, of the item and
+of the answer. Some leave out one or the other, change an id between them, or tell the items in another order at last.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+from setpoint.canonical.events import Event, Unsaid
+from setpoint.protocols.responses.calls import KINDS, answered_calls
+from setpoint.protocols.responses.growing import GrowingItem
+from setpoint.wire.body import NULL, as_object, as_text, is_object, is_string
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from setpoint.protocols.responses.growing import What
+    from setpoint.wire.body import Body
+
+
+class _Piece(NamedTuple):
+    """What the events of one family tell: of which part, of an item of which type, where it stands, by which member."""
+
+    what: What
+    item: str
+    place: str
+    whole: str
+
+
+_SUMMARY = _Piece("summary", "reasoning", "summary_index", "text")
+_PIECES = {
+    b"response.output_text": _Piece("text", "message", "content_index", "text"),
+    b"response.refusal": _Piece("refusal", "message", "content_index", "refusal"),
+    b"response.reasoning_text": _Piece("thought", "reasoning", "content_index", "text"),
+    b"response.reasoning_summary_text": _SUMMARY,
+    b"response.function_call_arguments": _Piece("call", "function_call", "", "arguments"),
+    b"response.custom_tool_call_input": _Piece("call", "custom_tool_call", "", "input"),
+}
+_DELTAS = {family + b".delta": piece for family, piece in _PIECES.items()}
+_WHOLES = {family + b".done": piece for family, piece in _PIECES.items()}
+
+_PARTS: dict[str, _Piece] = {
+    "output_text": _PIECES[b"response.output_text"],
+    "text": _PIECES[b"response.output_text"],
+    "refusal": _PIECES[b"response.refusal"],
+    "reasoning_text": _PIECES[b"response.reasoning_text"],
+}
+"""Type of a content part to the events that tell it."""
+
+# Calls that come whole, and that a provider may have run itself: then there is an item with the output.
+_WHOLE_CALLS = KINDS.keys() - {"function_call", "custom_tool_call"}
+
+_INDEX_DIGITS = 9
+
+
+class Output:
+    """The items of one stream, in the order in which they were first heard of."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._items: list[GrowingItem] = []
+        self._known: dict[bytes, GrowingItem] = {}  # by output index, and by id
+        self._held: list[tuple[GrowingItem, Raw]] = []
+        self._unsaid: set[str] = set()
+
+    @property
+    def has_call(self) -> bool:
+        """Whether a call of the client's has been told."""
+        return any(item.is_call for item in self._items)
+
+    def tell(self, kind: bytes, body: Body) -> list[Event]:
+        """What an event tells that is new; nothing for events that are about no item."""
+        if (piece := _DELTAS.get(kind)) is not None:
+            return self._grew(body, piece)
+        if (piece := _WHOLES.get(kind)) is not None:
+            return self._whole(body, piece)
+        match kind:
+            case b"response.output_item.added":
+                events = self._added(body)
+            case b"response.output_item.done":
+                events = self._done(body)
+            case b"response.content_part.added" | b"response.reasoning_summary_part.added":
+                events = self._part_began(body, kind)
+            case b"response.content_part.done" | b"response.reasoning_summary_part.done":
+                events = self._part_done(body, kind)
+            case b"response.output_text.annotation.added":
+                events = self._cited(body)
+            case _:
+                return []
+        return self._named_once(events)
+
+    def finish(self, entries: list[Raw]) -> list[Event]:
+        """What of the whole output was not told, and the ends of all that is open."""
+        told = [entry for entry in entries if is_object(entry)]
+        events = self._drop_answered([as_object(entry) for entry in told])
+        waiting = list(self._items)
+        for position, entry in enumerate(told):
+            item = self._counterpart(as_object(entry), position, waiting)
+            events += self._settle(item, entry)
+        events += self._release()
+        for item in self._items:
+            if not item.settled:
+                events += item.end()
+        return self._named_once(events)
+
+    # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _grew(self, body: Body, piece: _Piece) -> list[Event]:
+        delta = body.get("delta")
+        item = self._item(body, piece.item)
+        if item is None or delta is None or not is_string(delta):
+            return []
+        return item.grew(piece.what, _index(body, piece.place), delta, body.get("logprobs"))
+
+    def _whole(self, body: Body, piece: _Piece) -> list[Event]:
+        text = body.get(piece.whole)
+        item = self._item(body, piece.item)
+        if item is None or text is None or not is_string(text):
+            return []
+        return item.whole(piece.what, _index(body, piece.place), text, body.get("logprobs"))
+
+    def _part_began(self, body: Body, kind: bytes) -> list[Event]:
+        piece = self._part(body, kind)
+        item = None if piece is None else self._item(body, piece.item)
+        return [] if item is None or piece is None else item.began(piece.what, _index(body, piece.place))
+
+    def _part_done(self, body: Body, kind: bytes) -> list[Event]:
+        piece = self._part(body, kind)
+        item = None if piece is None else self._item(body, piece.item)
+        if item is None or piece is None:
+            return []
+        return item.completed(piece.what, _index(body, piece.place), as_object(body.get("part")))
+
+    def _part(self, body: Body, kind: bytes) -> _Piece | None:
+        """What a part is, None when there is no word for it. Some write reasoning as if it were a message's text."""
+        if kind.startswith(b"response.reasoning_summary_part"):
+            return _SUMMARY
+        known = self._find(body)
+        if known is not None and known.type == "reasoning":
+            return _PARTS["reasoning_text"]
+        return _PARTS.get(as_text(as_object(body.get("part")).get("type")) or "")
+
+    def _cited(self, body: Body) -> list[Event]:
+        item = self._item(body, "message")
+        annotation = body.get("annotation", NULL)
+        return (
+            [] if item is None or not is_object(annotation) else item.cited(_index(body, "content_index"), annotation)
+        )
+
+    # --- items -----------------------------------------------------------------------------------------------
+
+    def _added(self, body: Body) -> list[Event]:
+        told = as_object(body.get("item"))
+        if not told:
+            return []
+        events = [] if _is_output(told) else self._release()
+        item = self._shown(body, told)
+        return events if item.settled else [*events, *item.added(told)]
+
+    def _done(self, body: Body) -> list[Event]:
+        entry = body.get("item", NULL)
+        told = as_object(entry)
+        if not told:
+            return []
+        events = self._drop_answered([told]) if _is_output(told) else self._release()
+        return [*events, *self._settle(self._shown(body, told), entry)]
+
+    def _settle(self, item: GrowingItem, entry: Raw) -> list[Event]:
+        """All of an item has come. A call that the provider may have run waits for what comes behind it."""
+        if item.settled:
+            return []
+        if item.type not in _WHOLE_CALLS:
+            return item.settle(entry)
+        item.settled = True
+        self._held.append((item, entry))
+        return []
+
+    def _release(self) -> list[Event]:
+        """The calls that waited: nobody has run them, so they are the client's."""
+        held, self._held = self._held, []
+        return [event for item, entry in held for event in item.settle(entry)]
+
+    def _drop_answered(self, told: list[Body]) -> list[Event]:
+        """Leave out the calls whose output is among these items."""
+        answered = answered_calls(told)
+        run = [held for held in self._held if as_text(as_object(held[1]).get("call_id")) in answered]
+        self._held = [held for held in self._held if held not in run]
+        return [Unsaid(item.type) for item, _ in run]
+
+    def _find(self, body: Body) -> GrowingItem | None:
+        """The item that an event names by its place, or else by its id."""
+        known = self._known.get(bytes(body["output_index"])) if "output_index" in body else None
+        return self._known.get(bytes(body["item_id"])) if known is None and "item_id" in body else known
+
+    def _item(self, body: Body, type_: str) -> GrowingItem | None:
+        """The item that an event is about a piece of, None when all of it has been told already."""
+        known = self._find(body) or self._new(type_, {}, body.get("output_index"), body.get("item_id"))
+        return None if known.settled else known
+
+    def _shown(self, body: Body, told: Body) -> GrowingItem:
+        """The item that an event shows: one that is known by its place or its id, unless that is of another type."""
+        type_ = _type(told)
+        for key in (body.get("output_index"), told.get("id")):
+            known = None if key is None else self._known.get(bytes(key))
+            if known is not None and known.type == type_:
+                return known
+        return self._new(type_, told, body.get("output_index"))
+
+    def _counterpart(self, told: Body, position: int, waiting: list[GrowingItem]) -> GrowingItem:
+        """The item that an entry of the whole output is: of its type, by its id, by its place, or the next one."""
+        alike = [item for item in waiting if item.type == _type(told)]
+        by_place = self._known.get(b"%d" % position)
+        by_id = [item for item in alike if item.id is not None and item.id == as_text(told.get("id"))]
+        found = by_id or ([by_place] if by_place in alike else []) or alike
+        if not found:
+            return self._new(_type(told), told)
+        waiting.remove(found[0])
+        return found[0]
+
+    def _new(self, type_: str, told: Body, *keys: Raw | None) -> GrowingItem:
+        item = GrowingItem(type_, as_text(told.get("id")), self._numbers)
+        self._items.append(item)
+        self._known.update({bytes(key): item for key in (*keys, told.get("id")) if key is not None})
+        return item
+
+    def _named_once(self, events: list[Event]) -> list[Event]:
+        """The events without what was named as unsaid before."""
+        kept: list[Event] = []
+        for event in events:
+            if isinstance(event, Unsaid):
+                if event.name in self._unsaid:
+                    continue
+                self._unsaid.add(event.name)
+            kept.append(event)
+        return kept
+
+
+def _type(told: Body) -> str:
+    return as_text(told.get("type")) or ""
+
+
+def _is_output(told: Body) -> bool:
+    return _type(told).endswith("_call_output")
+
+
+def _index(body: Body, name: str) -> int:
+    """Where a part stands among those of its item: 0 when it is not said, as of calls."""
+    said = bytes(body.get(name, b""))
+    return int(said) if said.isdigit() and len(said) <= _INDEX_DIGITS else 0

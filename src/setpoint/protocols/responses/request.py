@@ -1,0 +1,109 @@
+"""What a request to a responses upstream needs whoever asks: where it goes, and that nothing is kept there.
+
+Where another protocol's client asks, also its reasoning in words that every such upstream takes, and sealed reasoning
+in the answer, for that is the only kind that can go back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.protocols.seals import is_wrapped
+from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_array, is_null, is_string, join, raw, value
+
+if TYPE_CHECKING:
+    from setpoint.protocols.terms import Terms
+
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_SEALED = "reasoning.encrypted_content"
+_OTHERS_WORDS = ("enabled", "max_tokens")
+
+_MOST_EFFORT = {"max": "xhigh"}
+"""A verbosity to the effort that stands for it, where there is no effort of that name."""
+
+_SHARES = {"high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
+"""Effort to the share of the output limit that it stands for."""
+
+
+def path(base_url: str) -> str:
+    """What stands behind a provider's base URL."""
+    del base_url  # the same behind every one
+    return "/responses"
+
+
+def finish_request(sent: Body, terms: Terms, body: Body) -> tuple[Body, tuple[str, ...]]:
+    """The request as it goes out, and the canonical names of what could not be said (`reasoning.max_tokens`)."""
+    # An upstream of this protocol keeps what it answers unless it is told not to; here nothing is kept.
+    sent = {**sent, "store": _FALSE}
+    if terms.stream:
+        sent["stream"] = _TRUE
+    if not is_null(steps := body.get("max_tool_calls", NULL)):
+        sent["max_tool_calls"] = steps
+    conversation = sent.get("input", NULL)
+    if conversation == body.get("input"):  # as the client wrote it, so the rest is too
+        sent["input"] = _without_others_seals(conversation)
+        return sent, ()
+    return _with_reasoning(sent, terms)
+
+
+def _without_others_seals(conversation: Raw) -> Raw:
+    """A history without the reasoning that another dialect's model sealed: it goes back to its maker only."""
+    if not is_array(conversation) or b"encrypted_content" not in bytes(conversation):
+        return conversation
+    entries = as_array(conversation)
+    kept = [entry for entry in entries if not _is_others(as_object(entry))]
+    return conversation if len(kept) == len(entries) else raw(kept)
+
+
+def _is_others(item: Body) -> bool:
+    seal = item.get("encrypted_content", NULL)
+    return as_text(item.get("type")) == "reasoning" and is_string(seal) and is_wrapped(seal)
+
+
+def _with_reasoning(sent: Body, terms: Terms) -> tuple[Body, tuple[str, ...]]:
+    """Reasoning in this protocol's own words, unless the provider is known to take the others as well."""
+    if is_null(sent.get("reasoning", NULL)):
+        return sent, ()
+    asked = as_object(sent["reasoning"])
+    unsaid: tuple[str, ...] = ()
+    if terms.reasoning_form != "object" and any(word in asked for word in _OTHERS_WORDS):
+        effort = _effort(asked, sent, terms)
+        if effort is None and not is_null(asked.get("max_tokens", NULL)):
+            unsaid = ("reasoning.max_tokens",)
+        asked = {word: said for word, said in asked.items() if word not in _OTHERS_WORDS}
+        if effort is not None:
+            asked["effort"] = raw(effort)
+        sent = {**sent, "reasoning": Raw(join(asked))}
+    if as_text(asked.get("effort")) != "none" and asked.get("enabled") != _FALSE:
+        sent = {**sent, "include": _with_sealed(sent.get("include"))}
+    return sent, unsaid
+
+
+def _effort(asked: Body, sent: Body, terms: Terms) -> str | None:
+    """The effort nearest to what was asked, None when nothing was."""
+    if asked.get("enabled") == _FALSE:
+        return "none"
+    if (effort := as_text(asked.get("effort"))) is not None:
+        return effort
+    budget = asked.get("max_tokens", NULL)
+    if is_null(budget):
+        return _effort_of(terms.verbosity) if asked.get("enabled") == _TRUE else None
+    if (tokens := float(value(budget))) <= 0:
+        return "none"
+    limit = sent.get("max_output_tokens")
+    most = terms.max_output_tokens if limit is None else float(value(limit))
+    share = tokens / most if most else _SHARES["medium"]
+    return min(_SHARES, key=lambda word: abs(_SHARES[word] - share))
+
+
+def _effort_of(verbosity: str | None) -> str:
+    """The effort of a request that only switches reasoning on: as much as it wants to be said."""
+    word = verbosity or "medium"
+    return _MOST_EFFORT.get(word, word)
+
+
+def _with_sealed(include: Raw | None) -> Raw:
+    listed = as_array(include)
+    return raw([*listed, _SEALED]) if raw(_SEALED) not in listed else raw(listed)

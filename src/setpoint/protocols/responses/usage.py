@@ -1,0 +1,121 @@
+"""The usage object of the responses protocol, both ways, and our own count where an upstream gives none.
+
+Source: the usage of the response object in the Responses reference, read 2026-11.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.canonical.usage import Usage, estimated_tokens
+from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
+from setpoint.wire.body import Body, as_array, as_object, as_text, is_null, is_string, join, raw
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from setpoint.canonical.parts import MediaKind
+    from setpoint.protocols.answer import Bill
+
+_MEDIA: dict[str, MediaKind] = {
+    "input_image": "image",
+    "input_file": "file",
+    "input_audio": "audio",
+    "input_video": "video",
+}
+"""Type of a content part to the medium that it is."""
+
+# Where an item says something in words, or in parts that do.
+_TEXTS = ("content", "summary", "name", "arguments", "input", "output")
+_SAID_IN_PARTS = ("content", "output")
+
+
+def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
+    body = as_object(data)
+    if "input_tokens" not in body and "output_tokens" not in body:
+        return None
+    told, made = as_object(body.get("input_tokens_details")), as_object(body.get("output_tokens_details"))
+    try:
+        usage = Usage(
+            input_tokens=read_count(body, "input_tokens"),
+            output_tokens=read_count(body, "output_tokens"),
+            cached_tokens=read_count(told, "cached_tokens"),
+            cache_write_tokens=read_count(told, "cache_write_tokens"),
+            reasoning_tokens=read_count(made, "reasoning_tokens"),
+            input_audio_tokens=read_count(told, "audio_tokens"),
+            output_audio_tokens=read_count(made, "audio_tokens"),
+            image_tokens=read_count(made, "image_tokens"),
+        )
+    except ValueError:
+        return None
+    return usage, read_money(body.get("cost"))
+
+
+def write_usage(upstream: Body, bill: Bill) -> Raw:
+    """The usage object for the client: what the upstream said of it, with every count and the cost filled in."""
+    usage = bill.usage
+    body = dict(upstream)
+    body["input_tokens"] = raw(usage.input_tokens)
+    body["input_tokens_details"] = _details(
+        body,
+        "input_tokens_details",
+        {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens},
+    )
+    body["output_tokens"] = raw(usage.output_tokens)
+    body["output_tokens_details"] = _details(
+        body, "output_tokens_details", {"reasoning_tokens": usage.reasoning_tokens}
+    )
+    body["total_tokens"] = raw(max(_total(body), usage.total_tokens))
+    body["cost"] = money(bill.amount)
+    body["is_byok"] = Raw(b"true")
+    body.pop("cost_details", None)
+    if bill.cost is not None:
+        body["cost_details"] = Raw(
+            join(
+                {
+                    "upstream_inference_cost": money(bill.cost.total),
+                    "upstream_inference_input_cost": money(bill.cost.prompt),
+                    "upstream_inference_output_cost": money(bill.cost.completion),
+                }
+            )
+        )
+    return Raw(join(body))
+
+
+def _details(body: Body, name: str, counts: dict[str, int]) -> Raw:
+    """The upstream's details with our reading of the counts that clients need, and without nulls."""
+    said = {member: content for member, content in as_object(body.get(name)).items() if not is_null(content)}
+    return Raw(join({**said, **{member: raw(count) for member, count in counts.items()}}))
+
+
+def _total(body: Body) -> int:
+    try:
+        return read_count(body, "total_tokens")
+    except ValueError:
+        return 0
+
+
+def said_bytes(item: Body) -> int:
+    """The UTF-8 bytes of what an item says: its texts, and what it calls with what."""
+    said = sum(text_bytes(item.get(name)) for name in _TEXTS)
+    said += sum(text_bytes(as_object(part).get("refusal")) for part in as_array(item.get("content")))
+    return said + sum(len(memoryview(item[name])) for name in ("action", "operation") if name in item)
+
+
+def estimated_input(body: Body) -> int:
+    """Our own count of a request's input tokens."""
+    conversation = body.get("input")
+    said = text_bytes(body.get("instructions"))
+    if conversation is not None and is_string(conversation):
+        return estimated_tokens(said + text_bytes(conversation))
+    media = 0
+    for item in map(as_object, as_array(conversation)):
+        said += said_bytes(item)
+        for name in _SAID_IN_PARTS:
+            for part in map(as_object, as_array(item.get(name))):
+                kind = _MEDIA.get(as_text(part.get("type")) or "")
+                media += MEDIA_TOKENS[kind] if kind is not None else 0
+    return estimated_tokens(said) + media

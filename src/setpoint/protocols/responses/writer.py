@@ -1,0 +1,174 @@
+"""An answer of another dialect, written as the stream of a responses client.
+
+An item is complete once its parts have ended and something else begins, or the answer ends: only then is it known
+whether more belongs to it, and whether the answer was cut short in it. Items may be open side by side; each has its
+place in the output from its beginning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from setpoint.canonical.events import Began, Cited, Finished, Grew, PartBegan, PartEnded, Scored
+from setpoint.canonical.fold import Fold
+from setpoint.canonical.parts import Text
+from setpoint.protocols.responses.frames import CREATED, Sequence
+from setpoint.protocols.responses.items import item_id_prefix
+from setpoint.protocols.responses.opened import OpenItem
+from setpoint.protocols.responses.result import INCOMPLETE, response_object
+from setpoint.wire.body import join
+from setpoint.wire.sse import DONE
+
+if TYPE_CHECKING:
+    from setpoint.canonical.events import Event
+    from setpoint.canonical.parts import Part
+    from setpoint.canonical.result import FinishReason
+    from setpoint.errors import SetpointError
+    from setpoint.protocols.answer import Bill, Opening
+    from setpoint.protocols.base import StreamWriter
+    from setpoint.wire.body import Body
+
+
+def writer(opening: Opening) -> StreamWriter:
+    """The writer of one stream."""
+    return ResponsesWriter(opening)
+
+
+class ResponsesWriter:
+    """The state of one stream that is written."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._id = opening.new_id("resp_")
+        self._sequence = Sequence()
+        self._fold = Fold()
+        self._items: list[OpenItem] = []
+        self._open: list[OpenItem] = []
+        self._parts: dict[int, OpenItem] = {}
+        self._text: int | None = None  # the text part that began last
+        self._unplaced: list[Raw] = []  # log probabilities that came before their text
+        self._service_tier: str | None = None
+        self._reason: FinishReason | None = None
+
+    def write(self, event: Event) -> bytes:
+        """What the client gets for this event: whole events of the skin, or nothing."""
+        self._fold.add(event)
+        opened = b"" if self._sequence.begun else self._begin()
+        match event:
+            case Grew(part, text) if item := self._parts.get(part):
+                return item.grew(part, text)
+            case PartBegan(part, head) if item_id_prefix(head):
+                return opened + self._part_began(part, head)
+            case PartEnded(part) if item := self._parts.get(part):
+                item.ended(part)
+                return b""
+            case Cited(part, citation) if item := self._parts.get(part):
+                return item.cited(part, citation)
+            case Began(service_tier=tier):
+                self._service_tier = tier or self._service_tier
+                return opened
+            case Scored(entries):
+                return opened + self._scored(entries)
+            case Finished(finish):
+                self._reason = finish.reason
+                return opened + self._close_all(cut=finish.reason in INCOMPLETE)
+            case _:
+                return opened
+
+    def end(self, bill: Bill, metadata: Raw | None) -> bytes:
+        """`response.completed` or `response.incomplete` with the whole answer and its usage; then `[DONE]`."""
+        opened = b"" if self._sequence.begun else self._begin()
+        closed = self._close_all(cut=False)
+        incomplete = INCOMPLETE.get(self._reason) if self._reason is not None else None
+        status = "incomplete" if incomplete else "completed"
+        response = response_object(
+            self._opening,
+            self._id,
+            status=status,
+            output=self._output(),
+            bill=bill,
+            completed_at=None if incomplete else self._opening.stamp.created,
+            incomplete=incomplete,
+            metadata=metadata,
+            service_tier=self._service_tier,
+        )
+        return opened + closed + self._response_event(b"response." + status.encode(), response) + DONE
+
+    def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
+        """`response.failed` with the items that were complete, then `[DONE]`; `response.created` first if need be."""
+        opened = b"" if self._sequence.begun else self._begin(in_progress=False)
+        settled = self._settle(None)
+        response = response_object(
+            self._opening,
+            self._id,
+            status="failed",
+            output=self._output(),
+            bill=None,
+            error=error,
+            metadata=metadata,
+            service_tier=self._service_tier,
+        )
+        return opened + settled + self._response_event(b"response.failed", response) + DONE
+
+    # --- the response ----------------------------------------------------------------------------------------
+
+    def _begin(self, *, in_progress: bool = True) -> bytes:
+        """The first events: the response while there is nothing of it, and what went upstream."""
+        response = response_object(self._opening, self._id, status="in_progress", output=[], bill=None)
+        begun = self._response_event(CREATED, response)
+        if in_progress:
+            begun += self._response_event(b"response.in_progress", response)
+        return begun + self._sequence.debug(self._opening.debug)
+
+    def _output(self) -> list[Body]:
+        """The items that are complete."""
+        return [item.body for item in self._items if item.body is not None]
+
+    def _response_event(self, kind: bytes, response: Body) -> bytes:
+        return self._sequence.event(kind, {"response": Raw(join(response))})
+
+    # --- the items -------------------------------------------------------------------------------------------
+
+    def _part_began(self, number: int, head: Part) -> bytes:
+        last = self._items[-1] if self._items else None
+        item = last if last is not None and last in self._open and last.takes(head) else None
+        out = self._settle(item)
+        if item is None:
+            item = OpenItem(len(self._items), head, self._opening.new_id, self._sequence, self._fold)
+            self._items.append(item)
+            self._open.append(item)
+            out += item.added(head)
+        self._parts[number] = item
+        out += item.begin(number, head)
+        if not isinstance(head, Text):
+            return out
+        self._text = number
+        unplaced, self._unplaced = self._unplaced, []
+        return out + b"".join([item.scored(number, entries) for entries in unplaced])
+
+    def _scored(self, entries: Raw) -> bytes:
+        if self._text is None:
+            self._unplaced.append(entries)
+            return b""
+        return self._parts[self._text].scored(self._text, entries)
+
+    def _settle(self, kept: OpenItem | None) -> bytes:
+        """The ends of what has ended; the item that is kept stays open for more."""
+        out = b""
+        for item in tuple(self._open):
+            if item is not kept and item.all_ended:
+                out += item.close("completed")
+                self._open.remove(item)
+            else:
+                out += item.tell_ended()
+        return out
+
+    def _close_all(self, *, cut: bool) -> bytes:
+        """The ends of all that is open. An answer that was cut short was so in the item that began last."""
+        out = b""
+        for item in self._open:
+            out += item.close("incomplete" if cut and item is self._items[-1] else "completed")
+        self._open = []
+        return out
