@@ -60,6 +60,21 @@ def mutated_json(content: Any, dice: Random) -> Any:
     return content
 
 
+_TALK = ("messages", "input", "tools", "system")
+_MOSTLY = 0.85
+
+
+def mutated_request(content: dict[str, Any], dice: Random) -> dict[str, Any]:
+    """The body with one to four places changed, mostly inside what it says: its other fields are few and checked."""
+    talk = [name for name in _TALK if name in content]
+    if not talk or dice.random() > _MOSTLY:
+        return mutated_json(content, dice)
+    for _ in range(dice.randint(1, 4)):
+        name = dice.choice(talk)
+        content = {**content, name: _changed(content[name], dice, 1)}
+    return content
+
+
 def _changed(content: Any, dice: Random, depth: int) -> Any:
     """The value with one place changed: here, or somewhere below."""
     if depth < _DEEPEST and content and isinstance(content, (dict, list)) and dice.random() < _GO_DOWN:

@@ -16,10 +16,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fuzz.corpus import corpus
-from fuzz.mutations import mutated_bytes, mutated_json, mutated_stream
+from fuzz.mutations import mutated_bytes, mutated_json, mutated_request, mutated_stream
 from fuzz.targets import run_answer, run_request, run_stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fuzz.corpus import Corpus
     from setpoint.records import Dialect
 
@@ -41,10 +43,10 @@ def execute(seed: int, cases: Corpus) -> Failure | None:
         match dice.randrange(3):
             case 0:
                 skin, data = dice.choice(cases.requests)
-                run_request(_changed_json(data, dice), cast("Dialect", skin), dice)
+                run_request(_changed_json(data, dice, mutated_request), cast("Dialect", skin), dice)
             case 1:
                 dialect, data = dice.choice(cases.answers)
-                run_answer(_changed_json(data, dice), cast("Dialect", dialect), dice)
+                run_answer(_changed_json(data, dice, mutated_json), cast("Dialect", dialect), dice)
             case _:
                 dialect, data = dice.choice(cases.streams)
                 changed = mutated_stream(data, dice) if dice.random() < _STRUCTURED else mutated_bytes(data, dice)
@@ -57,10 +59,10 @@ def execute(seed: int, cases: Corpus) -> Failure | None:
 _STRUCTURED = 0.8
 
 
-def _changed_json(data: bytes, dice: Random) -> bytes:
+def _changed_json(data: bytes, dice: Random, mutated: Callable[[Any, Random], Any]) -> bytes:
     if dice.random() > _STRUCTURED:
         return mutated_bytes(data, dice)
-    return json.dumps(mutated_json(json.loads(data), dice)).encode()
+    return json.dumps(mutated(json.loads(data), dice)).encode()
 
 
 def _batch(seeds: range) -> list[Failure]:

@@ -131,7 +131,8 @@ def test_a_client_of_any_skin_reads_in_a_stream_what_the_upstream_said(case: Cas
         assert shown(said) == shown(told)
         if skin != case.protocol:
             assert edited.outcome.native_finish_reason == expected["native"]
-            assert [*edited.outcome.unsaid] == expected["unsaid"]
+            hidden = [kind for kind in dict.fromkeys(expected["media"]) if kind not in PROTOCOLS[skin].SHOWN]
+            assert sorted(edited.outcome.unsaid) == sorted([*expected["unsaid"], *hidden])
         elif f'"{expected["native"]}"'.encode() in case.read("upstream.sse"):  # else it ended without a word
             assert edited.outcome.native_finish_reason == expected["native"]
     else:

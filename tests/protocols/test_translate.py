@@ -45,6 +45,8 @@ NAMES = ToolNames({"apply": Named("apply", "custom"), "box__look": Named("look",
 class Scripted:
     """A dialect whose stream and whole answer are what a test says, and a skin that keeps what it is told to write."""
 
+    SHOWN = frozenset({"image"})
+
     def __init__(self, name: str, *steps: Event) -> None:
         self.name = name
         self.steps = list(steps)
@@ -172,6 +174,19 @@ def test_a_whole_answer_has_the_clients_names_and_the_same_outcome() -> None:
     outcome = answer.outcome
     assert (outcome.finish_reason, outcome.unsaid, outcome.usage) == ("stop", ("y",), None)
     assert outcome.output_bytes == len("apply") + len(raw('{"input":"x"}')) - 2
+
+
+def test_media_that_the_skin_has_no_place_for_are_named() -> None:
+    media = [PartBegan(at, Media(kind=kind, data=raw("AA=="))) for at, kind in enumerate(("image", "audio", "audio"))]
+    stream = read_stream(
+        OPENING, skin=cast("Room", Scripted("there")), dialect=cast("Room", Scripted("here", *media)), names=NAMES
+    )
+    stream.read(FRAME)
+    assert stream.outcome.unsaid == ("audio",)
+    whole = read_answer(
+        {}, skin=cast("Room", Scripted("there")), dialect=cast("Room", Scripted("here", *media)), names=NAMES
+    )
+    assert whole.outcome.unsaid == ("audio",)
 
 
 def test_the_end_is_the_skins() -> None:

@@ -45,13 +45,15 @@ class _Loop(asyncio.SelectorEventLoop):
 class Client:
     """What a client receives, each message with the seconds since the stream was made."""
 
-    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, headers: Mapping[str, str] | None = None, keep_alive: bytes = KEEP_ALIVE) -> None:
         self.received: list[tuple[float, Any]] = []
         self.headers = dict(headers or {})
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self.blocked: asyncio.Event | None = None
-        self.stream = EventStream(self.send, lambda: self.headers, commit_s=COMMIT_S, keep_alive_s=KEEP_ALIVE_S)
+        self.stream = EventStream(
+            self.send, lambda: self.headers, commit_s=COMMIT_S, keep_alive_s=KEEP_ALIVE_S, keep_alive=keep_alive
+        )
 
     async def send(self, message: Mapping[str, Any]) -> None:
         if self.blocked is not None:
@@ -205,3 +207,16 @@ def test_the_status_comes_first_also_when_the_client_is_slow_to_take_it() -> Non
     assert received.count(200) == 1
     assert b"data: 1\n\n" in received
     assert received[-1] == "end"
+
+
+def test_once_there_were_events_a_skin_says_in_its_own_words_that_the_stream_is_alive() -> None:
+    async def story() -> Client:
+        client = Client(keep_alive=b"ping")
+        await asyncio.sleep(COMMIT_S + 1)
+        await client.stream.write(b"1")
+        await asyncio.sleep(KEEP_ALIVE_S + 1)
+        await client.stream.end()
+        return client
+
+    client = run(story)
+    assert [what for _, what in client.received] == [200, KEEP_ALIVE, b"1", b"ping", b"", "end"]

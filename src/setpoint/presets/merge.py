@@ -59,7 +59,7 @@ def resolve(
     fields, unsaid = skin.write_config(below)
     if "tools" in fields and "tools" in request:
         request = {**request, "tools": union(fields.pop("tools"), request["tools"])}
-    effective = {**fields, **_put_together(skin, fields, request), "model": model}
+    effective = skin.settled({**fields, **_put_together(skin, fields, request), "model": model}, request)
     pointers = tuple(map(skin.pointer, unsaid))
 
     if version is None or version.system_prompt is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from setpoint.canonical.conversation import Conversation
     from setpoint.canonical.events import Event
+    from setpoint.canonical.parts import MediaKind
     from setpoint.canonical.result import Result
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Bill, Opening, Outcome
@@ -61,6 +62,10 @@ class PresetSkin(CaptureSkin, Protocol):
     @property
     def COMPOSITE(self) -> frozenset[str]:  # noqa: N802 a module's constant
         """The fields that hold several settings: a preset's and a request's are put together member by member."""
+        ...
+
+    def settled(self, body: Body, request: Body) -> Body:
+        """A request over a preset's fields (`body`), with what of the two cannot stand together in this protocol."""
         ...
 
     def write_config(self, config: Body) -> tuple[Body, tuple[str, ...]]:
@@ -171,6 +176,16 @@ class StreamWriter(AnswerWriter, Protocol):
 
 class Skin(PresetSkin, Protocol):
     """A protocol as clients speak it to us."""
+
+    @property
+    def KEEP_ALIVE(self) -> bytes:  # noqa: N802 a module's constant
+        """What tells a waiting client, between events, that the stream is alive."""
+        ...
+
+    @property
+    def SHOWN(self) -> frozenset[MediaKind]:  # noqa: N802 a module's constant
+        """The media that an answer of this skin can hold."""
+        ...
 
     def read_call(self, body: Body) -> Body:
         """The configuration in an effective body, with the fields beside it that belong to one call only.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from setpoint.canonical.events import Event
+    from setpoint.canonical.parts import MediaKind
     from setpoint.canonical.result import Finish, Result
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Bill, Opening
@@ -48,7 +49,7 @@ def read_stream(opening: Opening, *, skin: Room, dialect: Room, names: ToolNames
     """A streamed answer for a client."""
     if skin.name == dialect.name:
         return skin.edit_stream(opening)
-    return _TranslatedStream(dialect.reader(), skin.writer(opening), names)
+    return _TranslatedStream(dialect.reader(), skin.writer(opening), names, skin.SHOWN)
 
 
 class _TranslatedResult:
@@ -58,13 +59,14 @@ class _TranslatedResult:
         parts = tuple(names.restored(part) if isinstance(part, ToolCall) else part for part in result.parts)
         self._result = structs.replace(result, parts=parts)
         self._skin = skin
+        hidden = (part.kind for part in parts if isinstance(part, Media) and part.kind not in skin.SHOWN)
         self.outcome = Outcome(
             upstream_id=result.upstream_id,
             service_tier=result.service_tier,
             usage=result.usage,
             provider_cost=result.provider_cost,
             output_bytes=sum(_said_bytes(part) for part in result.parts),
-            unsaid=result.unsaid,
+            unsaid=tuple(dict.fromkeys((*result.unsaid, *hidden))),
         )
         if result.finish is not None:
             _note_finish(self.outcome, result.finish)
@@ -77,7 +79,10 @@ class _TranslatedResult:
 class _TranslatedStream:
     """A stream between two protocols."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, names: ToolNames) -> None:
+    def __init__(
+        self, reader: StreamReader, writer: StreamWriter, names: ToolNames, shown: frozenset[MediaKind]
+    ) -> None:
+        self._shown = shown
         self._reader = reader
         self._writer = writer
         self._restoring = _Restoring(names) if names.tools else None
@@ -128,6 +133,8 @@ class _TranslatedStream:
                 if not isinstance(head, _SAID_LATER):
                     self.meaningful = True
                     outcome.output_bytes += _said_bytes(head)
+                if isinstance(head, Media) and head.kind not in self._shown:
+                    self._leave_out(head.kind)
             case Counted(usage, provider_cost, final):
                 if final:
                     outcome.usage = usage
@@ -141,10 +148,13 @@ class _TranslatedStream:
                 self.meaningful = True
                 _note_finish(outcome, finish)
             case Unsaid(name):
-                if name not in outcome.unsaid:
-                    outcome.unsaid = (*outcome.unsaid, name)
+                self._leave_out(name)
             case _:
                 pass
+
+    def _leave_out(self, name: str) -> None:
+        if name not in self.outcome.unsaid:
+            self.outcome.unsaid = (*self.outcome.unsaid, name)
 
 
 class _Restoring:

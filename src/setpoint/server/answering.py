@@ -117,6 +117,7 @@ class Answering:
             lambda: answer_headers(exchange),
             commit_s=self._times.commit_s,
             keep_alive_s=self._times.keep_alive_s,
+            keep_alive=exchange.skin.KEEP_ALIVE,
         )
         live: LiveStream | None = None
         try:

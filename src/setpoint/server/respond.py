@@ -106,14 +106,22 @@ class EventStream:
     """The writer of one event stream.
 
     The status goes out with the first event, or after `commit_s` without one, with a comment; a comment follows after
-    every `keep_alive_s` of silence. Times are in seconds. `headers` is asked for when the status goes out. One timer
-    does both; it is idle while events flow.
+    every `keep_alive_s` of silence, or what the skin has for that (`keep_alive`) once there were events. Times are in
+    seconds. `headers` is asked for when the status goes out. One timer does both; it is idle while events flow.
     """
 
     def __init__(
-        self, send: Send, headers: Callable[[], Mapping[str, str]], *, commit_s: float, keep_alive_s: float
+        self,
+        send: Send,
+        headers: Callable[[], Mapping[str, str]],
+        *,
+        commit_s: float,
+        keep_alive_s: float,
+        keep_alive: bytes = KEEP_ALIVE,
     ) -> None:
         self._send = send
+        self._keep_alive = keep_alive
+        self._begun = False
         self._headers = headers
         self._keep_alive_s = keep_alive_s
         self._loop = asyncio.get_running_loop()
@@ -125,6 +133,10 @@ class EventStream:
 
     async def write(self, data: bytes) -> None:
         """Send whole events; the status and the headers before the first."""
+        self._begun = True
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
         self._last = self._loop.time()
         if not self.started:
             await self._start()
@@ -165,4 +177,4 @@ class EventStream:
 
     async def _comment(self) -> None:
         if not self._ended:
-            await self.write(KEEP_ALIVE)
+            await self._write(self._keep_alive if self._begun else KEEP_ALIVE)

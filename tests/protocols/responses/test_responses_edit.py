@@ -303,6 +303,25 @@ def test_pieces_have_the_keys_that_clients_need() -> None:
     check_clients(events)
 
 
+def test_a_name_is_told_where_clients_need_it_and_nowhere_else() -> None:
+    events = events_of(
+        created(),
+        added(0, type="function_call", id="fc_1", call_id="c", name="look", arguments=""),
+        piece("function_call_arguments.delta", 0, "fc_1", delta="{}"),
+        piece("function_call_arguments.done", 0, "fc_1", arguments="{}", name="said"),
+        piece("function_call_arguments.done", 1, "fc_2", arguments="{}"),
+        completed(),
+    )
+    assert [event.get("name", "-") for event in events[2:5]] == ["-", "said", "-"]
+
+
+def test_a_place_of_any_length_is_a_place() -> None:
+    stream = edit_stream(opening())
+    event = b'{"type":"response.output_item.done","output_index":%b,"item":{"id":"x"}}'
+    stream.read(Frame(None, event % (b"1" * 5000)))
+    assert told(stream.fail(BROKEN, None))[-1]["response"]["output"] == [{"id": "x"}]
+
+
 def test_what_went_upstream_is_shown_behind_the_first_event() -> None:
     shown = (Stamp("gen-1", "m", "P", 1), Raw(b'{"model":"sage"}'))
     events = events_of(created(), completed(), of=opening(debug=(shown, shown)))
@@ -359,6 +378,13 @@ def test_a_beginning_or_an_empty_text_is_not_meaningful(event: Told) -> None:
     assert not stream.terminal
 
 
+def test_what_was_meaningful_stays_so() -> None:
+    stream = edit_stream(opening())
+    empty: Told = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    sent(stream, created(), piece("output_text.delta", 0, "m", delta="H"), added(1, **empty), done(1, **empty))
+    assert stream.meaningful
+
+
 def test_the_last_event_waits_for_the_bill() -> None:
     stream = edit_stream(opening())
     sent(stream, created())
@@ -393,11 +419,12 @@ def test_what_comes_behind_the_end_is_ignored() -> None:
     assert more[1].outcome == once[1].outcome
 
 
-def test_a_usage_behind_the_end_still_counts_and_once() -> None:
+@pytest.mark.parametrize("late", [{"type": "response.usage", "usage": USAGE}, completed()])
+def test_a_usage_behind_the_end_still_counts_and_once(late: Told) -> None:
     stream = edit_stream(opening())
     sent(stream, created(), completed(usage=None))
     assert (stream.terminal, stream.done) == (True, False)
-    sent(stream, {"type": "response.usage", "usage": USAGE}, completed(usage={**USAGE, "input_tokens": 99}))
+    sent(stream, late, completed(usage={**USAGE, "input_tokens": 99}))
     assert stream.done
     assert stream.outcome.usage == Usage(input_tokens=11, cached_tokens=4, output_tokens=5, reasoning_tokens=2)
     assert told(stream.end(BILL, None))[0]["response"]["usage"]["input_tokens_details"]["cached_tokens"] == 0

@@ -9,11 +9,13 @@ from setpoint.protocols.chat.config import (
     pointer,
     read_call,
     read_config,
+    settled,
     write_config,
 )
 from setpoint.protocols.chat.conversation import has_system, read_system, write_system
 from setpoint.protocols.chat.errors import answer_instead, error_status, write_error
 from setpoint.protocols.chat.fields import check
+from setpoint.protocols.chat.message import SHOWN
 from setpoint.protocols.chat.reader import reader
 from setpoint.protocols.chat.reading import read_conversation
 from setpoint.protocols.chat.request import finish_request, path
@@ -22,13 +24,16 @@ from setpoint.protocols.chat.stream import edit_stream
 from setpoint.protocols.chat.usage import estimated_input
 from setpoint.protocols.chat.writer import writer
 from setpoint.protocols.chat.writing import write_conversation
+from setpoint.wire.sse import KEEP_ALIVE
 
 name: Final = "chat"
 
 __all__ = [
     "COMPOSITE",
     "FIELDS",
+    "KEEP_ALIVE",
     "PARTS",
+    "SHOWN",
     "answer_instead",
     "check",
     "edit_result",
@@ -46,6 +51,7 @@ __all__ = [
     "read_result",
     "read_system",
     "reader",
+    "settled",
     "write_config",
     "write_conversation",
     "write_error",

@@ -89,6 +89,11 @@ def write_config(config: Body) -> tuple[Body, tuple[str, ...]]:
     return body, tuple(unsaid)
 
 
+def settled(body: Body, request: Body) -> Body:  # noqa: ARG001 nothing of a preset and a request stands in the way here
+    """A request over a preset's fields, with what of the two cannot stand together."""
+    return body
+
+
 def pointer(name: str) -> str:
     """Where a chat body says a canonical field, or a member of it: a JSON pointer."""
     field, _, member = name.partition(".")

@@ -16,7 +16,7 @@ from setpoint.wire.body import NULL, Body, join, join_strings, raw, value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from setpoint.canonical.parts import Citation, Part
+    from setpoint.canonical.parts import Citation, MediaKind, Part
 
 
 def write_message(parts: Iterable[Part], new_id: Callable[[str], str]) -> Body:
@@ -59,6 +59,10 @@ def write_annotations(citations: Iterable[Citation], start: int, end: int) -> li
     """The links among the citations of a text that stands at these characters."""
     written = (write_citation(citation, start, end) for citation in citations)
     return [annotation for annotation in written if annotation is not None]
+
+
+SHOWN: frozenset[MediaKind] = frozenset({"image", "audio"})
+"""The media that an answer of this protocol can hold."""
 
 
 def write_media(media: Iterable[Media]) -> Body:

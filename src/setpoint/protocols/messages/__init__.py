@@ -9,12 +9,14 @@ from setpoint.protocols.messages.config import (
     pointer,
     read_call,
     read_config,
+    settled,
     write_config,
 )
 from setpoint.protocols.messages.conversation import has_system, read_system, write_system
 from setpoint.protocols.messages.edit import edit_stream
 from setpoint.protocols.messages.errors import answer_instead, error_status, write_error
 from setpoint.protocols.messages.fields import check
+from setpoint.protocols.messages.frames import KEEP_ALIVE, SHOWN
 from setpoint.protocols.messages.reader import reader
 from setpoint.protocols.messages.reading import read_conversation
 from setpoint.protocols.messages.request import finish_request, path
@@ -28,7 +30,9 @@ name: Final = "messages"
 __all__ = [
     "COMPOSITE",
     "FIELDS",
+    "KEEP_ALIVE",
     "PARTS",
+    "SHOWN",
     "answer_instead",
     "check",
     "edit_result",
@@ -46,6 +50,7 @@ __all__ = [
     "read_result",
     "read_system",
     "reader",
+    "settled",
     "write_config",
     "write_conversation",
     "write_error",

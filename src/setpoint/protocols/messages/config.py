@@ -73,6 +73,20 @@ _POINTERS = {
 }
 
 
+def settled(body: Body, request: Body) -> Body:
+    """A request over a preset's fields, with what of the two cannot stand together.
+
+    A preset's budget for thinking may fill the limit that a client sends with every request: it is on top of that.
+    """
+    if "thinking" in request or "max_tokens" not in request:
+        return body
+    budget = _whole(as_object(body.get("thinking")).get("budget_tokens"))
+    limit = _whole(body.get("max_tokens"))
+    if budget is None or limit is None or limit > budget:
+        return body
+    return {**body, "max_tokens": raw(budget + limit)}
+
+
 def pointer(name: str) -> str:
     """Where a messages body says this canonical field, or a member of it: a JSON pointer."""
     return _POINTERS.get(name) or "/" + name.replace(".", "/")

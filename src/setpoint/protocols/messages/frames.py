@@ -11,11 +11,18 @@ from setpoint.wire.body import NULL, Body, as_text, is_array, join, raw
 from setpoint.wire.sse import named_frame
 
 if TYPE_CHECKING:
+    from setpoint.canonical.parts import MediaKind
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Opening
 
 ENDING = ("stop_reason", "stop_sequence", "stop_details", "container")
 """What a message and the `delta` of its `message_delta` say of how it ended; clients need all four keys."""
+
+KEEP_ALIVE = named_frame(b"ping", b'{"type":"ping"}')
+"""What tells a waiting client, between events, that the stream is alive."""
+
+SHOWN: frozenset[MediaKind] = frozenset()
+"""The media that an answer of this protocol can hold: there is no block for any."""
 
 BILLED = ("cost", "is_byok", "cost_details")
 """What our bill adds to a usage; it stands in `message_delta` only."""

@@ -9,6 +9,7 @@ from setpoint.protocols.responses.config import (
     pointer,
     read_call,
     read_config,
+    settled,
     write_config,
 )
 from setpoint.protocols.responses.conversation import has_system, read_system, write_system
@@ -16,6 +17,7 @@ from setpoint.protocols.responses.edit import edit_stream
 from setpoint.protocols.responses.errors import error_status, write_error
 from setpoint.protocols.responses.fields import check
 from setpoint.protocols.responses.instead import answer_instead
+from setpoint.protocols.responses.items import SHOWN
 from setpoint.protocols.responses.reader import reader
 from setpoint.protocols.responses.reading import read_conversation
 from setpoint.protocols.responses.request import finish_request, path
@@ -23,13 +25,16 @@ from setpoint.protocols.responses.result import edit_result, read_result, write_
 from setpoint.protocols.responses.usage import estimated_input
 from setpoint.protocols.responses.writer import writer
 from setpoint.protocols.responses.writing import write_conversation
+from setpoint.wire.sse import KEEP_ALIVE
 
 name: Final = "responses"
 
 __all__ = [
     "COMPOSITE",
     "FIELDS",
+    "KEEP_ALIVE",
     "PARTS",
+    "SHOWN",
     "answer_instead",
     "check",
     "edit_result",
@@ -47,6 +52,7 @@ __all__ = [
     "read_result",
     "read_system",
     "reader",
+    "settled",
     "write_config",
     "write_conversation",
     "write_error",

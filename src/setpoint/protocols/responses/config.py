@@ -58,6 +58,11 @@ _POINTERS = {name: f"/{field}" for field, name in FIELDS.items()} | {
 }
 
 
+def settled(body: Body, request: Body) -> Body:  # noqa: ARG001 nothing of a preset and a request stands in the way here
+    """A request over a preset's fields, with what of the two cannot stand together."""
+    return body
+
+
 def pointer(name: str) -> str:
     """Where the protocol says this canonical field, or a member of it (`reasoning.exclude`): a JSON pointer."""
     field, *within = name.split(".")

@@ -22,7 +22,7 @@ from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from setpoint.canonical.parts import Part
+    from setpoint.canonical.parts import MediaKind, Part
 
 __all__ = [
     "ITEM_PREFIXES",
@@ -139,6 +139,10 @@ def write_group(group: Sequence[Part], item_id: str, status: str, logprobs: Raw 
                 "status": raw(status),
                 "content": raw(said),
             }
+
+
+SHOWN: frozenset[MediaKind] = frozenset({"image"})
+"""The media that an answer of this protocol can hold."""
 
 
 def _write_image(image: Media, item_id: str, status: str) -> Body:
