@@ -223,7 +223,7 @@ def test_the_shorthands_become_one_object_where_that_is_the_form(members: str, r
         *(
             (f'"reasoning":{{"max_tokens":{budget}}},"max_tokens":100', effort)
             for budget, effort in (
-                *((0, "minimal"), (10, "minimal"), (14, "minimal"), (16, "low"), (20, "low"), (34, "low")),
+                *((0, "none"), (10, "minimal"), (14, "minimal"), (16, "low"), (20, "low"), (34, "low")),
                 *((36, "medium"), (50, "medium"), (64, "medium"), (66, "high"), (80, "high"), (87, "high")),
                 *((88, "xhigh"), (95, "xhigh"), (10**15, "xhigh")),
             )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from setpoint.wire.body import NULL, as_object, as_text, is_null, join, raw, value
+from setpoint.protocols.effort import nearest_effort
+from setpoint.wire.body import as_object, is_null, join, raw
 
 if TYPE_CHECKING:
     from setpoint.protocols.terms import Terms
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 _REASONING = ("reasoning", "reasoning_effort", "include_reasoning")
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
-
-_SHARES = {"xhigh": 0.95, "high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
-"""Effort to the share of the output limit that it stands for."""
-
-_MOST_EFFORT = {"max": "xhigh"}
-"""A verbosity to the effort that stands for it, where there is no effort of that name."""
 
 
 def path(base_url: str) -> str:
@@ -79,7 +74,7 @@ def _with_reasoning(sent: Body, terms: Terms) -> tuple[Body, tuple[str, ...]]:
     if form == "object":
         sent["reasoning"] = Raw(join(asked))
         return sent, ()
-    effort = _effort(asked, sent, terms)
+    effort = nearest_effort(asked, sent.get("max_tokens") or sent.get("max_completion_tokens"), terms)
     if effort is not None:
         sent["reasoning_effort"] = raw(effort)
     kept = {"effort", "enabled", "max_tokens"} if effort is not None else set[str]()
@@ -94,24 +89,3 @@ def _asked(sent: Body) -> Body:
     if sent.get("include_reasoning") == _FALSE:
         asked.setdefault("exclude", _TRUE)
     return asked
-
-
-def _effort(asked: Body, sent: Body, terms: Terms) -> str | None:
-    """The effort word nearest to what was asked, None when nothing was asked of it."""
-    effort = as_text(asked.get("effort"))
-    if effort is not None:
-        return effort
-    if asked.get("enabled") == _FALSE:
-        return "none"
-    budget = asked.get("max_tokens", NULL)
-    if is_null(budget):
-        return _effort_of(terms.verbosity) if asked.get("enabled") == _TRUE else None
-    limit = sent.get("max_tokens") or sent.get("max_completion_tokens")
-    share = float(value(budget)) / float(value(limit)) if limit is not None else 0.5
-    return min(_SHARES, key=lambda word: abs(_SHARES[word] - share))
-
-
-def _effort_of(verbosity: str | None) -> str:
-    """The effort of a request that only switches reasoning on: as much as it wants to be said."""
-    word = verbosity or "medium"
-    return _MOST_EFFORT.get(word, word)

@@ -10,6 +10,7 @@ from msgspec import Raw
 from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.failures import Reported, reported_in
 from setpoint.wire.body import NULL, as_object, as_text, is_null, join, raw, split
+from setpoint.wire.sse import named_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,6 @@ TERMINAL = {b"response.completed": Raw(b'"completed"'), b"response.incomplete": 
 _FAILED = b"response.failed"
 _ERRORS = (b"error", b"response.error")
 _EVENT_NAME = re.compile(rb"[A-Za-z0-9_.:-]+")
-_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def read_event(frame: Frame) -> tuple[bytes, Body] | None:
@@ -78,13 +78,6 @@ def last_response(kind: bytes, body: Body) -> Body:
     return response
 
 
-def event_frame(kind: bytes, data: bytes) -> bytes:
-    """One event, with its type as the frame's name. Line ends in the data can only stand between members."""
-    if b"\n" in data or b"\r" in data:
-        data = data.translate(_LINE_ENDS)
-    return b"event: " + kind + b"\ndata: " + data + b"\n\n"
-
-
 class Sequence:
     """The events of one stream, numbered from 0 without gaps. `begun` once there was one."""
 
@@ -105,12 +98,12 @@ class Sequence:
     def edited(self, kind: bytes, body: Body) -> bytes:
         """The frame of an event that came, with its number in this stream."""
         body["sequence_number"] = Raw(self.number())
-        return event_frame(kind, join(body))
+        return named_frame(kind, join(body))
 
     def event(self, kind: bytes, body: Body) -> bytes:
         """The frame of an event of our own with these members."""
         head: Body = {"type": Raw(b'"' + kind + b'"'), "sequence_number": Raw(self.number())}
-        return event_frame(kind, join(head | body))
+        return named_frame(kind, join(head | body))
 
     def debug(self, sent: Iterable[tuple[Stamp, Raw]]) -> bytes:
         """The frames that show a client which bodies went upstream."""

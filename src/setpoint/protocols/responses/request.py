@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
+from setpoint.protocols.effort import nearest_effort
 from setpoint.protocols.seals import is_wrapped
-from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_array, is_null, is_string, join, raw, value
+from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_array, is_null, is_string, join, raw
 
 if TYPE_CHECKING:
     from setpoint.protocols.terms import Terms
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _SEALED = "reasoning.encrypted_content"
 _OTHERS_WORDS = ("enabled", "max_tokens")
-
-_MOST_EFFORT = {"max": "xhigh"}
-"""A verbosity to the effort that stands for it, where there is no effort of that name."""
-
-_SHARES = {"high": 0.8, "medium": 0.5, "low": 0.2, "minimal": 0.1}
-"""Effort to the share of the output limit that it stands for."""
 
 
 def path(base_url: str) -> str:
@@ -69,7 +64,7 @@ def _with_reasoning(sent: Body, terms: Terms) -> tuple[Body, tuple[str, ...]]:
     asked = as_object(sent["reasoning"])
     unsaid: tuple[str, ...] = ()
     if terms.reasoning_form != "object" and any(word in asked for word in _OTHERS_WORDS):
-        effort = _effort(asked, sent, terms)
+        effort = nearest_effort(asked, sent.get("max_output_tokens"), terms)
         if effort is None and not is_null(asked.get("max_tokens", NULL)):
             unsaid = ("reasoning.max_tokens",)
         asked = {word: said for word, said in asked.items() if word not in _OTHERS_WORDS}
@@ -79,29 +74,6 @@ def _with_reasoning(sent: Body, terms: Terms) -> tuple[Body, tuple[str, ...]]:
     if as_text(asked.get("effort")) != "none" and asked.get("enabled") != _FALSE:
         sent = {**sent, "include": _with_sealed(sent.get("include"))}
     return sent, unsaid
-
-
-def _effort(asked: Body, sent: Body, terms: Terms) -> str | None:
-    """The effort nearest to what was asked, None when nothing was."""
-    if asked.get("enabled") == _FALSE:
-        return "none"
-    if (effort := as_text(asked.get("effort"))) is not None:
-        return effort
-    budget = asked.get("max_tokens", NULL)
-    if is_null(budget):
-        return _effort_of(terms.verbosity) if asked.get("enabled") == _TRUE else None
-    if (tokens := float(value(budget))) <= 0:
-        return "none"
-    limit = sent.get("max_output_tokens")
-    most = terms.max_output_tokens if limit is None else float(value(limit))
-    share = tokens / most if most else _SHARES["medium"]
-    return min(_SHARES, key=lambda word: abs(_SHARES[word] - share))
-
-
-def _effort_of(verbosity: str | None) -> str:
-    """The effort of a request that only switches reasoning on: as much as it wants to be said."""
-    word = verbosity or "medium"
-    return _MOST_EFFORT.get(word, word)
 
 
 def _with_sealed(include: Raw | None) -> Raw:
