@@ -1,4 +1,4 @@
-"""Streams that break, in every skin and from every dialect: each client gets the one ending that its skin has for it."""
+"""Streams that break, in every skin and from every dialect: each client gets the one ending that its skin has."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def test_a_stream_that_breaks_ends_with_the_skins_own_error(
 
 
 @pairs
-def test_usage_that_came_before_the_break_counts_as_it_is(
-    front: SkinsFront, skin: Dialect, dialect: Dialect
-) -> None:
+def test_usage_that_came_before_the_break_counts_as_it_is(front: SkinsFront, skin: Dialect, dialect: Dialect) -> None:
     opening, words, closing = spoken(dialect)
     counted = {
         "chat": written([{**chunk({"content": "!"}), "usage": {"prompt_tokens": 11, "completion_tokens": 5}}]),
@@ -221,7 +219,8 @@ def test_an_error_before_anything_was_said_is_a_plain_one(
 
 
 def test_an_error_event_is_one_by_its_name_alone(front: SkinsFront) -> None:
-    for dialect, kind in (("messages", messages.error()), ("responses", responses.error())):
+    reports: dict[Dialect, dict[str, Any]] = {"messages": messages.error(), "responses": responses.error()}
+    for dialect, kind in reports.items():
         body = {name: content for name, content in kind.items() if name != "type"}
         frame = b"event: error\n" + written([body])[0]
         front.simulator.script(broken(dialect, frame), prefix=PATHS[dialect])
