@@ -62,6 +62,14 @@ def test_an_error_has_it_beside_the_error_and_selects_nothing(shared_gateway: Ga
     assert [one["selected"] for one in told["endpoints"]["available"]] == [False, False]
 
 
+def test_an_error_inside_a_stream_has_it_and_selects_nothing(shared_gateway: Gateway, simulator: Simulator) -> None:
+    simulator.script(stream(["Hi"], finish=None, done=False))
+    *_, last, _done = ask(shared_gateway, stream=True).frames()
+    told = last.json()["openrouter_metadata"]
+    assert "error" in last.json()
+    assert [one["selected"] for one in told["endpoints"]["available"]] == [False] * told["endpoints"]["total"]
+
+
 def test_what_fails_before_routing_has_none(shared_gateway: Gateway) -> None:
     assert ask(shared_gateway, "nobody/nothing").json()["openrouter_metadata"] is None
 

@@ -110,6 +110,15 @@ def test_fallback_goes_from_dialect_to_dialect(gateway: Gateway, simulator: Simu
         assert [one.path[:2] for one in simulator.requests()] == ["/c", "/m", "/r"]
 
 
+def test_the_fallbacks_of_a_messages_request_are_tried(gateway: Gateway, simulator: Simulator) -> None:
+    simulator.script(script.status(503), prefix="/c")
+    answer = ask(gateway, "messages", "at/chat", fallbacks=[{"model": "at/messages"}])
+    assert answer.status == 200, answer.body
+    assert [one.path[:2] for one in simulator.requests()] == ["/c", "/m"]
+    answer = ask(gateway, "messages", "at/chat", fallbacks=[{"model": "at/nobody"}])
+    assert (answer.status, error_of("messages", answer)[0]) == (400, "invalid_request")
+
+
 # --- errors --------------------------------------------------------------------------------------------------
 
 
@@ -162,6 +171,24 @@ def test_a_prompt_that_is_too_long_is_an_incomplete_answer_on_responses(
     assert (content["status"], content["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
     record = record_of(gateway, answer.header("x-generation-id"))
     assert (record["status"], record["error_type"]) == ("failed", "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("code", "type_"),
+    [
+        ("image_file_too_large", "image_too_large"),
+        ("invalid_base64_image", "invalid_image"),
+        ("failed_to_download_image", "image_download_failed"),
+        ("image_content_policy_violation", "content_policy_violation"),
+        ("cyber_policy", "content_policy_violation"),
+    ],
+)
+def test_a_failed_response_is_what_its_code_says(gateway: Gateway, simulator: Simulator, code: str, type_: str) -> None:
+    failed: dict[str, Any] = {"id": "resp_1", "object": "response", "status": "failed", "output": []}
+    simulator.script(script.body({**failed, "error": {"code": code, "message": "no"}}))
+    for skin in SKINS:
+        answer = ask(gateway, skin, "at/responses")
+        assert (answer.status, error_of(skin, answer)[0]) == (400, type_)
 
 
 # --- what goes upstream --------------------------------------------------------------------------------------
@@ -237,11 +264,13 @@ def test_an_endpoint_that_can_say_it_is_chosen_behind_one_that_cannot(gateway: G
 
 def test_tokens_are_counted_by_the_provider_where_it_can(gateway: Gateway, simulator: Simulator) -> None:
     simulator.script(script.body({"input_tokens": 4321}), prefix="/m/v1/messages/count_tokens")
-    answer = gateway.call("POST", "/messages/count_tokens", least("messages", model="at/messages", max_tokens=9))
+    more: dict[str, Any] = {"max_tokens": 9, "temperature": 0.5, "stop_sequences": ["a"], "metadata": {"user_id": "u"}}
+    answer = gateway.call("POST", "/messages/count_tokens", least("messages", model="at/messages", **more))
     assert (answer.status, answer.json()) == (200, {"input_tokens": 4321})
+    assert (answer.header("x-generation-id") or "").startswith("gen-")
     received = sent(simulator)
     assert received["model"] == "messages-model"
-    assert not {"max_tokens", "stream"} & received.keys()
+    assert received.keys() == {"model", "messages"}
 
 
 def test_tokens_are_estimated_where_nobody_counts_them(gateway: Gateway, simulator: Simulator) -> None:

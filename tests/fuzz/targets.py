@@ -107,7 +107,7 @@ def run_answer(data: bytes, dialect_name: Dialect, dice: Random) -> None:
         if reported_in(body) is not None:
             return
         result = read_answer(body, skin=skin, dialect=dialect, names=_NAMES)
-    except (ProviderError, MalformedError):
+    except (ProviderError, StreamFailedError, MalformedError):
         return
     _is_json(result.write(_opening(dice, {}), _BILL, None))
 

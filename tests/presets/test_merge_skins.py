@@ -50,6 +50,13 @@ def test_what_a_preset_says_inside_output_config_stands_beside_the_requests(
     assert effective("messages", {**MESSAGES, "output_config": request_}, config)["output_config"] == together
 
 
+def test_a_null_inside_such_a_field_says_nothing() -> None:
+    made = effective("messages", {**MESSAGES, "output_config": {"effort": None}}, {"verbosity": "low"})
+    assert made["output_config"] == {"effort": "low"}
+    made = effective("responses", {**RESPONSES, "text": {"verbosity": None}}, {"verbosity": "low"})
+    assert made["text"] == {"verbosity": "low"}
+
+
 def test_what_a_preset_says_inside_text_stands_beside_the_requests() -> None:
     made = effective("responses", {**RESPONSES, "text": {"format": {"type": "text"}}}, {"verbosity": "low"})
     assert made["text"] == {"verbosity": "low", "format": {"type": "text"}}
@@ -65,6 +72,12 @@ def test_a_presets_word_on_parallel_calls_stands_beside_the_requests_choice() ->
 def test_a_presets_value_that_the_skin_has_no_word_for_is_named_in_its_own_words() -> None:
     assert set(merged("messages", MESSAGES, {"min_p": 0.1, "seed": 7}).unsaid) == {"/min_p", "/seed"}
     assert set(merged("responses", RESPONSES, {"reasoning": {"exclude": True}}).unsaid) == {"/reasoning/exclude"}
+
+
+def test_an_effort_of_a_preset_is_a_share_of_the_limit_that_the_request_sets() -> None:
+    config = {"reasoning": {"effort": "high"}}
+    thinking = effective("messages", {**MESSAGES, "max_tokens": 10_000}, config)["thinking"]
+    assert thinking == {"type": "enabled", "budget_tokens": 8000}
 
 
 def test_a_budget_for_thinking_is_on_top_of_a_limit_that_it_would_fill() -> None:

@@ -107,7 +107,8 @@ def test_a_service_tier_goes_where_it_is_listed_in_the_word_that_providers_know(
 )
 def test_a_parameter_goes_where_it_is_taken_or_nothing_is_known(name: str) -> None:
     member = f'"{name}":[]'
-    assert lowered(member) == ({name: []}, ())
+    beside = {"logprobs": True} if name == "top_logprobs" else {}  # which chat wants with it
+    assert lowered(member) == ({name: [], **beside}, ())
     assert lowered(member, listing(name)) == ({name: []}, ())
     hints = ("metadata", "cache_control", "prompt_cache_key", "prompt_cache_options")
     assert lowered(member, listing("x")) == ({}, () if name in hints else (f"/{name}",))

@@ -60,6 +60,64 @@ def test_what_nobody_here_knows_is_named_and_not_sent() -> None:
     assert set(done.unsaid) == {"/x_new", "/speed"}
 
 
+@pytest.mark.parametrize(
+    ("skin", "least", "foreign"),
+    [
+        ("messages", MESSAGES, {"seed": 7, "frequency_penalty": 0.5, "n": 2, "response_format": {"type": "text"}}),
+        ("responses", RESPONSES, {"seed": 7, "logit_bias": {}, "max_tokens": 9, "speed": "fast", "min_p": 0.1}),
+        ("chat", CHAT, {"truncation": "auto", "include": [], "instructions": "x", "thinking": {}}),
+    ],
+)
+def test_a_field_that_only_another_skin_knows_is_named_like_any_unknown_one(
+    skin: Dialect, least: dict[str, Any], foreign: dict[str, Any]
+) -> None:
+    for dialect in PROTOCOLS:
+        sent, done = told(skin, dialect, {**least, **foreign})
+        if dialect == skin:
+            assert {name: sent[name] for name in foreign} == foreign
+        else:
+            assert set(done.unsaid) == {f"/{name}" for name in foreign}
+
+
+def test_the_pointer_of_an_unknown_field_is_one() -> None:
+    assert told("chat", "messages", {**CHAT, "a/b~c": 1})[1].unsaid == ("/a~1b~0c",)
+
+
+@pytest.mark.parametrize("spelling", [{"reasoning_effort": "high"}, {"reasoning": {"effort": "high"}}])
+def test_what_is_left_out_is_named_in_the_spelling_of_the_request(spelling: dict[str, Any]) -> None:
+    few = structs.replace(OPEN, parameters=frozenset({"temperature"}))
+    assert told("chat", "messages", {**CHAT, **spelling}, few)[1].unsaid == tuple(f"/{name}" for name in spelling)
+
+
+def test_tools_that_an_item_of_the_input_makes_available_are_tools_like_the_others() -> None:
+    read: dict[str, Any] = {"type": "function", "name": "read", "parameters": {}}
+    space: dict[str, Any] = {"type": "namespace", "name": "fs", "description": "", "tools": [read]}
+    more: list[dict[str, Any]] = [
+        {"type": "additional_tools", "role": "developer", "tools": [space, {"type": "web_search"}]},
+        {"role": "user", "content": "Hi"},
+    ]
+    sent, done = told("responses", "chat", {"input": more})
+    assert [tool["function"]["name"] for tool in sent["tools"]] == ["fs__read"]
+    assert done.unsaid == ("/input/0/tools/1",)
+    assert [message["role"] for message in sent["messages"]] == ["user"]
+    with pytest.raises(FieldError) as caught:
+        told("responses", "chat", {"input": [{"type": "additional_tools", "tools": [7]}]})
+    assert caught.value.path == "input[0].tools[0]"
+
+
+def test_a_choice_without_tools_that_says_nothing_is_not_said() -> None:
+    body = {**MESSAGES, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+    assert not {"tool_choice", "parallel_tool_calls"} & told("messages", "chat", body)[0].keys()
+
+
+def test_a_forced_tool_is_refused_by_an_endpoint_that_takes_neither_tools_nor_a_choice() -> None:
+    none = structs.replace(OPEN, parameters=frozenset({"temperature"}))
+    body = {**CHAT, "tools": [FUNCTION], "tool_choice": "required"}
+    for dialect in PROTOCOLS:
+        with pytest.raises(RequestError):
+            told("chat", dialect, body, none)
+
+
 def test_a_field_is_named_as_its_own_skin_calls_it() -> None:
     few = structs.replace(OPEN, parameters=frozenset({"temperature"}))
     body = {**MESSAGES, "stop_sequences": ["a"], "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}

@@ -45,6 +45,14 @@ def test_an_id_without_a_seal_is_kept() -> None:
     assert read_seal(write_seal(step, "messages")) == step
 
 
+@pytest.mark.parametrize("family", [None, "unknown"])
+def test_what_has_neither_is_wrapped_where_it_must_not_pass_for_the_protocols_own(family: str | None) -> None:
+    step = Reasoning(kind="text", maker="chat", format=family)
+    assert read_seal(write_seal(step, "responses", unsealed=True)) == step
+    own = structs.replace(step, maker="responses")
+    assert write_seal(own, "responses", unsealed=True) == Raw(b'""')
+
+
 def test_the_bytes_of_a_seal_are_kept_as_they_came() -> None:
     step = Reasoning(kind="encrypted", seal=Raw(b'"a\\/b\\u0041"'), maker="responses")
     found = read_seal(write_seal(step, "messages"))

@@ -10,8 +10,9 @@ from msgspec import Raw
 
 from setpoint.canonical.parts import ToolCall
 from setpoint.errors import RequestError
+from setpoint.protocols.functions import functions_in_form
 from setpoint.protocols.names import Named, ToolNames, function_name
-from setpoint.protocols.toolset import Toolset, allowed, functions_in_form, refuse_forced, toolset
+from setpoint.protocols.toolset import Toolset, allowed, refuse_forced, toolset
 from setpoint.wire.body import as_array, members, raw, value
 
 if TYPE_CHECKING:
@@ -41,10 +42,15 @@ def in_form(form: Dialect, dialect: Dialect) -> dict[str, Any]:
     return FORMS[dialect]
 
 
+def numbered(tools: Raw) -> list[tuple[str, Raw]]:
+    """Tools with the pointers that they have in a body."""
+    return [(f"/tools/{at}", tool) for at, tool in enumerate(as_array(tools))]
+
+
 def said(
     tools: list[dict[str, Any]], dialect: Dialect, *, server_tools: bool = False, marks: bool = False
 ) -> tuple[list[dict[str, Any]], Toolset]:
-    made = toolset(enumerate(as_array(raw(tools))), dialect, server_tools=server_tools, cache_marks=marks)
+    made = toolset(numbered(raw(tools)), dialect, server_tools=server_tools, cache_marks=marks)
     return [value(tool) for tool in made.tools], made
 
 
@@ -59,7 +65,7 @@ def test_a_function_is_said_in_the_form_of_the_dialect(form: Dialect, dialect: D
 @pytest.mark.parametrize("form", FORMS)
 def test_a_tool_in_the_dialects_own_form_keeps_its_bytes(form: Dialect) -> None:
     written = Raw(json.dumps({**FORMS[form], "x_new": 1.50}, indent=1).encode())
-    made = toolset([(0, written)], form, server_tools=False, cache_marks=False)
+    made = toolset([("/tools/0", written)], form, server_tools=False, cache_marks=False)
     assert made.tools == [written]
 
 
@@ -176,7 +182,7 @@ def test_each_dialect_takes_its_own_kinds_of_tool_as_they_are() -> None:
 def test_what_a_dialect_has_no_word_for_is_left_out_by_its_place(tool: dict[str, Any], dialect: Dialect) -> None:
     tools, made = said([FORMS[dialect], tool], dialect)
     assert tools == [FORMS[dialect]]
-    assert [at for at, _ in made.left_out] == [1]
+    assert [at for at, _ in made.left_out] == ["/tools/1"]
 
 
 def test_a_gateway_upstream_takes_server_tools_as_they_are() -> None:
@@ -241,15 +247,58 @@ def test_only_what_is_no_function_must_wait_until_it_is_whole() -> None:
 # --- choices -------------------------------------------------------------------------------------------------
 
 
+def places(tools: list[dict[str, Any]], choice: dict[str, Any] | None) -> list[str]:
+    return [at for at, _ in allowed(numbered(raw(tools)), None if choice is None else raw(choice))]
+
+
 def test_a_list_of_allowed_tools_keeps_their_places() -> None:
-    tools = raw([CHAT, {**RESPONSES, "name": "b"}, PATCH])
-    choice = raw({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "b"}]})
-    assert [at for at, _ in allowed(tools, choice)] == [1]
-    assert [at for at, _ in allowed(tools, None)] == [0, 1, 2]
-    nested = raw(
-        {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "custom", "name": "apply"}]}}
-    )
-    assert [at for at, _ in allowed(tools, nested)] == [2]
+    tools = [CHAT, {**RESPONSES, "name": "b"}, PATCH]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "b"}]}
+    assert places(tools, choice) == ["/tools/1"]
+    assert places(tools, None) == ["/tools/0", "/tools/1", "/tools/2"]
+    inner = {"mode": "auto", "tools": [{"type": "custom", "name": "apply"}]}
+    assert places(tools, {"type": "allowed_tools", "allowed_tools": inner}) == ["/tools/2"]
+
+
+def test_an_allowed_function_of_a_namespace_leaves_it_with_that_function() -> None:
+    spaces: list[dict[str, Any]] = [
+        {"type": "namespace", "name": name, "description": "", "tools": [{**RESPONSES, "name": it} for it in inside]}
+        for name, inside in (("fs", ("read", "write")), ("db", ("query",)))
+    ]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "read"}]}
+    ((_, left),) = allowed(numbered(raw(spaces)), raw(choice))
+    assert [tool["name"] for tool in value(left)["tools"]] == ["read"]
+    assert places(spaces, {**choice, "tools": [{"type": "namespace", "name": "db"}]}) == ["/tools/1"]
+
+
+def test_a_server_of_tools_is_allowed_by_its_label() -> None:
+    servers = [{"type": "mcp", "server_label": label} for label in "ab"]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp", "server_label": "b"}]}
+    assert places(servers, choice) == ["/tools/1"]
+
+
+def test_a_native_tool_is_known_to_other_skins_as_a_function() -> None:
+    space = {"type": "namespace", "name": "fs", "description": "", "tools": [{**RESPONSES, "name": "read"}]}
+    names = said([space, PATCH, {"type": "local_shell"}], "responses")[1].names
+    call = ToolCall(id="c", name="fs__read", arguments=raw("{}"))
+    assert names.as_sent(call) == ToolCall(id="c", name="read", namespace="fs", arguments=raw("{}"))
+    free = names.as_sent(ToolCall(id="c", name="apply", arguments=raw('{"input":"x"}')))
+    assert free == ToolCall(id="c", name="apply", kind="custom", arguments=raw("x"))
+    assert value(names.native_choice("apply") or b"null") == {"type": "custom", "name": "apply"}
+    assert value(names.native_choice("local_shell") or b"null") == {"type": "local_shell"}
+    assert names.native_choice("find") is None
+
+
+def test_a_grammar_of_chat_stands_one_level_higher_in_responses() -> None:
+    grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "x"}}
+    custom = {"type": "custom", "custom": {"name": "apply", "format": grammar}}
+    flat = {"type": "custom", "name": "apply", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}
+    assert said([custom], "responses")[0] == [flat]
+
+
+def test_a_schema_without_a_type_is_an_objects_in_messages() -> None:
+    bare: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {}}}}}
+    assert said([bare], "messages")[0][0]["input_schema"] == {"type": "object", "properties": {"a": {}}}
 
 
 @pytest.mark.parametrize(
@@ -259,6 +308,7 @@ def test_a_list_of_allowed_tools_keeps_their_places() -> None:
         ({"type": "web_search_preview"}, {"type": "openrouter:web_search"}, False),
         ({"type": "mcp"}, {"type": "mcp", "server_label": "a"}, False),
         ("required", {"type": "mcp", "server_label": "a"}, True),
+        ({"type": "allowed_tools", "mode": "required", "tools": []}, {"type": "web_search"}, True),
     ],
 )
 def test_a_tool_that_must_be_called_and_cannot_be_said_is_an_error(choice: Any, tool: Any, none_left: bool) -> None:

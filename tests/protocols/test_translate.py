@@ -21,7 +21,8 @@ from setpoint.canonical.fold import Fold, unfold
 from setpoint.canonical.parts import Citation, Media, Reasoning, Refusal, Text, ToolCall
 from setpoint.canonical.result import Finish, Result
 from setpoint.canonical.usage import Usage
-from setpoint.protocols.answer import Bill, Opening, Stamp
+from setpoint.protocols.answer import Bill, Opening, Stamp, StreamFailedError
+from setpoint.protocols.failures import Reported
 from setpoint.protocols.names import Named, ToolNames
 from setpoint.protocols.translate import read_answer, read_stream
 from setpoint.wire.body import raw
@@ -174,6 +175,20 @@ def test_a_whole_answer_has_the_clients_names_and_the_same_outcome() -> None:
     outcome = answer.outcome
     assert (outcome.finish_reason, outcome.unsaid, outcome.usage) == ("stop", ("y",), None)
     assert outcome.output_bytes == len("apply") + len(raw('{"input":"x"}')) - 2
+
+
+def test_what_a_broken_answer_used_is_kept() -> None:
+    counted = Counted(Usage(input_tokens=10, output_tokens=4))
+
+    class Breaking(Scripted):
+        def read(self, _frame: Frame) -> list[Event]:
+            raise StreamFailedError(Reported(message="no"), counted)
+
+    skin = Scripted("there")
+    stream = read_stream(OPENING, skin=cast("Room", skin), dialect=cast("Room", Breaking("here")), names=NAMES)
+    with pytest.raises(StreamFailedError):
+        stream.read(FRAME)
+    assert (stream.outcome.usage, skin.told) == (counted.usage, [counted])
 
 
 def test_media_that_the_skin_has_no_place_for_are_named() -> None:

@@ -73,6 +73,7 @@ class Exchange:
         self.requested_model: str | None = None
         self.preset: Preset | None = None
         self.version: Version | None = None
+        self.own_fields = frozenset(body)  # what the client itself sent
         self.system_prompt_from: Literal["preset", "request", "both"] | None = None
         self.unsaid: tuple[str, ...] = ()
         self.not_honoured: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Exchange:
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._record = record
-        self._finished = False
+        self._finished = self._failed = False
 
     def apply(self, preset: Preset | None, version: Version | None, resolved: Resolved) -> None:
         """Take over what the preset made of the request."""
@@ -156,6 +157,11 @@ class Exchange:
         return _ms(time.monotonic() - self._started)
 
     @property
+    def failed(self) -> bool:
+        """Whether it has ended, and not with an answer."""
+        return self._failed
+
+    @property
     def routed(self) -> bool:
         """Whether anything was ever sent upstream: only then is there a generation to remember."""
         return self.candidate is not None
@@ -164,7 +170,7 @@ class Exchange:
         """End the exchange and hand its record over. What comes second is ignored: there is one terminal state."""
         if self._finished:
             return
-        self._finished = True
+        self._finished, self._failed = True, status == "failed"
         if not self.routed:
             return
         self._end_attempt(None, error.type if error else status)

@@ -20,7 +20,7 @@ def router_metadata(exchange: Exchange) -> Raw | None:
     """
     if not exchange.caller.wants_metadata or not exchange.candidates:
         return None
-    answered = exchange.candidate if exchange.outcome is not None else None
+    answered = exchange.candidate if exchange.outcome is not None and not exchange.failed else None
     endpoints = list(dict.fromkeys((one.endpoint.provider.name, one.model.id) for one in exchange.candidates))
     selected = (answered.endpoint.provider.name, answered.model.id) if answered else None
     attempts = [{"provider": one.provider_name, "model": one.model, "status": one.status} for one in exchange.attempts]

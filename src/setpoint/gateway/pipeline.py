@@ -140,12 +140,13 @@ _NO_PARAMETERS = ("/plugins/", "/transforms", "/provider/")
 
 def _models(exchange: Exchange) -> dict[str, str]:
     """The models to try, the request's first, each once, and where the request says it: a JSON pointer."""
-    listed = [as_text(entry) for entry in as_array(exchange.body.get("models"))]
+    where = "/models/{}" if "models" in exchange.body else "/fallbacks/{}/model"
+    listed = [as_text(entry) for entry in as_array(exchange.skin.read_config(exchange.body).get("models"))]
     first = as_text(exchange.body.get("model"))
     models: dict[str, str] = {}
     if first and not (exchange.requested_model is None and first in listed[:1]):
         models[first] = "/model"
     for at, text in enumerate(listed):
         if text:
-            models.setdefault(text, f"/models/{at}")
+            models.setdefault(text, where.format(at))
     return models

@@ -12,7 +12,7 @@ from setpoint.gateway.failed import check_status, check_type, is_type, reported_
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
-from setpoint.protocols.answer import Opening, Stamp
+from setpoint.protocols.answer import Opening, Stamp, StreamFailedError
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import reported_in
 from setpoint.protocols.forward import lower
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.routing.plan import Candidate
     from setpoint.wire.body import Body
+
+
+# What a messages request has and the counting of its tokens does not take.
+_NOT_COUNTED = (
+    *("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier"),
+    *("user", "store", "context_management"),
+)
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -70,6 +77,7 @@ class Relay:
             dialect=PROTOCOLS[candidate.dialect],
             stream=exchange.stream,
             identity_key=self._identity_key,
+            own=exchange.own_fields,
         )
 
     async def send(self, exchange: Exchange, candidate: Candidate) -> bytes | LiveStream:
@@ -90,7 +98,7 @@ class Relay:
     async def count_tokens(self, exchange: Exchange, candidate: Candidate) -> int:
         """The input tokens of a messages request by this provider's own count. Raises: `ProviderError`."""
         body = self.lower(exchange, candidate).body
-        for name in ("max_tokens", "stream"):
+        for name in _NOT_COUNTED:
             body.pop(name, None)
         request = self._request(exchange, candidate, join(body), path="/count_tokens")
         answer = self._whole_body(candidate, await self._way(candidate).send(request))
@@ -127,7 +135,10 @@ class Relay:
     ) -> bytes:
         answer = await self._way(candidate).send(request)
         body = self._whole_body(candidate, answer)
-        result = read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
+        try:
+            result = read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
+        except StreamFailedError as failed:
+            raise reported_failure(candidate, failed.reported, answer.headers, answer.body) from None
         exchange.commit_attempt(answer.status, result.outcome)
         exchange.bill = bill(result.outcome, candidate.endpoint.price, exchange.estimated_input)
         return result.write(self._opening(exchange, candidate), exchange.bill, router_metadata(exchange))

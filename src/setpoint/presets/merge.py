@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from setpoint.records import Version
 
 
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
 class Resolved(Struct, frozen=True):
     """A request with its preset in it, in the skin's own fields.
 
@@ -56,7 +59,9 @@ def resolve(
     if model is None:
         raise FieldError("", "No model specified")
 
-    fields, unsaid = skin.write_config(below)
+    # A share of the output limit, as an effort is, is one of the limit that the request sets; its own fields win below.
+    limits = {name: own[name] for name in _LIMITS if name in own}
+    fields, unsaid = skin.write_config({**below, **limits})
     if "tools" in fields and "tools" in request:
         request = {**request, "tools": union(fields.pop("tools"), request["tools"])}
     effective = skin.settled({**fields, **_put_together(skin, fields, request), "model": model}, request)
@@ -77,8 +82,15 @@ def _put_together(skin: PresetSkin, fields: Body, request: Body) -> Body:
     shared = {name for name in skin.COMPOSITE & fields.keys() & request.keys() if is_object(request[name])}
     if not shared:
         return request
-    together = {name: Raw(join({**members(fields[name]), **members(request[name])})) for name in shared}
-    return {**request, **together}
+    return {**request, **{name: _members_together(fields[name], request[name]) for name in shared}}
+
+
+def _members_together(below: Raw, above: Raw) -> Raw:
+    """Two objects as one: the members of the second win, but for nulls, which say nothing."""
+    told = members(below)
+    return Raw(
+        join({**told, **{name: said for name, said in members(above).items() if said != NULL or name not in told}})
+    )
 
 
 def said(body: Body) -> Body:

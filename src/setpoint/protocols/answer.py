@@ -13,6 +13,7 @@ from setpoint.records import Cost
 from setpoint.wire.body import Body
 
 if TYPE_CHECKING:
+    from setpoint.canonical.events import Counted
     from setpoint.protocols.failures import Reported
 
 
@@ -69,8 +70,9 @@ class Outcome(Struct, kw_only=True):
 
 
 class StreamFailedError(Exception):
-    """The upstream reported an error inside its stream."""
+    """The upstream reported an error inside its stream. `counted` is what it says that it used all the same."""
 
-    def __init__(self, reported: Reported) -> None:
+    def __init__(self, reported: Reported, counted: Counted | None = None) -> None:
         super().__init__("error inside the stream")
         self.reported = reported
+        self.counted = counted

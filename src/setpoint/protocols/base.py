@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Raw
 
-from setpoint.wire.body import NULL, Body, is_array, is_object, is_string, items, join_strings, members
+from setpoint.wire.body import NULL, Body, as_array, is_array, is_object, is_string, items, join_strings, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -202,8 +202,15 @@ class Skin(PresetSkin, Protocol):
         """
         ...
 
+    def listed_tools(self, body: Body) -> list[tuple[str, Raw]]:
+        """All tools that an effective body lists, each with the JSON pointer to it."""
+        ...
+
     def edit_result(self, body: Body) -> EditedResult:
-        """An upstream's answer in the skin's own protocol. Raises: `ProviderError` when it is not a complete one."""
+        """An upstream's answer in the skin's own protocol.
+
+        Raises: `ProviderError` when it is not a complete one, `StreamFailedError` when it says that it failed.
+        """
         ...
 
     def edit_stream(self, opening: Opening) -> EditedStream:
@@ -281,7 +288,7 @@ class DialectRoom(Protocol):
         ...
 
     def read_result(self, body: Body) -> Result:
-        """A whole answer. Raises: `ProviderError` when it is not a complete one."""
+        """A whole answer. Raises: `ProviderError`, `StreamFailedError` as `Skin.edit_result`."""
         ...
 
     def reader(self) -> StreamReader:
@@ -309,6 +316,11 @@ def read_fields(
         elif conversions and (convert := conversions.get(name)):
             config.update(convert(content))
     return config
+
+
+def listed_tools(body: Body) -> list[tuple[str, Raw]]:
+    """The tools of a body's `tools`, each with the JSON pointer to it."""
+    return [(f"/tools/{position}", tool) for position, tool in enumerate(as_array(body.get("tools")))]
 
 
 def read_text(content: Raw | None, between: str = "") -> Raw:

@@ -91,12 +91,30 @@ _CONTEXT = _Outcome("context_length_exceeded", "next_model")
 _CONTENT = _Outcome("content_policy_violation", "next_model")
 _PARAMETER = _Outcome("invalid_request", "next_endpoint")
 
+_IMAGES: dict[ErrorType, tuple[str, ...]] = {
+    "invalid_image": (
+        *("invalid_image", "invalid_base64_image", "invalid_image_url", "invalid_image_mode", "image_parse_error"),
+        "empty_image_file",
+    ),
+    "image_too_large": ("image_too_large", "image_file_too_large"),
+    "image_too_small": ("image_too_small",),
+    "unsupported_image_format": ("invalid_image_format", "unsupported_image_media_type"),
+    "image_download_failed": ("failed_to_download_image",),
+    "image_not_found": ("image_file_not_found",),
+}
+"""What the codes of the Responses reference say of an image (read 2026-11)."""
+
 # What a 400 is about, where its code or type says it.
 _BY_400_WORD: dict[str, _Outcome] = {
     "context_length_exceeded": _CONTEXT,
-    "content_filter": _CONTENT,
-    "content_policy_violation": _CONTENT,
-    "refusal": _CONTENT,
+    "max_tokens_exceeded": _Outcome("max_tokens_exceeded", "next_model"),
+    "token_limit_exceeded": _Outcome("token_limit_exceeded", "next_model"),
+    **dict.fromkeys(("string_too_long", "string_above_max_length"), _Outcome("string_too_long", "next_model")),
+    **{code: _Outcome(type_, "next_model") for type_, codes in _IMAGES.items() for code in codes},
+    **dict.fromkeys(
+        ("content_filter", "content_policy_violation", "refusal", "image_content_policy_violation"), _CONTENT
+    ),
+    **dict.fromkeys(("bio_policy", "cyber_policy", "misalignment_policy_violation"), _CONTENT),
     "unsupported_parameter": _PARAMETER,
     "unsupported_value": _PARAMETER,
     "unknown_parameter": _PARAMETER,

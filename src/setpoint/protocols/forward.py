@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, Struct
 
 from setpoint.protocols.names import ToolNames
-from setpoint.protocols.rules import RULES, UNNAMED, lists, takes
+from setpoint.protocols.rules import REASONING, RULES, UNNAMED, lists, takes
 from setpoint.protocols.terms import Terms
 from setpoint.protocols.toolset import allowed, refuse_forced, toolset
 from setpoint.wire.body import (
@@ -20,6 +20,7 @@ from setpoint.wire.body import (
     Body,
     as_array,
     as_object,
+    as_pointer,
     as_text,
     is_null,
     is_object,
@@ -41,6 +42,8 @@ _TIERS = {b'"fast"': b'"priority"'}
 # What is the gateway's own, yet goes on to upstreams of the responses dialect, which have words for it.
 _RESPONSES_OWN = frozenset({"client_metadata", "max_tool_calls"})
 _NEVER_AS_IT_IS = frozenset({"own", "identity"})
+# What a client of any protocol may ask, and has anyway.
+_MET = {"store": _FALSE}
 _CHOICES = ("tools", "tool_choice", "parallel_tool_calls")
 
 
@@ -52,13 +55,24 @@ class Lowered(Struct, frozen=True):
     names: ToolNames
 
 
-def lower(body: Body, endpoint: Endpoint, *, skin: Room, dialect: Room, stream: bool, identity_key: bytes) -> Lowered:
+def lower(
+    body: Body,
+    endpoint: Endpoint,
+    *,
+    skin: Room,
+    dialect: Room,
+    stream: bool,
+    identity_key: bytes,
+    own: frozenset[str] | None = None,
+) -> Lowered:
     """The body for one endpoint: its model name, only what it takes, nothing that is the gateway's own.
+
+    `own` are the fields that the client itself sent, the others being a preset's; None: all are the client's.
 
     Raises: `RequestError` when `tool_choice` forces a tool that this endpoint cannot be told, `FieldError` for content
     that its dialect has no word for.
     """
-    lowering = _Lowering(body, endpoint, skin, dialect, stream=stream, identity_key=identity_key)
+    lowering = _Lowering(body, endpoint, skin, dialect, stream=stream, identity_key=identity_key, own=own)
     return lowering.edited() if skin.name == dialect.name else lowering.translated()
 
 
@@ -66,9 +80,19 @@ class _Lowering:
     """One request at work towards one endpoint."""
 
     def __init__(
-        self, body: Body, endpoint: Endpoint, skin: Room, dialect: Room, *, stream: bool, identity_key: bytes
+        self,
+        body: Body,
+        endpoint: Endpoint,
+        skin: Room,
+        dialect: Room,
+        *,
+        stream: bool,
+        identity_key: bytes,
+        own: frozenset[str] | None,
     ) -> None:
         self._body = body
+        self._call = skin.read_call(body)
+        self._own = own
         self._endpoint = endpoint
         self._skin = skin
         self._dialect = dialect
@@ -136,14 +160,14 @@ class _Lowering:
     def _edit_tools(self, sent: Body) -> None:
         """The tools in the dialect's words; a list that needs none of that keeps its bytes."""
         listed = self._body["tools"]
-        choice = self._skin.read_call(self._body).get("tool_choice")
+        choice = self._call.get("tool_choice")
         if "tools" not in sent:  # it takes none at all
             refuse_forced(choice, [members(tool) for tool in as_array(listed)], none_left=True)
             for name in _CHOICES:
                 sent.pop(name, None)
             return
         entries = as_array(listed)
-        tools = self._toolset(list(enumerate(entries)), choice)
+        tools = self._toolset([(f"/tools/{at}", tool) for at, tool in enumerate(entries)], choice)
         if tools == entries:
             return
         if not tools:
@@ -151,7 +175,7 @@ class _Lowering:
         else:
             sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in tools) + b"]")
 
-    def _toolset(self, listed: list[tuple[int, Raw]], choice: Raw | None) -> list[Raw]:
+    def _toolset(self, listed: list[tuple[str, Raw]], choice: Raw | None) -> list[Raw]:
         """The tools that the endpoint gets; the others are named. Raises: `RequestError` for a forced one."""
         provider = self._endpoint.provider
         said = toolset(
@@ -161,7 +185,7 @@ class _Lowering:
             cache_marks="cache_control" in provider.takes or self._skin.name == self._dialect.name,
         )
         self._names = said.names
-        self._unsaid += [*(f"/tools/{position}" for position, _ in said.left_out), *said.unsaid]
+        self._unsaid += [*(pointer for pointer, _ in said.left_out), *said.unsaid]
         if said.left_out:
             refuse_forced(choice, [tool for _, tool in said.left_out], none_left=not said.tools)
         return said.tools
@@ -176,16 +200,16 @@ class _Lowering:
 
     def translated(self) -> Lowered:
         config: Body = {}
-        for name, content in self._skin.read_call(self._body).items():
+        for name, content in self._call.items():
             if name in ("model", "tools"):
                 continue
-            kept = self._kept(name, content, self._skin.pointer(name))
+            kept = self._kept(name, content, self._pointer(name))
             if kept is not None:
                 config[name] = kept
         self._name_unknown()
         tools = self._translated_tools(config)
         fields, unsaid = self._dialect.write_config(config)
-        self._unsaid += [self._skin.pointer(name) for name in unsaid if name not in UNNAMED]
+        self._unsaid += [self._pointer(name) for name in unsaid if name not in UNNAMED]
         sent: Body = {"model": raw(self._endpoint.model), **fields}
         if tools:
             sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in tools) + b"]")
@@ -193,29 +217,39 @@ class _Lowering:
         return self._finished(sent)
 
     def _name_unknown(self) -> None:
-        """Name the fields that nobody here knows: no other dialect is told of them."""
-        known = self._skin.FIELDS.keys() | self._skin.PARTS.keys()
+        """Name the fields that the skin does not know: no other dialect is told of them."""
+        known = self._skin.FIELDS.keys() | self._skin.PARTS.keys() | UNNAMED
         self._unsaid += [
-            f"/{name}"
+            as_pointer(name)
             for name, content in self._body.items()
-            if name not in known and name not in RULES and not is_null(content)
+            if name not in known
+            and RULES.get(name) not in _NEVER_AS_IT_IS
+            and not is_null(content)
+            and _MET.get(name) != content
         ]
 
+    def _pointer(self, name: str) -> str:
+        """Where the request says a canonical field, in the spelling that it has chosen."""
+        field = name.partition(".")[0]
+        spelled = next((other for other in REASONING if other in self._body), field) if field in REASONING else field
+        return self._skin.pointer(name if spelled == field else spelled)
+
     def _translated_tools(self, config: Body) -> list[Raw]:
-        listed = self._body.get("tools")
-        if listed is None:
+        listed = self._skin.listed_tools(self._body)
+        choice = self._call.get("tool_choice")
+        if not listed:
+            if choice in (None, _AUTO, _NONE):  # which says nothing without tools, and some refuse it
+                self._without_tools(config, None)
             return []
-        choice = config.get("tool_choice")
         if not takes(self._endpoint, self._dialect.name, "tools"):
             self._unsaid.append("/tools")
-            refuse_forced(choice, [members(tool) for tool in as_array(listed)], none_left=True)
-            for name in _CHOICES:
-                config.pop(name, None)
+            refuse_forced(choice, [members(tool) for _, tool in listed], none_left=True)
+            self._without_tools(config, None)
             return []
         tools = self._toolset(allowed(listed, choice), choice)
         if not tools:
             self._without_tools(config, choice)
-        elif choice is not None:
+        elif "tool_choice" in config and choice is not None:
             config["tool_choice"] = self._renamed(choice)
         return tools
 
@@ -232,7 +266,7 @@ class _Lowering:
         for named, sent in self._names.sent_names.items():
             if named.name == name and (named.kind == kind or kind == "function"):
                 return raw({"type": "function", "function": {"name": sent}})
-        return choice
+        return self._names.native_choice(name) or choice
 
     # --- both ---
 
@@ -240,7 +274,7 @@ class _Lowering:
         self._unsaid += _plugins(self._body)
         self._lower_provider_options(sent)
         sent, unsaid = self._dialect.finish_request(sent, self._terms(), self._body)
-        self._unsaid += [self._skin.pointer(name) for name in unsaid]
+        self._unsaid += [self._pointer(name) for name in unsaid]
         return Lowered(sent, tuple(dict.fromkeys(self._unsaid)), self._names)
 
     def _terms(self) -> Terms:
@@ -251,7 +285,8 @@ class _Lowering:
             parameters=endpoint.parameters,
             reasoning_form=endpoint.provider.reasoning_form,
             reasoning_back=endpoint.provider.reasoning_back,
-            verbosity=as_text(self._skin.read_call(self._body).get("verbosity")),
+            own=self._own,
+            verbosity=as_text(self._call.get("verbosity")),
             cache_marks="cache_control" in endpoint.provider.takes,
             names=self._names,
         )

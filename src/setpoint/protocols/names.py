@@ -37,15 +37,20 @@ class ToolNames(Struct, frozen=True):
     """The tools of one attempt: name upstream to the client's tool, and back, for those that are called otherwise.
 
     `native` are the kinds of call that the dialect has words for itself; `namespaces`: it knows those, too.
+    `native_tools` are tools that it has as they are, but which a client of another skin knows as functions of a name.
     """
 
     tools: Mapping[str, Named] = _NO_TOOLS
     sent_names: Mapping[Named, str] = _NO_NAMES
     native: frozenset[CallKind] = frozenset({"function"})
     namespaces: bool = False
+    native_tools: Mapping[str, Named] = _NO_TOOLS
 
     def as_sent(self, call: ToolCall) -> ToolCall:
         """A call of the conversation as the upstream is told of it: a function's where it has no other word."""
+        native = self.native_tools.get(call.name) if call.kind == "function" and call.namespace is None else None
+        if native is not None:
+            return _as_named(call, native)
         if call.kind in self.native and self.namespaces:
             return call
         named = Named(call.name, call.kind, call.namespace)
@@ -62,13 +67,27 @@ class ToolNames(Struct, frozen=True):
         named = self.tools.get(call.name)
         if named is None or call.kind != "function":
             return call
-        arguments = _free_text(call.arguments) if named.kind == "custom" else call.arguments
-        return structs.replace(call, name=named.name, kind=named.kind, namespace=named.namespace, arguments=arguments)
+        return _as_named(call, named)
+
+    def native_choice(self, name: str) -> Raw | None:
+        """The `tool_choice` of a tool that the dialect has as it is, by the client's name for it."""
+        tool = self.native_tools.get(name)
+        if tool is None:
+            return None
+        if tool.kind in ("function", "custom"):
+            return raw({"type": tool.kind, "name": tool.name})
+        return raw({"type": tool.kind})
 
     def is_whole_only(self, call: ToolCall) -> bool:
         """Whether the arguments of a call can be told to the client only once they are complete."""
         named = self.tools.get(call.name)
         return named is not None and named.kind != "function" and call.kind == "function"
+
+
+def _as_named(call: ToolCall, tool: Named) -> ToolCall:
+    """A function's call as one of this tool."""
+    arguments = _free_text(call.arguments) if tool.kind == "custom" else call.arguments
+    return structs.replace(call, name=tool.name, kind=tool.kind, namespace=tool.namespace, arguments=arguments)
 
 
 def function_name(tool: Named) -> str:

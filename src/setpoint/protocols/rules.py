@@ -19,7 +19,6 @@ _RULES: dict[Rule, tuple[str, ...]] = {
         "plain_prompt",  # chat's legacy `prompt`, which has become a message
         *("plugins", "transforms", "usage", "session_id", "trace", "debug", "deferred_tools"),
         *("stop_server_tools_when", "max_tool_calls", "cache_enabled", "cache_ttl_seconds", "client_metadata"),
-        "safeguards",
     ),
     "identity": ("user", "safety_identifier"),
     "listed": ("service_tier",),
@@ -29,7 +28,7 @@ _RULES: dict[Rule, tuple[str, ...]] = {
         *("logprobs", "top_logprobs", "response_format", "structured_outputs", "tools", "tool_choice"),
         *("parallel_tool_calls", "stop", "prediction", "modalities", "audio", "image_config"),
         *("web_search_options", "x_search_filter", "cache_control", "prompt_cache_key", "prompt_cache_options"),
-        *("metadata", "context_management", "speed", "truncation", "include", "output_config"),
+        *("metadata", "context_management", "speed", "truncation", "include", "output_config", "safeguards"),
     ),
     "always": (
         *("messages", "input", "system", "instructions", "prompt", "stream", "max_tokens", "max_completion_tokens"),

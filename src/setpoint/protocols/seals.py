@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from msgspec import Raw
 
 from setpoint.canonical.parts import Maker, Reasoning
-from setpoint.wire.body import MalformedError, as_array, as_text, is_array, raw, value
+from setpoint.wire.body import MalformedError, as_array, as_text, is_array, is_null, is_string, raw, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +23,14 @@ _KINDS: Sequence[_Kind] = ("text", "summary", "encrypted")
 _MAKERS: Sequence[Maker] = ("chat", "messages", "responses")
 
 
-def write_seal(step: Reasoning, own: Maker) -> Raw:
-    """The value for a protocol's opaque string, a raw JSON string: as it is when it is the protocol's `own`."""
+def write_seal(step: Reasoning, own: Maker, *, unsealed: bool = False) -> Raw:
+    """The value for a protocol's opaque string, a raw JSON string: as it is when it is the protocol's `own`.
+
+    `unsealed`: what another dialect made is wrapped even when there is no more to keep than whose it is.
+    """
     if step.maker == own:
         return step.seal if step.seal is not None else Raw(b'""')
-    if step.seal is None and step.id is None:
+    if step.seal is None and step.id is None and not unsealed:
         return Raw(b'""')
     told = raw([step.maker or "", step.kind, step.format or "", step.id or "", step.seal])
     return raw(_MARK + bytes(told).decode())
@@ -50,11 +53,12 @@ def read_seal(seal: Raw) -> Reasoning | None:
     if len(entries) != len(("maker", "kind", "format", "id", "seal")):
         return None
     maker, kind, family, id_ = (as_text(entry) or "" for entry in entries[:4])
-    if kind not in _KINDS:
+    sealed = entries[4]
+    if kind not in _KINDS or not (is_null(sealed) or is_string(sealed)):  # clients can write what they like here
         return None
     return Reasoning(
         kind=cast("_Kind", kind),
-        seal=None if bytes(entries[4]) == b"null" else entries[4],
+        seal=None if is_null(sealed) else sealed,
         maker=cast("Maker", maker) if maker in _MAKERS else None,
         format=family or None,
         id=id_ or None,

@@ -16,6 +16,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     `parameters`: the fields it takes, in chat names, None when all that its dialect has a word for. `reasoning_form`:
     how a chat upstream wants reasoning to be asked for (`object`: `reasoning`; `effort`: `reasoning_effort`; None: as
     it came).
+    `own`: the fields that the client itself sent; the others are a preset's. None: all are the client's.
     `verbosity`: how much the request wants to be said, in canonical words, whether or not the endpoint is told.
     `cache_marks`: the endpoint takes the cache marks of other protocols (`cache_control` on parts of chat).
     `reasoning_back`: how a chat upstream wants its own reasoning back (`details`: `reasoning_details`; `content`:
@@ -26,6 +27,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     parameters: frozenset[str] | None = None
     reasoning_form: Literal["object", "effort"] | None = None
+    own: frozenset[str] | None = None
     verbosity: str | None = None
     cache_marks: bool = False
     reasoning_back: Literal["details", "content", "none"] = "details"

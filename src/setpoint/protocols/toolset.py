@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Raw
 
 from setpoint.errors import RequestError
-from setpoint.protocols.known_tools import KNOWN_TOOLS
+from setpoint.protocols.functions import (
+    Function,
+    call_kind,
+    flat_custom,
+    form_of,
+    known_function,
+    read_function,
+    write_function,
+)
 from setpoint.protocols.names import Named, ToolNames, function_name
-from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, join, members, raw
+from setpoint.wire.body import Body, as_array, as_object, as_text, join, members, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +38,10 @@ _RESPONSES_ONLY = frozenset(
     {
         *SHORTHANDS,
         *("custom", "namespace", "file_search", "computer_use_preview", "code_interpreter", "mcp"),
-        *("image_generation", "local_shell", "shell", "apply_patch"),
+        *("image_generation", "local_shell", "shell", "apply_patch", "tool_search"),
     }
 )
+_MESSAGES_ONLY = frozenset({"mcp_toolset"})
 _NATIVE_CALLS: dict[Dialect, frozenset[CallKind]] = {
     "chat": frozenset({"function"}),
     "messages": frozenset({"function"}),
@@ -41,69 +50,55 @@ _NATIVE_CALLS: dict[Dialect, frozenset[CallKind]] = {
 _ROOM_FOR_A_NUMBER = 58
 # How a protocol's own providers are to handle a function; elsewhere it is one like any other.
 _OWN_WORDS = frozenset({"defer_loading", "allowed_callers", "eager_input_streaming", "input_examples"})
-_STRICT_FALSE = Raw(b"false")
-
-
-class Function(NamedTuple):
-    """A function, whichever protocol wrote it: its name, and its members under chat's names; the rest beside it."""
-
-    name: str
-    inside: Body
-    beside: Body
 
 
 class Toolset(NamedTuple):
     """What goes upstream of a list of tools.
 
-    `left_out` are the positions of tools that cannot be said, with the tools; `unsaid` pointers below `/tools` to
-    members of others that cannot.
+    `left_out` are the pointers of tools that cannot be said, with the tools; `unsaid` are those of members of others.
     """
 
     tools: list[Raw]
     names: ToolNames
-    left_out: list[tuple[int, Body]]
+    left_out: list[tuple[str, Body]]
     unsaid: list[str]
 
 
-def toolset(tools: Iterable[tuple[int, Raw]], dialect: Dialect, *, server_tools: bool, cache_marks: bool) -> Toolset:
-    """Tools, each with its position in the merged list, in a dialect's words.
+def toolset(tools: Iterable[tuple[str, Raw]], dialect: Dialect, *, server_tools: bool, cache_marks: bool) -> Toolset:
+    """Tools, each with the pointer to where the request has it, in a dialect's words.
 
     `server_tools`: the provider takes `openrouter:*` itself. `cache_marks`: it takes `cache_control` beside a function.
     """
     writer = _Writer(dialect, server_tools=server_tools, cache_marks=cache_marks)
-    for position, tool in tools:
-        writer.add(position, tool)
+    for pointer, tool in tools:
+        writer.add(pointer, tool)
     return writer.done()
 
 
-def allowed(tools: Raw, choice: Raw | None) -> list[tuple[int, Raw]]:
-    """The tools that a choice of the kind `allowed_tools` leaves, with their positions; all without such a choice."""
-    numbered = list(enumerate(as_array(tools)))
+def allowed(tools: list[tuple[str, Raw]], choice: Raw | None) -> list[tuple[str, Raw]]:
+    """The tools, with their pointers, that a choice of the kind `allowed_tools` leaves; all without such a choice."""
+    permitted = _allowance(choice)
+    if permitted is None:
+        return tools
+    wanted = [members(entry) for entry in as_array(permitted.get("tools"))]
+    left: list[tuple[str, Raw]] = []
+    for pointer, tool in tools:
+        told = members(tool)
+        if any(names(one, told) for one in wanted):
+            left.append((pointer, tool))
+        elif as_text(told.get("type")) == "namespace":
+            inside = [one for one in as_array(told.get("tools")) if any(names(it, members(one)) for it in wanted)]
+            if inside:
+                left.append((pointer, Raw(join({**told, "tools": raw(inside)}))))
+    return left
+
+
+def _allowance(choice: Raw | None) -> Body | None:
+    """The mode and the tools of a choice of the kind `allowed_tools`, as either protocol writes it; else None."""
     told = as_object(choice)
     if as_text(told.get("type")) != "allowed_tools":
-        return numbered
-    inner = as_object(told.get("allowed_tools")) or told
-    wanted = [members(entry) for entry in as_array(inner.get("tools"))]
-    return [(at, tool) for at, tool in numbered if any(names(one, members(tool)) for one in wanted)]
-
-
-def functions_in_form(tools: Raw, form: Dialect) -> Raw:
-    """The list with every plain function in the form of a protocol; what is none stays as it is."""
-    entries = as_array(tools)
-    written = [_in_form(tool, form) for tool in entries]
-    if all(new is old for new, old in zip(written, entries, strict=True)):
-        return tools
-    return raw(written)
-
-
-def _in_form(tool: Raw, form: Dialect) -> Raw:
-    told = members(tool)
-    function = read_function(told)
-    if function is None or _form(told) == form:
-        return tool
-    if form == "chat" and function.name != function_name(Named(function.name)):
-        return tool  # chat has no such name; how it is called upstream is decided there
-    return write_function(function, form)
+        return None
+    return as_object(told.get("allowed_tools")) or told
 
 
 class _Writer:
@@ -117,21 +112,38 @@ class _Writer:
         self._names: dict[str, Named] = {}
         self._taken: dict[Named, str] = {}
         self._owners: dict[str, Named] = {}
-        self._left_out: list[tuple[int, Body]] = []
+        self._native: dict[str, Named] = {}
+        self._left_out: list[tuple[str, Body]] = []
         self._unsaid: list[str] = []
 
-    def add(self, position: int, tool: Raw) -> None:
+    def add(self, pointer: str, tool: Raw) -> None:
         told = members(tool)
         if self._is_native(told):
             self._sent.append(tool)
+            self._note_native(told, None)
         elif as_text(told.get("type")) == "namespace" and self._dialect != "responses":
-            self._add_namespace(position, told)
-        elif not self._add_function(told, f"/tools/{position}", None):
-            self._left_out.append((position, told))
+            self._add_namespace(pointer, told)
+        elif not self._add_function(told, pointer, None):
+            self._left_out.append((pointer, told))
+
+    def _note_native(self, tool: Body, namespace: str | None) -> None:
+        """Remember what clients of other skins call a tool that only this dialect has."""
+        if as_text(tool.get("type")) == "namespace":
+            for inner in as_array(tool.get("tools")):
+                self._note_native(members(inner), as_text(tool.get("name")))
+            return
+        kind, function = call_kind(tool), read_function(tool) or known_function(tool)
+        if kind is not None and function is not None and (kind != "function" or namespace is not None):
+            named = Named(function.name, kind, namespace)
+            self._native.setdefault(function_name(named), named)
 
     def done(self) -> Toolset:
         names = ToolNames(
-            self._names, self._taken, _NATIVE_CALLS[self._dialect], namespaces=self._dialect == "responses"
+            self._names,
+            self._taken,
+            _NATIVE_CALLS[self._dialect],
+            namespaces=self._dialect == "responses",
+            native_tools=self._native,
         )
         return Toolset(self._sent, names, self._left_out, self._unsaid)
 
@@ -141,27 +153,27 @@ class _Writer:
         if kind.startswith("openrouter:"):
             return self._server_tools
         if read_function(tool) is not None:
-            return _form(tool) == self._dialect
+            return form_of(tool) == self._dialect
         match self._dialect:
             case "chat":
                 return (kind == "custom" and "custom" in tool) or (kind in SHORTHANDS and self._server_tools)
             case "messages":
                 return kind not in _RESPONSES_ONLY and "custom" not in tool
             case "responses":
-                return not _VERSIONED.fullmatch(kind) and not (kind == "custom" and "custom" in tool)
+                foreign = _VERSIONED.fullmatch(kind) or kind in _MESSAGES_ONLY
+                return not foreign and not (kind == "custom" and "custom" in tool)
 
-    def _add_namespace(self, position: int, namespace: Body) -> None:
+    def _add_namespace(self, pointer: str, namespace: Body) -> None:
         name = as_text(namespace.get("name"))
         for at, tool in enumerate(as_array(namespace.get("tools"))):
-            told = members(tool)
-            if not self._add_function(told, f"/tools/{position}/tools/{at}", name):
-                self._unsaid.append(f"/tools/{position}/tools/{at}")
+            if not self._add_function(members(tool), f"{pointer}/tools/{at}", name):
+                self._unsaid.append(f"{pointer}/tools/{at}")
 
     def _add_function(self, tool: Body, pointer: str, namespace: str | None) -> bool:
         """Say a tool as a function; False when it is none, and nothing like one."""
         kind, function = call_kind(tool), read_function(tool) or known_function(tool)
         if kind == "custom" and self._dialect == "responses":
-            self._sent.append(Raw(join({"type": raw("custom"), **as_object(tool.get("custom"))})))
+            self._sent.append(flat_custom(tool))
             return True
         if function is None or kind is None:
             return False
@@ -190,107 +202,6 @@ class _Writer:
         return name
 
 
-# --- functions in three forms --------------------------------------------------------------------------------
-
-_INSIDE = {
-    "name": "name",
-    "description": "description",
-    "parameters": "parameters",
-    "input_schema": "parameters",
-    "strict": "strict",
-}
-"""Member of a function of messages or responses to its name inside chat's `function`."""
-
-
-def _form(tool: Body) -> Dialect:
-    if "function" in tool:
-        return "chat"
-    return "messages" if "input_schema" in tool else "responses"
-
-
-def read_function(tool: Body) -> Function | None:
-    """A plain function of any of the three protocols; None for any other tool."""
-    kind = as_text(tool.get("type")) or ""
-    if kind == "function" and "function" in tool:
-        inside = as_object(tool["function"])
-        beside = {name: content for name, content in tool.items() if name not in ("type", "function")}
-        return Function(as_text(inside.get("name")) or "", inside, beside)
-    if not (kind == "function" or (kind in ("", "custom") and "input_schema" in tool)):
-        return None
-    inside: Body = {}
-    beside: Body = {}
-    for name, content in tool.items():
-        if name == "type" or is_null(content):  # a null says nothing here
-            continue
-        if word := _INSIDE.get(name):
-            inside[word] = content
-        else:
-            beside[name] = content
-    return Function(as_text(tool.get("name")) or "", inside, beside)
-
-
-def write_function(function: Function, form: Dialect) -> Raw:
-    """A function in the form of a protocol."""
-    inside, beside = function.inside, function.beside
-    match form:
-        case "chat":
-            return Raw(join({"type": raw("function"), "function": Raw(join(inside)), **beside}))
-        case "messages":
-            words = {"parameters": "input_schema"}
-            told = {words.get(name, name): content for name, content in inside.items() if name != "strict"}
-            told.setdefault("input_schema", Raw(b'{"type":"object","properties":{}}'))
-            return Raw(join({**told, **beside}))
-        case "responses":
-            told = dict(inside)
-            told.setdefault("parameters", NULL)
-            # A function of responses is strict unless it says otherwise; one of the other two is not.
-            told.setdefault("strict", _STRICT_FALSE)
-            return Raw(join({"type": raw("function"), **told, **beside}))
-
-
-def call_kind(tool: Body) -> CallKind | None:
-    """What a call of this tool is, in the responses protocol's kinds; None for what no client can be called for."""
-    kind = as_text(tool.get("type")) or ""
-    if read_function(tool) is not None or known_function(tool) is not None:
-        match kind:
-            case "custom" if "input_schema" not in tool:
-                return "custom"
-            case "local_shell" | "shell" | "apply_patch":
-                return kind
-            case _:
-                return "function"
-    return None
-
-
-def known_function(tool: Body) -> Function | None:
-    """The function that stands for a client's tool which has no schema of its own; None for any other."""
-    kind = as_text(tool.get("type")) or ""
-    if kind == "custom" and "input_schema" not in tool:
-        told = as_object(tool.get("custom")) or tool
-        name = as_text(told.get("name")) or ""
-        inside: Body = {"name": raw(name), "description": _described(told), "parameters": KNOWN_TOOLS["custom"].schema}
-        return Function(name, inside, {})
-    for prefix, known in KNOWN_TOOLS.items():
-        if kind == prefix or (known.versioned and kind.startswith(prefix + "_")):
-            name = as_text(tool.get("name")) or prefix
-            return Function(
-                name, {"name": raw(name), "description": raw(known.description), "parameters": known.schema}, {}
-            )
-    return None
-
-
-def _described(custom: Body) -> Raw:
-    """The description of a tool that takes free text, with what its format says of that text."""
-    description = as_text(custom.get("description")) or ""
-    grammar = as_object(custom.get("format"))
-    grammar = as_object(grammar.get("grammar")) or grammar
-    definition = as_text(grammar.get("definition"))
-    if definition:
-        syntax = as_text(grammar.get("syntax")) or "given"
-        description += f"\n\nThe input must follow this {syntax} grammar:\n{definition}"
-    return raw(description.strip())
-
-
 # --- what must be called -------------------------------------------------------------------------------------
 
 
@@ -299,9 +210,10 @@ def refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool) 
 
     `choice` is a canonical `tool_choice`. Raises: `RequestError`.
     """
-    named = as_object(choice)
+    named, permitted = as_object(choice), _allowance(choice)
     forced = next((tool for tool in left_out if named and names(named, tool)), None)
-    if as_text(choice) == "required" and none_left and left_out:
+    must = as_text(permitted.get("mode")) if permitted is not None else as_text(choice)
+    if must == "required" and none_left and left_out:
         forced = left_out[0]
     if forced is not None:
         raise RequestError(
@@ -318,7 +230,10 @@ def names(choice: Body, tool: Body) -> bool:
         name = as_text(as_object(choice.get(kind)).get("name")) or as_text(choice.get("name"))
         return name == tool_name(tool)
     searches = (*SHORTHANDS, "openrouter:web_search")
-    return kind == other or (kind in searches and other in searches)
+    if kind in searches and other in searches:
+        return True
+    told = [word for word in ("name", "server_label") if word in choice]
+    return kind == other and all(choice[word] == tool.get(word) for word in told)
 
 
 def tool_name(tool: Body) -> str:

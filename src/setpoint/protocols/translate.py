@@ -16,7 +16,7 @@ from setpoint.canonical.events import (
     Unsaid,
 )
 from setpoint.canonical.parts import Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
-from setpoint.protocols.answer import Outcome
+from setpoint.protocols.answer import Outcome, StreamFailedError
 from setpoint.wire.body import join_strings
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ _SAID_LATER = (Text, Refusal, Reasoning)
 
 
 def read_answer(body: Body, *, skin: Room, dialect: Room, names: ToolNames) -> EditedResult:
-    """A whole answer for a client. Raises: `ProviderError` when it is not a complete one."""
+    """A whole answer for a client.
+
+    Raises: `ProviderError` when it is not a complete one, `StreamFailedError` when it says that it failed.
+    """
     if skin.name == dialect.name:
         return skin.edit_result(body)
     return _TranslatedResult(dialect.read_result(body), skin, names)
@@ -107,7 +110,14 @@ class _TranslatedStream:
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame. Raises: `StreamFailedError`, `ProviderError`."""
         written: list[bytes] = []
-        for event in self._reader.read(frame):
+        try:
+            events = self._reader.read(frame)
+        except StreamFailedError as failed:
+            if failed.counted is not None:
+                self._note(failed.counted)
+                self._writer.write(failed.counted)
+            raise
+        for event in events:
             self._note(event)
             for told in self._restoring.restored(event) if self._restoring else (event,):
                 written.append(self._writer.write(told))  # noqa: PERF401 two loops in one line hide the order

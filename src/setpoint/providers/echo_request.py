@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw, Struct
 
+from setpoint.protocols.functions import call_kind, known_function, read_function
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.protocols.toolset import allowed, call_kind, known_function, read_function
+from setpoint.protocols.toolset import allowed
 from setpoint.providers.echo_model import (
     Asked,
     Said,
@@ -179,4 +180,5 @@ def _called(listed: Raw, choice: Raw | None) -> Tool | None:
         return named_callable(_tools(as_array(listed)), as_text(inner.get("name")) or kind)
     if "required" not in (as_text(choice), as_text(inner.get("mode"))):
         return None
-    return first_callable(_tools(tool for _, tool in allowed(listed, choice)))
+    numbered = [(str(at), tool) for at, tool in enumerate(as_array(listed))]
+    return first_callable(_tools(tool for _, tool in allowed(numbered, choice)))

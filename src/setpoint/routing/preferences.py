@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
-from setpoint.wire.body import as_object, as_text, is_null, items
+from setpoint.wire.body import as_object, as_pointer, as_text, is_null, items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ def read_preferences(body: Body) -> Preferences:
     if provider is None:
         return Preferences(not_honoured=others) if others else _NONE
     asked = {name: content for name, content in as_object(provider).items() if not is_null(content)}
-    unmet = tuple(f"/provider/{_escaped(name)}" for name in asked if name not in _HONOURED)
+    unmet = tuple(as_pointer("provider", name) for name in asked if name not in _HONOURED)
     return Preferences(
         order=_slugs(asked.get("order")),
         only=_slugs(asked.get("only")),
@@ -47,11 +47,6 @@ def read_preferences(body: Body) -> Preferences:
         require_parameters=asked.get("require_parameters") == Raw(b"true"),
         not_honoured=unmet + others,
     )
-
-
-def _escaped(name: str) -> str:
-    """A member's name as a step of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _slugs(listed: Raw | None) -> tuple[str, ...] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from setpoint.errors import SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.protocols.registry import PROTOCOLS
@@ -66,7 +68,8 @@ class Inference:
         if isinstance(exchange, Response):
             return exchange
         exchange.stream = False
-        return json_response({"input_tokens": await self._pipeline.count_tokens(exchange)})
+        counted = json_response({"input_tokens": await self._pipeline.count_tokens(exchange)})
+        return structs.replace(counted, headers=(("X-Generation-Id", exchange.id),))
 
     async def _exchange(self, request: Request, skin: Room) -> Exchange | Response:
         """The exchange of a request whose body is right, or the answer that says why it is not."""

@@ -137,6 +137,11 @@ def as_text(data: Raw | None) -> str | None:
     return str(value(data)) if data is not None and is_string(data) else None
 
 
+def as_pointer(*steps: str) -> str:
+    """A JSON pointer of these steps (RFC 6901)."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 def join_strings(parts: list[Raw], separator: str = "") -> Raw:
     """One raw JSON string of several, their escapes untouched."""
     between = json.dumps(separator).encode()[1:-1]

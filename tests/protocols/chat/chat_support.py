@@ -15,14 +15,16 @@ from setpoint.wire.sse import DONE
 if TYPE_CHECKING:
     from msgspec import Raw
 
+    from setpoint.wire.body import Body
+
 STAMP = Stamp("gen-1", "acme/sage-2", "Acme", 1767225000)
 BILL = Bill(Usage(input_tokens=2, output_tokens=1), None, None)
 
 
-def opening(*debug: tuple[Stamp, Raw]) -> Opening:
+def opening(*debug: tuple[Stamp, Raw], request: Body | None = None) -> Opening:
     """An answer that begins: new ids are numbered from 1."""
     numbers = count(1)
-    return Opening(stamp=STAMP, request={}, new_id=lambda prefix: f"{prefix}{next(numbers)}", debug=debug)
+    return Opening(stamp=STAMP, request=request or {}, new_id=lambda prefix: f"{prefix}{next(numbers)}", debug=debug)
 
 
 def chunks(out: bytes) -> list[Any]:

@@ -279,6 +279,12 @@ def test_a_detail_belongs_to_the_maker_that_its_format_names(detail: object, ste
     assert structs.replace(read_step, path="") == step
 
 
+@pytest.mark.parametrize("family", ["openai", "azure-openai", "bedrock-openai", "xai"])
+def test_a_detail_of_the_responses_protocol_goes_back_there_whoever_ran_the_model(family: str) -> None:
+    [step] = said(reasoning_details=[{"type": "reasoning.encrypted", "data": "xx", "format": f"{family}-responses-v1"}])
+    assert (step.maker, step.format) == ("responses", f"{family}-responses-v1")
+
+
 def test_details_that_say_nothing_are_no_steps() -> None:
     empty = [
         {"type": "reasoning.text", "text": None, "signature": ""},

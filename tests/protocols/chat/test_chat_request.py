@@ -62,9 +62,24 @@ def test_the_output_limit_has_the_name_that_the_endpoint_lists(members: str, lis
     assert finished(members, Terms(parameters=parameters))[0] == sent
 
 
-def test_a_number_of_likely_tokens_from_another_protocol_comes_with_the_switch_that_chat_has_for_it() -> None:
-    assert finished('"top_logprobs":3', body='{"input":"Hi"}')[0] == {"top_logprobs": 3, "logprobs": True}
-    assert finished('"top_logprobs":3', body='{"messages":[]}')[0] == {"top_logprobs": 3}
+@pytest.mark.parametrize("body", ['{"input":"Hi"}', '{"messages":[]}'])
+@pytest.mark.parametrize(
+    ("members", "listed", "switch"),
+    [
+        ('"top_logprobs":3', None, {"logprobs": True}),
+        ('"top_logprobs":0,"logprobs":null', None, {"logprobs": True}),
+        ('"top_logprobs":3', ("logprobs", "top_logprobs"), {"logprobs": True}),
+        ('"top_logprobs":3', ("top_logprobs",), {}),
+        ('"top_logprobs":3,"logprobs":false', None, {"logprobs": False}),
+        ('"top_logprobs":null', None, {}),
+    ],
+)
+def test_a_number_of_likely_tokens_comes_with_the_switch_that_chat_has_for_it(
+    members: str, listed: Any, switch: dict[str, bool], body: str
+) -> None:
+    terms = Terms(parameters=None if listed is None else frozenset[str](listed))
+    sent = finished(members, terms, body)[0]
+    assert {name: said for name, said in sent.items() if name != "top_logprobs"} == switch
 
 
 # --- reasoning -----------------------------------------------------------------------------------------------

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from protocols.chat.chat_support import BILL, opening
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError
+from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.chat.finish import normal_finish_reason
-from setpoint.protocols.chat.result import ChatResult, edit_result
+from setpoint.protocols.chat.result import ChatResult, edit_result, read_result
+from setpoint.protocols.failures import Reported
 from setpoint.wire.body import MalformedError, split
 
 
@@ -163,12 +165,28 @@ def test_the_outcome_is_what_the_upstream_says_of_itself() -> None:
     assert outcome.provider_cost == Decimal("0.0001")
 
 
-def test_an_answer_that_broke_off_keeps_its_text_and_its_error() -> None:
+def test_an_answer_that_broke_off_keeps_its_text_and_its_error_for_a_client_of_chat() -> None:
     broken = {"finish_reason": "error", "error": {"code": 502, "message": "lost"}, "message": {"content": "Hal"}}
     [choice] = answered({"choices": [broken]})["choices"]
     assert choice["finish_reason"] == "error"
     assert choice["error"] == {"code": 502, "message": "lost"}
     assert choice["message"]["content"] == "Hal"
+
+
+@pytest.mark.parametrize(
+    ("end", "reported"),
+    [
+        ({"finish_reason": "error", "error": {"code": 429, "message": "slow down"}}, Reported("429", "slow down")),
+        ({"finish_reason": "error", "error": "lost"}, Reported(None, "lost")),
+        ({"finish_reason": "error"}, Reported()),
+        ({"finish_reason": "insufficient_system_resource", "error": None}, Reported()),
+    ],
+)
+def test_an_answer_that_broke_off_is_what_its_error_reports(end: dict[str, Any], reported: Reported) -> None:
+    broken = {"message": {"content": "Hal"}, **end}
+    with pytest.raises(StreamFailedError) as caught:
+        read_result(split(json.dumps({"choices": [broken]}).encode()))
+    assert caught.value.reported == reported
 
 
 # --- hostile answers -----------------------------------------------------------------------------------------

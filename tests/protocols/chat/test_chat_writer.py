@@ -31,7 +31,7 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Bill
 from setpoint.protocols.chat import read_result, reader, write_result, writer
-from setpoint.wire.body import raw, split
+from setpoint.wire.body import join_strings, raw, split
 from setpoint.wire.sse import DONE, FrameReader
 
 if TYPE_CHECKING:
@@ -109,6 +109,44 @@ def test_calls_are_numbered_and_only_their_first_fragment_says_who_they_are() ->
     ]
 
 
+OWN_CUSTOM = {"type": "custom", "custom": {"name": "patch"}}
+CUSTOM_CALL = {"id": "c", "type": "custom", "custom": {"name": "patch", "input": 'a "b"\n\ud83d\ude00'}}
+
+
+@pytest.mark.parametrize(
+    ("tools", "namespace", "called"),
+    [
+        (None, None, CUSTOM_CALL),
+        ([OWN_CUSTOM], None, CUSTOM_CALL),
+        ([{"type": "custom", "name": "patch"}], None, "patch"),
+        ([{"type": "custom", "custom": {"name": "other"}}], None, "patch"),
+        ([OWN_CUSTOM], "files", "files__patch"),
+    ],
+)
+def test_free_text_goes_only_to_tools_that_the_client_wrote_in_chats_own_form(
+    tools: object, namespace: str | None, called: object
+) -> None:
+    request = {} if tools is None else {"tools": raw(tools)}
+    head = ToolCall(id="c", name="patch", arguments=EMPTY, kind="custom", namespace=namespace)
+    pieces = ['a "b', '"\n\ud83d', "\ude00"]
+    result = Result(parts=(structs.replace(head, arguments=join_strings([raw(piece) for piece in pieces])),))
+    [call] = json.loads(write_result(result, opening(request=request), BILL, None))["choices"][0]["message"][
+        "tool_calls"
+    ]
+    if isinstance(called, str):
+        assert (call["type"], call["function"]["name"]) == ("function", called)
+        assert json.loads(call["function"]["arguments"]) == {"input": 'a "b"\n\U0001f600'}
+    else:
+        assert json.dumps(call) == json.dumps(called)
+
+    stream, fold, client = writer(opening(request=request)), Fold(), reader()
+    events = [PartBegan(0, head), *(Grew(0, raw(piece)) for piece in pieces), PartEnded(0), STOP]
+    for frame in FrameReader().feed(b"".join(stream.write(event) for event in events)):
+        for event in client.read(frame):
+            fold.add(event)
+    assert fold.result().parts == read_result(split(write_result(result, opening(request=request), BILL, None))).parts
+
+
 def test_reasoning_is_told_as_text_and_as_details_whose_seal_comes_last() -> None:
     about = {"format": "anthropic-claude-v1", "index": 0}
     assert deltas(
@@ -124,8 +162,9 @@ def test_reasoning_is_told_as_text_and_as_details_whose_seal_comes_last() -> Non
             "reasoning": "H",
             "reasoning_details": [{"type": "reasoning.text", "text": "H", **about}],
         },
-        {"reasoning": "m", "reasoning_details": [{"type": "reasoning.text", "text": "m", **about}]},
-        {"reasoning_details": [{"type": "reasoning.text", "signature": "sig", **about}]},
+        # Clients join what is repeated, so the format stands on the first piece only.
+        {"reasoning": "m", "reasoning_details": [{"type": "reasoning.text", "text": "m", "index": 0}]},
+        {"reasoning_details": [{"type": "reasoning.text", "signature": "sig", "index": 0}]},
     ]
 
 
@@ -179,7 +218,40 @@ def test_media_and_scores_have_chunks_of_their_own() -> None:
     choices = [chunk["choices"][0] for chunk in out]
     assert choices[0]["delta"]["images"] == [{"type": "image_url", "image_url": {"url": "data:image/gif;base64,AA=="}}]
     assert choices[1]["delta"] == {"audio": {"id": "a", "data": "AA==", "transcript": "Hi"}}
-    assert choices[2]["logprobs"] == {"content": [{"token": "x"}], "refusal": None}
+    assert choices[2]["logprobs"] == {"content": [{"token": "x", "bytes": [120], "top_logprobs": []}], "refusal": None}
+
+
+FULL: dict[str, Any] = {
+    "token": "Hi",
+    "logprob": -0.5,
+    "bytes": None,
+    "top_logprobs": [{"token": "Hi", "logprob": -0.5, "bytes": []}],
+}
+
+
+@pytest.mark.parametrize(
+    ("score", "out"),
+    [
+        (FULL, FULL),
+        (
+            {"token": "\u00fc", "logprob": -0.5, "top_logprobs": [{"token": "a", "logprob": -1}, 7]},
+            {
+                "token": "\u00fc",
+                "logprob": -0.5,
+                "top_logprobs": [{"token": "a", "logprob": -1, "bytes": [97]}, 7],
+                "bytes": [195, 188],
+            },
+        ),
+        ({"token": "\ud800", "top_logprobs": None}, {"token": "\ud800", "top_logprobs": [], "bytes": None}),
+        ({"token": 7}, {"token": 7, "bytes": None, "top_logprobs": []}),
+        (7, 7),
+    ],
+)
+def test_scores_have_every_key_that_clients_need(score: object, out: object) -> None:
+    told = {"content": [out], "refusal": None}
+    [chunk] = written(Scored(raw([score])))
+    assert chunk["choices"][0]["logprobs"] == told
+    assert whole(text("Hi"), logprobs=raw([score]))["choices"][0]["logprobs"] == told
 
 
 @pytest.mark.parametrize(
@@ -281,7 +353,7 @@ def test_what_the_upstream_said_of_it_and_the_router_metadata_are_there() -> Non
     result = Result(parts=(text("Hi"),), service_tier="flex", logprobs=raw([{"token": "Hi"}]))
     answer = json.loads(write_result(result, opening(), BILL, raw({"attempts": 1})))
     assert answer["service_tier"] == "flex"
-    assert answer["choices"][0]["logprobs"] == {"content": [{"token": "Hi"}], "refusal": None}
+    assert answer["choices"][0]["logprobs"]["content"][0]["token"] == "Hi"
     assert answer["openrouter_metadata"] == {"attempts": 1}
 
 
@@ -387,7 +459,7 @@ _RESULTS = st.builds(
     usage=st.builds(Usage, input_tokens=_COUNTS, output_tokens=_COUNTS, cached_tokens=_COUNTS),
     upstream_id=st.just("gen-1"),
     service_tier=st.none() | TEXTS.filter(bool),
-    logprobs=st.none() | st.just(raw([{"token": "x"}])),
+    logprobs=st.none() | st.just(raw([{"token": "x", "bytes": [120], "top_logprobs": []}])),
 )
 
 

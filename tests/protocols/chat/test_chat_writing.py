@@ -203,6 +203,39 @@ def test_what_tools_show_stands_in_front_of_what_the_user_says() -> None:
     assert len(written(turn("user", result("a", image())))) == 2
 
 
+def roles(*turns: Turn) -> list[str]:
+    """Who says each message, a tool by the call that it answers."""
+    return [message.get("tool_call_id", message["role"]) for message in written(*turns)]
+
+
+def test_what_is_said_between_the_results_of_parallel_calls_waits_for_the_last_of_them() -> None:
+    asked = turn("assistant", call("a"), call("b"))
+    said = [turn("user", result("a", image()), text("Hm")), turn("developer", text("Be brief.")), turn("user")]
+    messages = written(asked, *said, turn("user", result("b", text("2"))), turn("user", text("And?")))
+    assert [message["role"] for message in messages[:3]] == ["assistant", "tool", "tool"]
+    assert messages[3]["content"][1:] == [IMAGE, {"type": "text", "text": "Hm"}]
+    assert messages[4:] == [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": ""},
+        {"role": "user", "content": "And?"},
+    ]
+
+
+def test_calls_of_one_id_are_answered_one_by_one() -> None:
+    said = (turn("user", result("a"), text("Hm")), turn("user", result("a")), turn("user", result("a")))
+    assert roles(turn("assistant", call("a"), call("a")), *said) == ["assistant", "a", "a", "user", "a"]
+
+
+def test_what_waits_for_a_result_that_never_comes_is_said_where_it_stood() -> None:
+    asked = turn("assistant", call("a"), call("b"))
+    said = (turn("user", text("Hm"), result("a")), turn("system", text("S")))
+    assert roles(asked, *said) == ["assistant", "a", "user", "system"]
+    assert roles(asked, *said, turn("assistant", text("Hi")), turn("user", text("?"))) == [
+        *("assistant", "a", "user", "system"),
+        *("assistant", "user"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("parts", "content"),
     [

@@ -99,6 +99,29 @@ def test_a_call_has_its_end_user_beside_the_configuration(body: object, call: ob
     assert json.loads(join(read_call(body_of(body)))) == call
 
 
+def test_what_is_not_known_of_the_output_is_called_by_its_own_name() -> None:
+    budget = {"type": "tokens", "total": 20_000}
+    told = {"output_config": {"x_new": 1, "task_budget": budget, "effort": "low", "a.b/c": {}, "none": None}}
+    assert json.loads(join(read_call(body_of(told)))) == {
+        "verbosity": "low",
+        "output_config": {"task_budget": budget},
+        "output_config.x_new": 1,
+        "output_config.a.b/c": {},
+    }
+    assert pointer("output_config.x_new") == "/output_config/x_new"
+    assert pointer("output_config.a.b/c") == "/output_config/a.b~1c"
+    assert "output_config" not in read_call(body_of({"output_config": {"x_new": 1, "task_budget": None}}))
+    kept = json.loads(join(read_config(body_of(told))))["output_config"]
+    assert kept == {"x_new": 1, "task_budget": budget, "a.b/c": {}}
+
+
+@pytest.mark.parametrize("kind", ["adaptive", "enabled"])
+def test_thinking_that_is_shown_as_updates_is_not_left_out(kind: str) -> None:
+    thinking = {"type": kind, "budget_tokens": 2048, "display": "updates"}
+    told = json.loads(join(read_config(body_of({"thinking": thinking}))))["reasoning"]
+    assert told == {"enabled": True} | ({"max_tokens": 2048} if kind == "enabled" else {})
+
+
 def test_who_is_called_for_is_no_configuration() -> None:
     assert read_config(body_of({"user": "u", "metadata": {"user_id": "m"}})) == {}
 

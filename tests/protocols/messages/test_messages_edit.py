@@ -237,8 +237,9 @@ def test_a_beginning_tells_no_cost_no_provider_and_no_iterations_that_are_none()
     usage: dict[str, Any] = {"input_tokens": 1, "cost": 0.1, "is_byok": False, "cost_details": {}}
     usage |= {"iterations": {}, "x_new": 2}
     told: dict[str, Any] = {"id": "m", "role": "user", "model": "x", "provider": "Acme", "x_new": 1, "usage": usage}
+    told["openrouter_metadata"] = {"theirs": 1}
     (begin,) = said(edit_stream(opening()).read(event("message_start", message=told)))
-    assert "provider" not in begin["message"]
+    assert begin["message"].keys().isdisjoint({"provider", "openrouter_metadata"})
     assert (begin["message"]["x_new"], begin["message"]["role"]) == (1, "assistant")
     assert begin["message"]["usage"].keys().isdisjoint({"cost", "is_byok", "cost_details", "iterations"})
     assert begin["message"]["usage"]["x_new"] == 2

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from msgspec import Raw
 
 from setpoint.canonical.parts import Reasoning
 from setpoint.protocols.messages.request import finish_request, path
@@ -18,6 +17,12 @@ HELLO: list[dict[str, Any]] = [{"role": "user", "content": "Hi"}]
 TOOLS: list[dict[str, Any]] = [{"name": "f", "input_schema": {}}]
 ADAPTIVE = {"type": "adaptive"}
 FOREIGN = value(write_seal(Reasoning(kind="text", seal=raw("s"), maker="responses"), "messages"))
+
+
+CALL: dict[str, Any] = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "t"}
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+WORDS = {"type": "text", "text": "so"}
 
 
 def body_of(content: dict[str, Any]) -> Body:
@@ -143,9 +148,6 @@ def test_thinking_that_is_no_trouble_stays(said: dict[str, Any], kind: str) -> N
     assert finished(sent) == (sent, ())
 
 
-CALL: dict[str, Any] = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
-RESULT = {"type": "tool_result", "tool_use_id": "t"}
-THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
 LOOPS: list[tuple[list[dict[str, Any]], list[dict[str, Any]], bool]] = [
     ([CALL], [RESULT], False),
     ([{"type": "text", "text": "so"}, CALL], [RESULT, {"type": "text", "text": "and"}], False),
@@ -184,50 +186,104 @@ def test_a_choice_of_no_tool_has_nothing_beside_it() -> None:
     assert edited(sent) == (sent | {"tool_choice": {"type": "none"}}, ())
 
 
-# --- what another maker sealed -------------------------------------------------------------------------------
+# --- whose thinking it is -------------------------------------------------------------------------------------
 
 
-def sent_messages(*blocks: dict[str, Any], model: str = "claude-sage-2") -> list[dict[str, Any]]:
-    """The messages that go upstream of one with these blocks of the assistant's."""
-    messages = [*HELLO, {"role": "assistant", "content": blocks}, {"role": "user", "content": "And?"}]
-    body = body_of({"model": model, "messages": messages, "max_tokens": 5})
-    return json.loads(bytes(finish_request(body, Terms(), body)[0]["messages"]))
+def test_thinking_that_a_preset_brought_is_not_the_clients_own() -> None:
+    sent = {"thinking": thinking(8000), "tool_choice": {"type": "any"}, "tools": TOOLS, "max_tokens": 5000}
+    without = {name: content for name, content in sent.items() if name != "thinking"}
+    assert edited(sent, own=frozenset({"tool_choice", "tools", "max_tokens"})) == (without, ("reasoning",))
+    assert edited(sent, own=frozenset(sent)) == (sent, ())
 
 
-WORDS = {"type": "text", "text": "so"}
-EMPTY = {"type": "thinking", "thinking": "hm", "signature": ""}
+def replayed(thought: dict[str, Any]) -> list[dict[str, Any]]:
+    """A conversation that ends in the result of a call, which this thought led to."""
+    return [*HELLO, {"role": "assistant", "content": [thought, CALL]}, {"role": "user", "content": [RESULT]}]
+
+
+CLEARING = {"type": "clear_thinking_20251015", "keep": "all"}
+OTHER_EDIT = {"type": "clear_tool_uses_20250919"}
+
+
+def claude(messages: list[dict[str, Any]], **more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What becomes of a client's own request to Claude, beside the messages."""
+    body = body_of({"model": "claude-sage-2", "messages": messages, "max_tokens": 5000, **more})
+    done, unsaid = finish_request(body, Terms(), body)
+    return {name: value(content) for name, content in done.items() if name not in ("model", "messages")}, unsaid
+
+
+@pytest.mark.parametrize("signature", [{"signature": ""}, {"signature": None}, {}, {"signature": FOREIGN}])
+def test_the_clients_own_thinking_is_left_out_where_the_thought_before_its_results_was(
+    signature: dict[str, Any],
+) -> None:
+    messages = replayed({"type": "thinking", "thinking": "hm", **signature})
+    assert claude(messages, thinking=thinking(2000)) == ({"max_tokens": 5000}, ("reasoning",))
+    assert claude(messages, thinking=ADAPTIVE) == ({"max_tokens": 5000, "thinking": ADAPTIVE}, ())
+    stays = ({"max_tokens": 5000, "thinking": thinking(2000)}, ())
+    assert claude(replayed(THOUGHT), thinking=thinking(2000)) == stays
+    assert claude([*messages, {"role": "assistant", "content": [WORDS]}, *HELLO], thinking=thinking(2000)) == stays
+
+
+def test_the_clients_own_thinking_stays_where_it_was_the_client_who_left_the_thought_out() -> None:
+    shell: dict[str, Any] = {"type": "openrouter_shell_tool_result", "tool_use_id": "x", "content": {}}
+    answered = {"role": "user", "content": [RESULT, shell]}
+    messages = [*HELLO, {"role": "assistant", "content": [CALL]}, answered]
+    assert claude(messages, thinking=thinking(2000))[0]["thinking"] == thinking(2000)
 
 
 @pytest.mark.parametrize(
-    "block",
+    ("edits", "kept"),
     [
-        {"type": "thinking", "thinking": "hm", "signature": FOREIGN},
-        {"type": "redacted_thinking", "data": FOREIGN},
+        ([CLEARING], {}),
+        ([CLEARING, OTHER_EDIT], {"context_management": {"edits": [OTHER_EDIT], "x_new": 1}}),
+        ([OTHER_EDIT], {"context_management": {"edits": [OTHER_EDIT], "x_new": 1}}),
     ],
 )
-@pytest.mark.parametrize("model", ["claude-sage-2", "other"])
-def test_what_another_maker_sealed_goes_to_no_upstream(block: dict[str, Any], model: str) -> None:
-    assert sent_messages(block, WORDS, model=model)[1] == {"role": "assistant", "content": [WORDS]}
-    assert [message["role"] for message in sent_messages(block, model=model)] == ["user", "user"]
+def test_what_is_to_be_done_with_thoughts_goes_with_the_thinking(
+    edits: list[dict[str, Any]], kept: dict[str, Any]
+) -> None:
+    management = {"edits": edits, "x_new": 1}
+    messages = replayed({"type": "thinking", "thinking": "hm"})
+    done, unsaid = claude(messages, thinking=thinking(2000), context_management=management)
+    assert done == {"max_tokens": 5000, **kept}
+    assert unsaid == (("reasoning", "context_management") if CLEARING in edits else ("reasoning",))
+    done, unsaid = claude(replayed(THOUGHT), thinking=thinking(2000), context_management=management)
+    assert (done["context_management"], unsaid) == (management, ())
 
 
-def test_a_thought_without_a_signature_goes_to_models_that_may_have_made_it_and_not_to_claude() -> None:
-    assert sent_messages(EMPTY, WORDS, model="us.anthropic.Claude-sage-2")[1]["content"] == [WORDS]
-    assert sent_messages(EMPTY, WORDS, model="other")[1]["content"] == [EMPTY, WORDS]
+# --- sampling beside thinking --------------------------------------------------------------------------------
+
+SAMPLING: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"temperature": 0.2, "top_p": 0.5, "top_k": 5}, ("temperature", "top_p", "top_k")),
+    ({"temperature": 0}, ("temperature",)),
+    ({"temperature": 1.0, "top_p": 0.95}, ()),
+    ({"temperature": 1, "top_p": 1}, ()),
+    ({"top_p": 0.949}, ("top_p",)),
+    ({"top_k": 0}, ("top_k",)),
+    ({"temperature": None, "top_p": None, "top_k": None}, ()),
+    ({"temperature": "hot", "top_p": []}, ()),
+]
 
 
-@pytest.mark.parametrize(
-    "block",
-    [THOUGHT, {"type": "text", "text": '"setpoint: "signature":""'}, {"type": "x", "signature": "", "data": ""}],
-)
-def test_everything_else_goes_as_it_came(block: dict[str, Any]) -> None:
-    assert sent_messages(block, EMPTY)[1]["content"] == [block]
+@pytest.mark.parametrize("said", [thinking(2000), ADAPTIVE])
+@pytest.mark.parametrize(("sampling", "refused"), SAMPLING)
+def test_sampling_that_translated_thinking_does_not_stand_is_left_out(
+    said: dict[str, Any], sampling: dict[str, Any], refused: tuple[str, ...]
+) -> None:
+    sent = {"thinking": said, "max_tokens": 5000, **sampling}
+    assert finished(sent) == ({name: content for name, content in sent.items() if name not in refused}, refused)
+    assert edited(sent) == (sent, ())
 
 
-def test_messages_without_a_foreign_thought_keep_their_bytes() -> None:
-    messages = b'[ {"role":"assistant", "content":[ {"type":"thinking","thinking":"\\u0068m","signature":"s\\/"} ]} ]'
-    body: Body = {"model": raw("claude-sage-2"), "messages": Raw(messages), "max_tokens": raw(5)}
-    assert bytes(finish_request(body, Terms(), body)[0]["messages"]) == messages
+@pytest.mark.parametrize("said", [{}, {"thinking": {"type": "disabled"}}])
+def test_sampling_without_thinking_stays(said: dict[str, Any]) -> None:
+    sent = {"max_tokens": 5000, **SAMPLING[0][0], **said}
+    assert finished(sent) == (sent, ())
+
+
+def test_sampling_stays_where_the_thinking_does_not() -> None:
+    sent = {"thinking": ADAPTIVE, "tool_choice": {"type": "any"}, "tools": TOOLS, "max_tokens": 50, "temperature": 0.2}
+    assert finished(sent)[0]["temperature"] == 0.2
 
 
 def test_the_request_that_was_handed_in_is_not_changed() -> None:

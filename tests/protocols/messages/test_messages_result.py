@@ -140,6 +140,12 @@ def test_router_metadata_is_told_to_who_asks_for_it() -> None:
     assert json.loads(edited(b'{"content":[]}', Raw(b'{"x":1}')))["openrouter_metadata"] == {"x": 1}
 
 
+def test_an_upstreams_own_router_metadata_is_told_to_nobody() -> None:
+    theirs = b'{"content":[],"openrouter_metadata":{"theirs":1}}'
+    assert "openrouter_metadata" not in json.loads(edited(theirs))
+    assert json.loads(edited(theirs, Raw(b'{"x":1}')))["openrouter_metadata"] == {"x": 1}
+
+
 def test_an_edited_answer_says_what_it_is() -> None:
     said = {
         "id": "msg_far",

@@ -77,7 +77,7 @@ def test_one_plain_prompt_is_a_string() -> None:
 
 def test_several_prompts_are_blocks_with_their_marks() -> None:
     marked = Text(text=raw("b"), cache=MARK)
-    assert body(turn("system", "a", marked), turn("developer", "c"))["system"] == [
+    assert body(turn("system", "a", marked), turn("developer", "c"), turn("user", "Hi"))["system"] == [
         {"type": "text", "text": "a"},
         {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}},
         {"type": "text", "text": "c"},
@@ -85,7 +85,16 @@ def test_several_prompts_are_blocks_with_their_marks() -> None:
 
 
 def test_one_prompt_with_a_mark_is_a_block() -> None:
-    assert len(body(turn("system", Text(text=raw("a"), cache=MARK)))["system"]) == 1
+    assert len(body(turn("system", Text(text=raw("a"), cache=MARK)), turn("user", "Hi"))["system"]) == 1
+
+
+@pytest.mark.parametrize("rest", [(), (turn("user", ""),), (turn("user", " \n"), turn("assistant", ""))])
+def test_a_prompt_that_nothing_follows_is_what_the_user_says(rest: tuple[Turn, ...]) -> None:
+    assert body(turn("system", "Say hello."), *rest) == {"messages": [{"role": "user", "content": "Say hello."}]}
+    marked = Text(text=raw("b"), cache=MARK)
+    (message,) = messages(turn("system", "a"), turn("developer", marked), *rest)
+    assert [said["text"] for said in message["content"]] == ["a", "b"]
+    assert "cache_control" in message["content"][1]
 
 
 @pytest.mark.parametrize("said", [(), ("",), (" \n\t",)])
@@ -330,6 +339,8 @@ def test_a_call_or_a_result_in_the_wrong_mouth_is_refused_by_its_path(part: Part
         Reasoning(kind="text", text=raw("hm")),
         Reasoning(kind="text", text=raw("hm"), **SEALED),
         Reasoning(kind="text", text=raw("hm"), seal=raw(""), **SEALED),
+        Reasoning(kind="text", seal=raw("s"), **SEALED),
+        Reasoning(kind="summary", seal=raw("s"), **SEALED),
         Reasoning(kind="text", text=raw("hm"), seal=raw("s"), maker="chat", format="google-gemini-v1"),
         Reasoning(kind="encrypted", seal=raw("s"), maker="responses", format="openai-responses-v1", id="rs_1"),
         Reasoning(kind="summary", text=raw("hm"), maker="responses", id="rs_1"),
@@ -337,6 +348,11 @@ def test_a_call_or_a_result_in_the_wrong_mouth_is_refused_by_its_path(part: Part
 )
 def test_reasoning_that_this_protocol_did_not_seal_is_left_out_in_silence(step: Reasoning) -> None:
     assert messages(turn("assistant", step, "Yes")) == [{"role": "assistant", "content": "Yes"}]
+
+
+def test_a_thought_whose_words_are_not_shown_goes_back_with_its_signature() -> None:
+    step = Reasoning(kind="text", text=raw(""), seal=raw("s"), **SEALED)
+    assert block(step, "assistant") == {"type": "thinking", "thinking": "", "signature": "s"}
 
 
 def test_only_citations_of_the_protocols_own_kinds_are_told() -> None:
@@ -463,7 +479,8 @@ def conversations(draw: st.DrawFn) -> Conversation:
         turns.append(Turn(speaker="system", parts=tuple(draw(st.lists(SPOKEN, min_size=1, max_size=3)))))
     previous = ""
     speakers: tuple[Speaker, ...] = ("user", "assistant", "system")
-    for _ in range(draw(st.integers(0, 5))):
+    # A prompt that nothing follows would be written as what the user says.
+    for _ in range(draw(st.integers(1 if turns else 0, 5))):
         others: list[Speaker] = [
             speaker for speaker in speakers if speaker != previous and (previous or speaker != "system")
         ]

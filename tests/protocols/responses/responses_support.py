@@ -36,6 +36,7 @@ STREAMS = [folder for folder in CASES if (folder / "upstream.sse").exists()]
 
 _OPENAI: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 _OPENROUTER: TypeAdapter[Any] = TypeAdapter(StreamEvents)
+LENGTH_ERRORS = ("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded", "string_too_long")
 _NOT_OPENAIS = ("response.debug",)
 _LIFECYCLE = ("response.created", "response.queued", "response.in_progress")
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed")
@@ -116,7 +117,11 @@ def check_items(events: list[Told]) -> None:
         else:
             assert event["item_id"] == ids[index]
     assert len(set(ids.values())) == len(ids)
-    assert events[-1]["response"]["output"] == [done[index] for index in sorted(done)]
+    whole = {item["id"]: item for item in done.values()}
+    for item in events[-1]["response"]["output"]:
+        assert whole.pop(item["id"], None) == item or (item["id"] in ids.values() and item["status"] == "incomplete")
+    assert not whole
+    assert [item["id"] for item in events[-1]["response"]["output"]] == [ids[index] for index in sorted(ids)]
     if events[-1]["type"] != "response.failed":
         assert done.keys() == ids.keys()
         assert sorted(done) == list(range(len(done)))
@@ -197,7 +202,8 @@ def piece(kind: str, index: int, item_id: str, **more: Any) -> Told:
 def message(text: str, id_: str = "msg_up", **more: Any) -> Told:
     """A message item."""
     content: list[Told] = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
-    return {"type": "message", "id": id_, "role": "assistant", "status": "completed", "content": content, **more}
+    item: Told = {"type": "message", "id": id_, "role": "assistant", "status": "completed", "content": content}
+    return {**item, **more}
 
 
 USAGE = {

@@ -16,6 +16,7 @@ from openai import OpenAI
 from protocols.responses.responses_support import (
     BILL,
     EVERYTHING,
+    LENGTH_ERRORS,
     MODEL,
     STRANGE_FRAMES,
     STREAMS,
@@ -154,6 +155,17 @@ def test_everything_else_of_an_event_stays_the_bytes_that_came() -> None:
 def test_types_that_are_not_known_go_on_with_a_number_of_ours() -> None:
     events = events_of(created(), {"type": "response.new_thing", "sequence_number": 70, "x": [1]}, completed())
     assert events[1] == {"type": "response.new_thing", "sequence_number": 1, "x": [1]}
+
+
+def test_a_type_that_is_not_known_gets_no_id_that_it_does_not_have() -> None:
+    begun = (created(), added(0, **message("", "msg_1")))
+    for more in ({"output_index": 0}, {"output_index": 0, "item_id": None}):
+        new: Told = {"type": "response.new_thing", **more}
+        assert events_of(*begun, new)[2] == {**new, "sequence_number": 2}
+    known: Told = {"type": "response.web_search_call.searching", "output_index": 0}
+    assert events_of(*begun, known)[2]["item_id"] == "msg_1"
+    changed: Told = {"type": "response.new_thing", "output_index": 0, "item_id": "msg_2"}
+    assert events_of(*begun, changed)[2]["item_id"] == "msg_1"
 
 
 def test_a_type_that_is_said_otherwise_is_understood() -> None:
@@ -532,12 +544,97 @@ def test_a_failure_before_anything_was_said_begins_and_fails() -> None:
     )
 
 
-def test_a_failure_in_the_middle_keeps_what_was_complete() -> None:
-    events = events_of(*EVERYTHING[:20])
+def test_a_failure_in_the_middle_keeps_all_that_came() -> None:
+    events = events_of(*EVERYTHING[:22])
     check_sequence(events)
     check_clients(events)
-    assert [item["type"] for item in events[-1]["response"]["output"]] == ["reasoning", "message"]
+    thought, text, look, patch = events[-1]["response"]["output"]
+    assert [item["type"] for item in (thought, text)] == ["reasoning", "message"]
+    assert (look["name"], look["arguments"], look["status"]) == ("look", '{"a":1}', "incomplete")
+    assert (patch["input"], patch["status"]) == ("*** Begin", "incomplete")
     assert (events[-1]["response"]["id"], events[-1]["response"]["service_tier"]) == ("resp_up", "auto")
+
+
+_SAID_SO_FAR: list[tuple[tuple[Told, ...], Told]] = [
+    (
+        (
+            added(0, type="message", id="msg_1", role="assistant", status="in_progress", content=[]),
+            piece("output_text.delta", 0, "msg_1", content_index=0, delta="One "),
+            piece("output_text.delta", 0, "msg_1", content_index=0, delta="two"),
+            piece("refusal.done", 0, "msg_1", content_index=1, refusal="No."),
+        ),
+        message(
+            *("", "msg_1"),
+            status="incomplete",
+            content=[
+                {"type": "output_text", "text": "One two", "annotations": [], "logprobs": []},
+                {"type": "refusal", "refusal": "No."},
+            ],
+        ),
+    ),
+    (
+        (piece("output_text.delta", 0, "msg_1", content_index=0, delta="On"),),
+        message("On", "msg_1", status="incomplete"),
+    ),
+    (
+        (
+            added(0, type="reasoning", id="rs_1", summary=[]),
+            piece("reasoning_summary_text.delta", 0, "rs_1", summary_index=0, delta="Hm"),
+            piece("reasoning_summary_text.done", 0, "rs_1", summary_index=0, text="Hmm"),
+            piece("reasoning_text.delta", 0, "rs_1", content_index=0, delta="So"),
+        ),
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "Hmm"}],
+            "status": "incomplete",
+            "content": [{"type": "reasoning_text", "text": "So"}],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "item"), _SAID_SO_FAR)
+def test_an_item_that_is_cut_off_has_what_came_of_it(events: tuple[Told, ...], item: Told) -> None:
+    assert events_of(created(), *events)[-1]["response"]["output"] == [item]
+
+
+def test_an_item_that_does_not_come_in_words_is_left_out_when_it_is_cut_off() -> None:
+    events = events_of(
+        created(),
+        added(0, type="web_search_call", id="ws_1", status="in_progress"),
+        piece("function_call_arguments.delta", 1, "fc_1", delta="{"),
+    )
+    assert events[-1]["response"]["output"] == []
+
+
+@pytest.mark.parametrize("type_", LENGTH_ERRORS)
+def test_an_answer_that_gets_too_long_is_incomplete_and_no_failure(type_: Any) -> None:
+    stream = edit_stream(opening())
+    out = sent(stream, *EVERYTHING[:22]) + stream.fail(ProviderError(type_, "too long"), None)
+    assert out.endswith(DONE)
+    events = told(out)
+    check_sequence(events)
+    check_clients(events)
+    answer = events[-1]["response"]
+    assert (events[-1]["type"], answer["status"], answer["error"]) == ("response.incomplete", "incomplete", None)
+    assert answer["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert [event["item"]["id"] for event in events if event["type"].endswith("item.done")][-2:] == ["fc_1", "ctc_1"]
+
+
+def test_a_response_that_failed_has_counted_what_it_used() -> None:
+    failed = response(status="failed", error={"code": "server_error", "message": "No"}, usage=USAGE)
+    out, stream = edited([sse(created(), {"type": "response.failed", "response": failed})])
+    assert stream.outcome.usage == Usage(input_tokens=11, cached_tokens=4, output_tokens=5, reasoning_tokens=2)
+    usage = told(out)[-1]["response"]["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["cost"]) == (11, 5, None)
+    check_clients(told(out))
+
+
+def test_a_failure_tells_what_was_counted_before_it() -> None:
+    events = events_of({"type": "response.created", "response": response(usage=USAGE)})
+    assert events[-1]["response"]["usage"]["input_tokens"] == 11
+    assert events_of(created())[-1]["response"]["usage"] is None
 
 
 @given(st.lists(STRANGE_FRAMES, max_size=6))

@@ -37,6 +37,7 @@ from setpoint.protocols.responses.items import (
     write_item,
     write_items,
 )
+from setpoint.protocols.seals import read_seal
 from setpoint.wire.body import join, members, raw, value
 
 OPENAI_ITEM: TypeAdapter[Any] = TypeAdapter(ResponseOutputItem)
@@ -106,12 +107,13 @@ def test_only_the_last_item_of_an_answer_that_was_cut_is_incomplete() -> None:
 
 
 def test_log_probabilities_stand_at_the_first_text() -> None:
+    scores = [{"token": "A", "logprob": -1, "bytes": [65], "top_logprobs": []}]
     first, second, _, third = (
         part
-        for item in written(text("A"), text("B"), call("{}"), text("C"), logprobs=raw([{"token": "A"}]))
+        for item in written(text("A"), text("B"), call("{}"), text("C"), logprobs=raw(scores))
         for part in item.get("content", [{}])
     )
-    assert (first["logprobs"], second["logprobs"], third["logprobs"]) == ([{"token": "A"}], [], [])
+    assert (first["logprobs"], second["logprobs"], third["logprobs"]) == (scores, [], [])
 
 
 CALLS: list[tuple[ToolCall, dict[str, Any]]] = [
@@ -201,7 +203,13 @@ def test_an_image_is_a_call_with_its_content_or_an_item_with_its_address() -> No
         Media(kind="image", url=raw("http://a/b")),
     )
     assert written(image, linked) == [
-        {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "iVBO"},
+        {
+            "type": "image_generation_call",
+            "id": "ig_1",
+            "status": "completed",
+            "result": "iVBO",
+            "output_format": "png",
+        },
         {"type": "openrouter:image_generation", "id": "ig_2", "status": "completed", "imageUrl": "http://a/b"},
     ]
 
@@ -241,6 +249,22 @@ def test_official_clients_take_every_item(part: Part, status: str) -> None:
         OPENAI_ITEM.validate_json(data)
 
 
+@pytest.mark.parametrize("kind", ["shell", "local_shell", "apply_patch"])
+def test_an_action_of_another_shape_has_the_id_of_the_function_call_that_it_is_written_as(kind: Any) -> None:
+    (item,) = written(ToolCall(id="c", name=kind, kind=kind, arguments=raw("rm")))
+    assert (item["type"], item["id"]) == ("function_call", "fc_1")
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webp", None])
+def test_an_image_says_what_it_is(form: str | None) -> None:
+    image = Media(kind="image", data=raw("AAAA"), media_type=None if form is None else f"image/{form}")
+    (item,) = written(image)
+    assert item.get("output_format") == form
+    (read,) = read_items([raw(item)])[0]
+    assert isinstance(read, Media)
+    assert read.media_type == f"image/{form or 'png'}"
+
+
 # --- reasoning -----------------------------------------------------------------------------------------------
 
 
@@ -249,7 +273,7 @@ def test_steps_of_one_maker_share_an_item_up_to_the_one_that_is_sealed() -> None
     assert first["content"] == [{"type": "reasoning_text", "text": "A"}, {"type": "reasoning_text", "text": "B"}]
     assert first["encrypted_content"].startswith("setpoint:")
     assert (second["id"], second["content"]) == ("rs_2", [{"type": "reasoning_text", "text": "C"}])
-    assert "encrypted_content" not in second
+    assert read_seal(raw(second["encrypted_content"])) == thought()
 
 
 @pytest.mark.parametrize("other", [{"maker": "chat"}, {"id": "rs_2"}, {"format": "x"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,82 @@ def test_every_recorded_stream_is_read_in_an_order_that_writers_can_rely_on(case
     assert dialect.terminal == any(isinstance(event, Finished) for event in events)
 
 
+def test_everything_is_told_as_soon_as_it_comes() -> None:
+    dialect = reader()
+    told_at = [[type(event) for event in read(dialect, sse(event))] for event in EVERYTHING]
+    assert told_at == [
+        *([Began], [], [], [PartBegan], [Grew], [Grew], [], [], [PartEnded, PartBegan, Sealed, PartEnded]),
+        *([], [PartBegan], [Grew, Scored], [Grew], [Cited], [], [], [PartEnded]),
+        *([PartBegan], [PartBegan], [Grew], [Grew], [Grew], [], [PartEnded], [], [PartEnded]),
+        [Began, Counted, Finished],
+    ]
+
+
+_PART: Told = {"type": "output_text", "text": "Hi", "annotations": [LINK], "logprobs": SCORES}
+
+
+@pytest.mark.parametrize(
+    ("event", "kinds"),
+    [
+        (piece("output_text.delta", 0, "m", content_index=0, delta="Hi"), [PartBegan, Grew]),
+        (piece("output_text.done", 0, "m", content_index=0, text="Hi", logprobs=SCORES), [PartBegan, Grew, Scored]),
+        (piece("content_part.added", 0, "m", content_index=0, part=_PART), [PartBegan]),
+        (piece("content_part.done", 0, "m", content_index=0, part=_PART), [PartBegan, Grew, Cited, Scored]),
+        (
+            piece("content_part.done", 0, "m", content_index=0, part={"type": "refusal", "refusal": "No"}),
+            [PartBegan, Grew],
+        ),
+        (piece("content_part.done", 0, "m", content_index=0, part={"type": "output_text", "text": 7}), [PartBegan]),
+        (piece("content_part.added", 0, "m", content_index=0, part={"type": "hologram"}), []),
+        (piece("content_part.done", 0, "m", content_index=0, part={"type": "hologram"}), []),
+        (piece("refusal.delta", 0, "m", content_index=0, delta="No"), [PartBegan, Grew]),
+        (piece("refusal.done", 0, "m", content_index=0, refusal="No"), [PartBegan, Grew]),
+        (piece("reasoning_text.delta", 0, "rs_1", content_index=0, delta="Hm"), [PartBegan, Grew]),
+        (piece("reasoning_summary_text.done", 0, "rs_1", summary_index=0, text="Hm"), [PartBegan, Grew]),
+        (piece("reasoning_summary_part.done", 0, "rs_1", summary_index=0, part={"text": "Hm"}), [PartBegan, Grew]),
+        (piece("output_text.annotation.added", 0, "m", content_index=0, annotation=LINK), [PartBegan, Cited]),
+        (piece("output_text.annotation.added", 0, "m", content_index=0, annotation=None), []),
+        (piece("output_text.delta", 0, "m", content_index=0, delta=7), []),
+        (piece("output_text.delta", 0, "m", content_index=0, delta="", logprobs={"a": 1}), [PartBegan]),
+        (piece("function_call_arguments.delta", 0, "fc_1", delta="{}"), []),
+        (added(0, type="function_call", id="fc_1", name="look", arguments="{}"), [PartBegan, Grew]),
+        (added(0, type="function_call", id="fc_1", name="", arguments="{}"), []),
+        ({"type": "response.output_item.added", "item": None}, []),
+        ({"type": "response.output_item.done"}, []),
+    ],
+)
+def test_an_event_tells_what_is_new_in_it(event: Told, kinds: list[type[Event]]) -> None:
+    dialect = reader()
+    read(dialect, sse(created()))
+    assert [type(event) for event in read(dialect, sse(event))] == kinds
+
+
+def test_a_part_that_is_complete_ends_when_another_begins_and_says_no_more() -> None:
+    dialect = reader()
+    place: Told = {"content_index": 0, "part": {"type": "output_text", "text": "Hi"}}
+    read(dialect, sse(created(), piece("content_part.done", 0, "m", **place)))
+    begun = read(dialect, sse(piece("output_text.delta", 0, "m", content_index=1, delta="Ho")))
+    assert [type(event) for event in begun] == [PartEnded, PartBegan, Grew]
+    late = (
+        piece("output_text.delta", 0, "m", content_index=0, delta="more"),
+        piece("output_text.done", 0, "m", content_index=0, text="Hi, more"),
+        piece("output_text.annotation.added", 0, "m", content_index=0, annotation=LINK),
+        piece("content_part.done", 0, "m", content_index=0, part=_PART),
+    )
+    assert [event for event in read(dialect, sse(*late)) if not isinstance(event, Scored)] == []
+
+
+def test_a_step_that_has_ended_is_not_sealed_any_more() -> None:
+    steps = [{"type": "reasoning_text", "text": "One"}]
+    parts = parts_of(
+        piece("content_part.done", 0, "rs_1", content_index=0, part=steps[0]),
+        piece("reasoning_summary_text.delta", 0, "rs_1", summary_index=0, delta="Two"),
+        done(0, type="reasoning", id="rs_1", summary=[], content=steps, signature="sig"),
+        completed(),
+    )
+    assert all(part.seal is None for part in parts if isinstance(part, Reasoning))
+
+
 # --- told in pieces, whole, or both --------------------------------------------------------------------------
 
 _SAID = Result(
@@ -273,6 +350,25 @@ def test_a_call_waits_for_its_name() -> None:
     assert result.finish.reason == "tool_calls"
 
 
+def test_a_call_whose_name_comes_behind_its_first_pieces_is_told_whole() -> None:
+    parts = parts_of(
+        piece("function_call_arguments.delta", 0, "fc_1", delta='{"a":'),
+        added(0, type="function_call", id="fc_1", call_id="call_1", name="look", arguments=""),
+        piece("function_call_arguments.delta", 0, "fc_1", delta="1}"),
+        done(0, type="function_call", id="fc_1", call_id="call_1", name="look", arguments='{"a":1}'),
+        completed(),
+    )
+    assert parts == (ToolCall(id="call_1", name="look", arguments=raw('{"a":1}'), item_id="fc_1"),)
+
+
+def test_a_call_begins_once_and_without_an_id_when_it_has_none() -> None:
+    item: Told = {"type": "function_call", "id": "fc_1", "name": "look", "arguments": ""}
+    last: Told = {**item, "arguments": "{}"}
+    assert parts_of(added(0, **item), added(0, **item), done(0, **last), completed()) == (
+        ToolCall(id="", name="look", arguments=raw("{}"), item_id="fc_1"),
+    )
+
+
 # --- items that upstreams mix up -----------------------------------------------------------------------------
 
 
@@ -295,6 +391,23 @@ def test_an_output_that_is_told_less_or_in_another_order_at_the_end_makes_no_sec
         completed(message("Hi", "msg_2")),
     )
     assert [type(part) for part in parts] == [Reasoning, Text]
+
+
+def test_what_is_told_at_last_goes_to_the_item_of_its_id_or_else_of_its_place() -> None:
+    pieces = (
+        piece("output_text.delta", 1, "msg_b", content_index=0, delta="B"),
+        piece("output_text.delta", 0, "msg_a", content_index=0, delta="A"),
+    )
+    by_id = parts_of(*pieces, completed(message("B!", "msg_b"), message("A!", "msg_a")))
+    by_place = parts_of(*pieces, completed(message("A!", "msg_c"), message("B!", "msg_d")))
+    nameless = [{name: told for name, told in event.items() if name != "item_id"} for event in pieces]
+    by_place_alone = parts_of(*nameless, completed(message("A!", id=None), message("B!", id=None)))
+    assert text_of(*by_id) == text_of(*by_place) == text_of(*by_place_alone) == ["B!", "A!"]
+
+
+def test_a_place_of_any_length_is_a_place() -> None:
+    event = b'{"type":"response.output_text.delta","output_index":0,"content_index":%b,"delta":"Hi"}' % (b"1" * 5000)
+    assert [type(event) for event in reader().read(Frame(None, event))] == [Began, PartBegan, Grew]
 
 
 def test_items_without_a_place_are_known_by_their_ids() -> None:
@@ -327,6 +440,7 @@ def test_pieces_behind_the_end_of_their_item_are_left_out() -> None:
     parts = parts_of(
         done(0, **message("Hi", "msg_1")),
         piece("output_text.delta", 0, "msg_1", content_index=0, delta="more"),
+        piece("output_text.delta", 0, "msg_1", content_index=1, delta="more"),
         done(0, **message("Ho", "msg_1")),
         completed(),
     )
@@ -442,6 +556,13 @@ def test_log_probabilities_come_once_wherever_they_stand(where: str) -> None:
         completed(),
     )
     assert result.logprobs == raw(SCORES)
+
+
+def test_log_probabilities_go_on_with_all_that_another_protocol_requires() -> None:
+    bare = [{"token": "Hi", "logprob": -0.1}]
+    result = result_of(created(), piece("output_text.delta", 0, "m", content_index=0, delta="Hi", logprobs=bare))
+    assert result.logprobs is not None
+    assert json.loads(bytes(result.logprobs)) == SCORES
 
 
 # --- the end -------------------------------------------------------------------------------------------------

@@ -178,6 +178,14 @@ MEDIA: list[tuple[dict[str, Any], Media]] = [
         Media(kind="file", data=raw("JVBE"), media_type="application/pdf", filename=raw("a.pdf"), path=PART),
     ),
     ({"type": "input_file", "file_data": "JVBE"}, Media(kind="file", data=raw("JVBE"), path=PART)),
+    (
+        {"type": "input_file", "file_data": "SGk=", "filename": "notes.TXT"},
+        Media(kind="file", data=raw("SGk="), media_type="text/plain", filename=raw("notes.TXT"), path=PART),
+    ),
+    (
+        {"type": "input_file", "file_data": "SGk=", "filename": "txt.new"},
+        Media(kind="file", data=raw("SGk="), filename=raw("txt.new"), path=PART),
+    ),
     ({"type": "input_file", "file_data": "https://a/b"}, Media(kind="file", url=raw("https://a/b"), path=PART)),
     ({"type": "input_file", "file_url": "http://a/b"}, Media(kind="file", url=raw("http://a/b"), path=PART)),
     ({"type": "input_file", "file_id": "f1"}, Media(kind="file", file_id=raw("f1"), path=PART)),
@@ -334,7 +342,7 @@ def test_reasoning_that_another_dialect_sealed_is_its_own_again() -> None:
     [
         *("web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output"),
         *("mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "image_generation_call"),
-        *("compaction", "context_compaction", "additional_tools", "agent_message", "openrouter:datetime", "x_new"),
+        *("compaction", "context_compaction", "agent_message", "openrouter:datetime", "x_new"),
     ],
 )
 def test_items_that_only_this_protocol_has_are_refused_by_their_path(kind: str) -> None:

@@ -195,7 +195,7 @@ def test_what_an_upstream_says_keeps_its_bytes_but_for_its_model() -> None:
     data = (
         b'{"id":"resp_far","object":"x","created_at":1767225600.25,"completed_at":1767225601,"status":"completed",'
         b'"model":"sage","output":[{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"g\\u0041"},'
-        b'{"type":"x_new","id":"x","n":1.50, "s":"\\ud800"}],"temperature":1.0,"tools":[ ],'
+        b'{"type":"x_new","id":"x","n":1.50, "s":"\\ud800"}],"tools":[ ],'
         b'"x":{"big":123456789012345678901}}'
     )
     out = responses.edit_result(split(data)).write(opening(REQUEST), BILL, None)
@@ -205,11 +205,27 @@ def test_what_an_upstream_says_keeps_its_bytes_but_for_its_model() -> None:
     for kept in (
         b'{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"g\\u0041"}',
         b'{"type":"x_new","id":"x","n":1.50, "s":"\\ud800"}',
-        b'"temperature":1.0',
         b'"tools":[ ]',
         b'"x":{"big":123456789012345678901}',
     ):
         assert kept in out
+
+
+def test_sampling_is_repeated_as_it_was_sent_and_not_as_the_upstream_has_it() -> None:
+    upstream: dict[str, Any] = {
+        "output": [],
+        "temperature": 1.0,
+        "top_p": 0.98,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+    told = edited(upstream, {"top_p": 0.5})
+    assert {name: told[name] for name in upstream if name != "output"} == {
+        "temperature": None,
+        "top_p": 0.5,
+        "presence_penalty": None,
+        "frequency_penalty": None,
+    }
 
 
 def test_a_client_reads_its_own_labels_and_not_the_digests_that_went_upstream() -> None:
@@ -359,6 +375,13 @@ def test_an_answer_is_read_into_canonical_values() -> None:
     assert (result.upstream_id, result.service_tier, result.unsaid) == ("resp_far", "default", ("web_search_call",))
     assert result.logprobs is not None
     assert json.loads(bytes(result.logprobs)) == entries
+
+
+def test_log_probabilities_go_on_with_all_that_another_protocol_requires() -> None:
+    bare = [{"token": "Hi", "logprob": -0.1, "bytes": None}]
+    result = read({"output": [message(said("Hi", logprobs=bare))]})
+    assert result.logprobs is not None
+    assert json.loads(bytes(result.logprobs)) == [{**bare[0], "bytes": [72, 105], "top_logprobs": []}]
 
 
 def test_an_answer_without_log_probabilities_or_usage_says_so() -> None:

@@ -15,6 +15,7 @@ from openai import OpenAI
 
 from protocols.responses.responses_support import (
     BILL,
+    LENGTH_ERRORS,
     MODEL,
     check_clients,
     check_pieces,
@@ -42,10 +43,14 @@ from setpoint.canonical.result import Finish, Result
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.protocols.answer import Bill, Stamp
+from setpoint.protocols.responses.items import write_items
 from setpoint.protocols.responses.reader import reader
+from setpoint.protocols.responses.reading import read_conversation
+from setpoint.protocols.responses.request import finish_request
 from setpoint.protocols.responses.writer import writer
 from setpoint.protocols.seals import read_seal
-from setpoint.wire.body import raw
+from setpoint.protocols.terms import Terms
+from setpoint.wire.body import raw, split
 from setpoint.wire.sse import DONE
 
 if TYPE_CHECKING:
@@ -296,6 +301,15 @@ def test_an_action_is_told_only_whole() -> None:
     assert (events[2]["item"]["status"], events[3]["item"]["status"]) == ("in_progress", "completed")
 
 
+def test_an_action_of_another_shape_has_the_id_of_the_function_call_that_it_is_written_as() -> None:
+    malformed = call("shell", kind="shell", arguments="rm")
+    events = events_of(malformed, call("shell", "call_2", '{"commands":["ls"]}', kind="shell"))
+    check(events)
+    first, second = events[-1]["response"]["output"]
+    assert (first["type"], first["id"][:3]) == ("function_call", "fc_")
+    assert (second["type"], second["id"][:3]) == ("shell_call", "sh_")
+
+
 def test_a_picture_is_there_when_its_item_is_complete() -> None:
     events = events_of(Media(kind="image", data=raw("AAAA"), media_type="image/png"))
     assert kinds(events)[2:-1] == ["output_item.added", "output_item.done"]
@@ -360,6 +374,19 @@ def test_the_seal_of_another_dialect_is_wrapped_with_its_makers_name() -> None:
     assert read_seal(raw(item["encrypted_content"])) == structs.replace(thought, text=None)
 
 
+@pytest.mark.parametrize("family", [None, "unknown"])
+def test_unsealed_reasoning_of_another_dialect_comes_back_as_what_it_was(family: str | None) -> None:
+    thought = Reasoning(kind="text", text=raw("Hm"), maker="chat", format=family)
+    events = events_of(thought, call())
+    check(events)
+    assert "encrypted_content" not in events[2]["item"]
+    request = split(json.dumps({"input": events[-1]["response"]["output"]}).encode())
+    (turn,) = read_conversation(request)
+    assert structs.replace(turn.parts[0], path="") == thought
+    own, _ = finish_request({"input": request["input"]}, Terms(), request)
+    assert [item["type"] for item in json.loads(bytes(own["input"]))] == ["function_call"]
+
+
 def test_every_sealed_step_has_an_item_of_its_own() -> None:
     thought = Reasoning(kind="text", text=raw("Hm"), seal=raw("signed"), maker="messages")
     events = events_of(thought, thought)
@@ -404,6 +431,30 @@ def test_log_probabilities_ride_on_pieces_and_stand_in_the_item() -> None:
     assert [event["logprobs"] for event in events if event["type"].endswith("text.delta")] == [scores, [], scores]
     assert next(event for event in events if event["type"].endswith("text.done"))["logprobs"] == scores * 2
     assert events[-1]["response"]["output"][0]["content"][0]["logprobs"] == scores * 2
+
+
+def test_log_probabilities_have_all_that_clients_require() -> None:
+    given = [
+        {"token": "é", "logprob": -0.1, "bytes": None, "top_logprobs": [{"token": "e", "logprob": -2}, {}]},
+        {"token": "\ud800", "logprob": 0},
+        {"logprob": -1},
+    ]
+    scores = [
+        {
+            "token": "é",
+            "logprob": -0.1,
+            "bytes": [0xC3, 0xA9],
+            "top_logprobs": [{"token": "e", "logprob": -2, "bytes": [0x65]}],
+        },
+        {"token": "\ud800", "logprob": 0, "bytes": [0xED, 0xA0, 0x80], "top_logprobs": []},
+    ]
+    text = [PartBegan(0, Text(text=raw(""))), Grew(0, raw("é")), Scored(raw(given)), PartEnded(0), Finished(STOP)]
+    events = told(written(text))
+    assert next(event for event in events if event.get("logprobs"))["logprobs"] == scores
+    assert events[-1]["response"]["output"][0]["content"][0]["logprobs"] == scores
+    check_clients(told(written([text[0], text[1], Scored(raw(given[:1])), *text[3:]])))
+    (whole,) = write_items([Text(text=raw("é"))], str, logprobs=raw(given))
+    assert json.loads(bytes(whole["content"]))[0]["logprobs"] == scores
 
 
 def test_log_probabilities_behind_the_end_of_their_text_are_left_out() -> None:
@@ -484,18 +535,53 @@ def test_a_failure_of_ours_tells_no_metadata_and_no_cause() -> None:
     assert "secret" not in answer["error"]["message"]
 
 
-def test_a_failure_in_the_middle_keeps_what_was_complete() -> None:
+_CUT = (
+    *(PartBegan(0, Reasoning(kind="text")), Sealed(0, raw("s")), PartEnded(0)),
+    *(PartBegan(1, Text(text=raw(""))), Grew(1, raw("Hi"))),
+    *(PartBegan(2, call()), Grew(2, raw('{"a'))),
+)
+
+
+def cut(error: ProviderError, *events: Event) -> list[Told]:
+    """The events of a stream that breaks behind these."""
     skin = writer(opening())
-    begun = [
-        *(PartBegan(0, Text(text=raw(""))), Grew(0, raw("Hi")), PartEnded(0)),
-        *(PartBegan(1, Reasoning(kind="text")), Sealed(1, raw("s")), PartEnded(1)),
-        *(PartBegan(2, call()), Grew(2, raw('{"a'))),
-    ]
-    out = b"".join([skin.write(event) for event in begun]) + skin.fail(BROKEN, None)
-    events = told(out)
-    check_sequence(events)
-    check_clients(events)
-    assert [item["type"] for item in events[-1]["response"]["output"]] == ["message", "reasoning"]
+    out = b"".join([skin.write(event) for event in events]) + skin.fail(error, None)
+    assert out.endswith(DONE)
+    check_sequence(told(out))
+    check_clients(told(out))
+    return told(out)
+
+
+def test_a_failure_in_the_middle_keeps_all_that_came() -> None:
+    events = cut(BROKEN, *_CUT)
+    thought, text, action = events[-1]["response"]["output"]
+    assert (thought["type"], thought["status"]) == ("reasoning", "completed")
+    assert (text["content"][0]["text"], text["status"]) == ("Hi", "incomplete")
+    assert (action["arguments"], action["status"]) == ('{"a', "incomplete")
+    assert kinds(events).count("output_item.done") == 1  # what is told as done would be carried out
+
+
+def test_an_action_that_is_told_only_whole_is_not_told_of_a_stream_that_breaks() -> None:
+    begun = PartBegan(0, call("shell", kind="shell"))
+    assert cut(BROKEN, begun, Grew(0, raw('{"commands":["rm"')))[-1]["response"]["output"] == []
+
+
+@pytest.mark.parametrize("type_", LENGTH_ERRORS)
+def test_an_answer_that_gets_too_long_is_incomplete_and_no_failure(type_: Any) -> None:
+    events = cut(ProviderError(type_, "too long"), *_CUT)
+    check(events)
+    answer = events[-1]["response"]
+    assert (events[-1]["type"], answer["status"], answer["error"]) == ("response.incomplete", "incomplete", None)
+    assert answer["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert "error_type" not in answer
+    assert [item["status"] for item in answer["output"]] == ["completed", "incomplete", "incomplete"]
+
+
+def test_a_failure_tells_what_was_counted() -> None:
+    assert cut(BROKEN)[-1]["response"]["usage"] is None
+    usage = cut(BROKEN, Counted(Usage(input_tokens=10, output_tokens=4), None))[-1]["response"]["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (10, 4, 14)
+    assert usage["cost"] is None
 
 
 def test_an_event_about_a_part_that_is_left_out_says_nothing() -> None:

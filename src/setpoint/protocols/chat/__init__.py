@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from setpoint.protocols.base import listed_tools
 from setpoint.protocols.chat.config import (
     COMPOSITE,
     FIELDS,
@@ -42,6 +43,7 @@ __all__ = [
     "estimated_input",
     "finish_request",
     "has_system",
+    "listed_tools",
     "name",
     "path",
     "pointer",

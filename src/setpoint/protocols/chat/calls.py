@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from setpoint.canonical.parts import ToolCall
 from setpoint.errors import FieldError
 from setpoint.protocols.chat.content import cache_mark, object_in, string_in, unsayable
 from setpoint.protocols.names import Named, arguments_text, function_name
-from setpoint.wire.body import Body, as_text, is_null, is_object, is_string, join, members, raw, value
+from setpoint.wire.body import (
+    Body,
+    as_array,
+    as_object,
+    as_text,
+    is_null,
+    is_object,
+    is_string,
+    join,
+    join_strings,
+    members,
+    raw,
+    value,
+)
 
 if TYPE_CHECKING:
     from setpoint.canonical.parts import CallKind
@@ -61,3 +74,33 @@ def written_kind(kind: CallKind) -> str:
 def write_arguments(kind: str, arguments: Raw) -> Body:
     """The member that holds a call's arguments, or a piece of them."""
     return {"input" if kind == "custom" else "arguments": arguments}
+
+
+# --- free text as a function's arguments ---------------------------------------------------------------------
+
+FREE_TEXT_BEGIN, FREE_TEXT_END = arguments_text(Raw(b'{"input":"')), arguments_text(Raw(b'"}'))
+"""What stands around the free text of a custom tool where it is the one argument of a function."""
+
+
+def is_unlisted(call: ToolCall, request: Body) -> bool:
+    """Whether a call takes free text, and the request lists tools, but none of that name in chat's own custom form.
+
+    A preset that was made in the responses protocol brings such a tool: clients of chat know it only as a function.
+    """
+    tools = [as_object(tool) for tool in as_array(request.get("tools"))]
+    return call.kind == "custom" and bool(tools) and not any(_is_own(call, tool) for tool in tools)
+
+
+def _is_own(call: ToolCall, tool: Body) -> bool:
+    return call.namespace is None and as_text(as_object(tool.get("custom")).get("name")) == call.name
+
+
+def as_function(call: ToolCall) -> ToolCall:
+    """A whole call that takes free text, as a function's."""
+    arguments = join_strings([FREE_TEXT_BEGIN, free_text(call.arguments), FREE_TEXT_END])
+    return structs.replace(call, kind="function", arguments=arguments)
+
+
+def free_text(text: Raw) -> Raw:
+    """A piece of free text as a piece of such arguments."""
+    return arguments_text(Raw(bytes(text)[1:-1]))

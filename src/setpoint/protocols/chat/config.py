@@ -14,7 +14,7 @@ from setpoint.errors import FieldError
 from setpoint.protocols.base import read_fields
 from setpoint.protocols.chat.fields import FIELDS as CHECKS
 from setpoint.protocols.chat.fields import check
-from setpoint.protocols.toolset import functions_in_form
+from setpoint.protocols.functions import functions_in_form
 from setpoint.wire.body import NULL, join, members
 
 if TYPE_CHECKING:

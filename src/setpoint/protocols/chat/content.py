@@ -11,7 +11,20 @@ from msgspec import Raw, structs
 from setpoint.canonical.parts import Media, Refusal, Text
 from setpoint.errors import FieldError
 from setpoint.protocols.media import read_url, write_url
-from setpoint.wire.body import NULL, Body, as_text, is_object, is_string, join, members, raw, value
+from setpoint.wire.body import (
+    NULL,
+    Body,
+    as_array,
+    as_text,
+    is_array,
+    is_null,
+    is_object,
+    is_string,
+    join,
+    members,
+    raw,
+    value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +71,14 @@ def object_in(body: Body, name: str, path: str) -> Body:
     if not is_object(content):
         raise FieldError(f"{path}.{name}", "is required" if content == NULL else "must be an object")
     return members(content)
+
+
+def array_in(body: Body, name: str, path: str) -> list[Raw]:
+    """The entries of a member that must be an array where it is said at all. Raises: `FieldError` naming it."""
+    content = body.get(name, NULL)
+    if not (is_null(content) or is_array(content)):
+        raise FieldError(f"{path}.{name}", "must be an array")
+    return as_array(content)
 
 
 def string_or_none(body: Body, name: str) -> Raw | None:

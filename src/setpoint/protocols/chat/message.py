@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, ToolResult
-from setpoint.protocols.chat.calls import write_tool_call
+from setpoint.protocols.chat.calls import as_function, is_unlisted, write_tool_call
 from setpoint.protocols.chat.citations import write_citation
-from setpoint.protocols.chat.reasoning import readable, write_details
+from setpoint.protocols.chat.reasoning import readable, whole, write_details
 from setpoint.protocols.media import write_url
 from setpoint.wire.body import NULL, Body, join, join_strings, raw, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from setpoint.canonical.parts import Citation, MediaKind, Part
+    from setpoint.protocols.answer import Opening
 
 
-def write_message(parts: Iterable[Part], new_id: Callable[[str], str]) -> Body:
+def write_message(parts: Iterable[Part], opening: Opening) -> Body:
     """The members of the message that these parts make: all of its text is one."""
     texts: list[Raw] = []
     refusals: list[Raw] = []
@@ -39,7 +40,8 @@ def write_message(parts: Iterable[Part], new_id: Callable[[str], str]) -> Body:
             case Reasoning():
                 steps.append(part)
             case ToolCall():
-                calls.append(Raw(join(write_tool_call(part, part.id or new_id("call_")))))
+                call = as_function(part) if is_unlisted(part, opening.request) else part
+                calls.append(Raw(join(write_tool_call(call, call.id or opening.new_id("call_")))))
             case Media():
                 media.append(part)
             case ToolResult():
@@ -50,7 +52,7 @@ def write_message(parts: Iterable[Part], new_id: Callable[[str], str]) -> Body:
         "refusal": join_strings(refusals) if refusals else NULL,
         "reasoning": readable(steps) or NULL,
     }
-    details = [entry for index, step in enumerate(steps) for entry in write_details(step, index)]
+    details = [entry for index, step in enumerate(steps) for entry in write_details(whole(step), index)]
     rest = {"reasoning_details": details, "tool_calls": calls, "annotations": annotations}
     return message | {name: raw(entries) for name, entries in rest.items() if entries} | write_media(media)
 

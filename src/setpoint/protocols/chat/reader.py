@@ -259,19 +259,18 @@ class ChatReader:
     # --- what is thought ---
 
     def _reasoning(self, delta: Body) -> Iterator[Event]:
-        """Reasoning from its details where there are any, else from the plain text."""
-        entries = as_array(delta.get("reasoning_details"))
-        for position, entry in enumerate(entries):
-            told = as_object(entry)
-            detail = read_detail(told)
+        """Reasoning from its details, and from the plain text where none of them can be read."""
+        entries = [as_object(entry) for entry in as_array(delta.get("reasoning_details"))]
+        details = [(told, read_detail(told)) for told in entries]
+        text = plain_reasoning(delta)
+        if text is not None and all(detail is None or detail.step.text in (None, _EMPTY) for _, detail in details):
+            yield from self._thinking(text)
+        for position, (told, detail) in enumerate(details):
             if detail is None:
                 yield Unsaid(as_text(told.get("type")) or "reasoning_details")
             else:
                 # Details without a number are steps of their own in one list, and pieces of one step over several.
                 yield from self._think(detail, unnumbered=position == 0)
-        text = None if entries else plain_reasoning(delta)
-        if text is not None:
-            yield from self._thinking(text)
 
     def _thinking(self, text: Raw | None) -> Iterator[Event]:
         """Reasoning that is nothing but text: a string, or a list of parts."""

@@ -11,7 +11,7 @@ from setpoint.canonical.parts import Media, Refusal, Text, ToolCall, ToolResult
 from setpoint.errors import FieldError
 from setpoint.protocols.chat.audio import Sound
 from setpoint.protocols.chat.calls import read_tool_call
-from setpoint.protocols.chat.content import cache_mark, object_in, read_part, string_in, string_or_none, unsayable
+from setpoint.protocols.chat.content import array_in, cache_mark, object_in, read_part, string_in, unsayable
 from setpoint.protocols.chat.reasoning import read_steps
 from setpoint.protocols.media import read_url
 from setpoint.wire.body import (
@@ -97,16 +97,15 @@ class _Reading:
         if not is_null(message.get("function_call", NULL)):
             raise unsayable(f"{path}.function_call", "function_call")
         parts: list[Part] = [*read_steps(message, path), *_content(message, path)]
-        refusal = string_or_none(message, "refusal")
-        if refusal is not None:
-            parts.append(Refusal(text=refusal, path=f"{path}.refusal"))
-        for position, image in enumerate(as_array(message.get("images"))):
+        if not is_null(message.get("refusal", NULL)):
+            parts.append(Refusal(text=string_in(message, "refusal", path), path=f"{path}.refusal"))
+        for position, image in enumerate(array_in(message, "images", path)):
             parts.append(read_image(image, f"{path}.images[{position}]"))
         sound = Sound()
         sound.add(as_object(message.get("audio")))
         if (audio := sound.whole()) is not None:
             parts.append(structs.replace(audio, path=f"{path}.audio"))
-        for position, call in enumerate(as_array(message.get("tool_calls"))):
+        for position, call in enumerate(array_in(message, "tool_calls", path)):
             parts.append(self._call(call, f"{path}.tool_calls[{position}]"))
         return parts
 

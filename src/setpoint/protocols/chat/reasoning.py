@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, structs
 
 from setpoint.canonical.parts import Reasoning
-from setpoint.protocols.chat.content import string_or_none, unsayable
-from setpoint.wire.body import as_array, as_object, as_text, is_null, join, join_strings, raw
+from setpoint.protocols.chat.content import array_in, string_or_none, unsayable
+from setpoint.wire.body import as_object, as_text, is_null, join, join_strings, raw
 
 if TYPE_CHECKING:
     from setpoint.canonical.parts import Maker
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _EMPTY = Raw(b'""')
 
-_MAKERS: dict[str | None, Maker] = {"anthropic-claude-v1": "messages", "openai-responses-v1": "responses"}
-"""Family of a detail to the dialect that makes it, where that is another one than chat."""
+_MESSAGES_FORMAT = "anthropic-claude-v1"
+# `openai-responses-v1`, `azure-openai-responses-v1`, `xai-responses-v1`: whoever runs the model, what ends so was made
+# in the responses protocol.
+_RESPONSES_FORMATS = "-responses-v1"
 
 
 class Detail:
@@ -75,9 +77,9 @@ def plain_reasoning(message: Body) -> Raw | None:
 def read_steps(message: Body, path: str) -> list[Reasoning]:
     """The reasoning in a message of the conversation, each step with its maker. Pieces of one step are put together.
 
-    Raises: `FieldError` naming what no other protocol has a word for.
+    Raises: `FieldError` naming what no other protocol has a word for, or what is no list.
     """
-    entries = as_array(message.get("reasoning_details"))
+    entries = array_in(message, "reasoning_details", path)
     text = plain_reasoning(message)
     if not entries:
         return [] if text is None else [Reasoning(kind="text", text=text, maker="chat", path=f"{path}.reasoning")]
@@ -91,10 +93,16 @@ def read_steps(message: Body, path: str) -> list[Reasoning]:
         if details and detail.continues(details[-1], unnumbered=False):
             details[-1].step = _joined(details[-1].step, detail.step)
         else:
-            maker = _MAKERS.get(detail.step.format, "chat")
-            detail.step = structs.replace(detail.step, maker=maker, path=at)
+            detail.step = structs.replace(detail.step, maker=_maker(detail.step.format), path=at)
             details.append(detail)
     return [one.step for one in details if one.step.text is not None or one.step.seal is not None]
+
+
+def _maker(family: str | None) -> Maker:
+    """The dialect in which a detail of this format is made."""
+    if family == _MESSAGES_FORMAT:
+        return "messages"
+    return "responses" if family is not None and family.endswith(_RESPONSES_FORMATS) else "chat"
 
 
 def _joined(step: Reasoning, more: Reasoning) -> Reasoning:
@@ -106,6 +114,13 @@ def _said(body: Body, name: str) -> Raw | None:
     """A member that is a string and not empty."""
     text = string_or_none(body, name)
     return None if text == _EMPTY else text
+
+
+def whole(step: Reasoning) -> Reasoning:
+    """A step that is all there: of one that only its maker can read there is a text, which is empty."""
+    if step.kind == "text" and step.text is None and step.seal is not None:
+        return structs.replace(step, text=_EMPTY)
+    return step
 
 
 def write_details(step: Reasoning, index: int) -> list[Raw]:

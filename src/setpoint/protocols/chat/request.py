@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.protocols.effort import nearest_effort
-from setpoint.wire.body import as_object, is_null, join, raw
+from setpoint.wire.body import NULL, as_object, is_null, join, raw
 
 if TYPE_CHECKING:
     from setpoint.protocols.terms import Terms
@@ -29,10 +29,17 @@ def path(base_url: str) -> str:
 
 def finish_request(sent: Body, terms: Terms, body: Body) -> tuple[Body, tuple[str, ...]]:
     """The request as it goes out, and the canonical names of what no effort can say (`reasoning.exclude`)."""
+    del body  # the same for every skin
     sent, unsaid = _with_reasoning(dict(sent), terms)
-    if "top_logprobs" in sent and "input" in body:  # of another protocol's client, whose number needs no switch
+    return _with_usage(_with_limit(_with_scores(sent, terms), terms), terms), unsaid
+
+
+def _with_scores(sent: Body, terms: Terms) -> Body:
+    """A number of likely tokens with the switch that chat wants beside it; responses has the number alone."""
+    asked = not is_null(sent.get("top_logprobs", NULL)) and is_null(sent.get("logprobs", NULL))
+    if asked and (terms.parameters is None or "logprobs" in terms.parameters):
         sent["logprobs"] = _TRUE
-    return _with_usage(_with_limit(sent, terms), terms), unsaid
+    return sent
 
 
 def _with_limit(sent: Body, terms: Terms) -> Body:

@@ -11,10 +11,11 @@ from msgspec import Raw
 
 from setpoint.canonical.fold import Fold
 from setpoint.errors import ProviderError
-from setpoint.protocols.answer import Outcome, StreamFailedError
+from setpoint.protocols.answer import Outcome
 from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.message import write_message
 from setpoint.protocols.chat.reader import ChatReader
+from setpoint.protocols.chat.scores import write_scores
 from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
@@ -75,6 +76,8 @@ class ChatResult:
 
 def edit_result(body: Body) -> ChatResult:
     """An upstream's answer, taken further apart.
+
+    A choice that breaks off with an error keeps it beside its text, as clients of this protocol read it.
 
     Raises: `ProviderError` when it is no complete answer: no choices, or not the shape of one.
     """
@@ -177,19 +180,25 @@ def fill_function(data: Raw) -> Raw:
 def read_result(body: Body) -> Result:
     """A chat upstream's answer; of several choices the first.
 
-    Raises: `ProviderError` when it is no complete answer, or breaks off with an error.
+    Raises: `ProviderError` when it is no complete answer, `StreamFailedError` when it breaks off with an error.
     """
     fold = Fold()
     try:
         choice = members(items(body["choices"])[0])
-        choice["delta"] = Raw(join(members(choice.pop("message"))))
+        message = members(choice.pop("message"))
+        if calls := as_array(message.get("tool_calls")):
+            message["tool_calls"] = raw([_numbered(call, at) for at, call in enumerate(calls)])
+        choice["delta"] = Raw(join(message))
         for event in ChatReader().read_chunk({**body, "choices": raw([Raw(join(choice))])}):
             fold.add(event)
     except (MalformedError, KeyError, IndexError) as error:
         raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
-    except StreamFailedError as error:
-        raise ProviderError("provider_unavailable", "the provider's answer broke off") from error
     return fold.result()
+
+
+def _numbered(call: Raw, position: int) -> Raw:
+    """A call of a whole answer, each of which is one of its own: some providers give several the same id."""
+    return Raw(join({**members(call), "index": raw(position)}))
 
 
 def write_result(result: Result, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
@@ -199,8 +208,8 @@ def write_result(result: Result, opening: Opening, bill: Bill, metadata: Raw | N
         "index": raw(0),
         "finish_reason": raw(finish and finish.reason),
         "native_finish_reason": raw(finish and finish.native),
-        "logprobs": raw(None if result.logprobs is None else {"content": result.logprobs, "refusal": None}),
-        "message": Raw(join(write_message(result.parts, opening.new_id))),
+        "logprobs": NULL if result.logprobs is None else write_scores(result.logprobs),
+        "message": Raw(join(write_message(result.parts, opening))),
     }
     body = _stamped(opening.stamp)
     if result.service_tier is not None:

@@ -10,7 +10,7 @@ from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, 
 from setpoint.protocols.chat.calls import write_tool_call
 from setpoint.protocols.chat.content import refused, write_parts
 from setpoint.protocols.chat.message import write_media
-from setpoint.protocols.chat.reasoning import readable, write_details
+from setpoint.protocols.chat.reasoning import readable, whole, write_details
 from setpoint.wire.body import NULL, Body, as_text, join, join_strings, raw
 
 if TYPE_CHECKING:
@@ -67,23 +67,44 @@ class _Writing:
         self._terms = terms
         self._messages: list[Raw] = []
         self._shown: list[Raw] = []  # what tools showed, which only a user may: it waits for the last tool message
+        self._unanswered: list[str] = []  # calls of the last assistant message, whose results nothing may keep apart
+        self._held: list[tuple[Turn, list[Text | Media]]] = []  # what is said between them waits with its turn
 
     def add(self, turn: Turn) -> None:
-        """Write one turn."""
+        """Write one turn, or hold back what it says until the calls in front of it are answered."""
         match turn.speaker:
-            case "system" | "developer":
-                self._show()
-                self._say(turn, self._system(turn))
-            case "user":
-                self._user(turn)
             case "assistant":
+                self._say_held()
                 self._show()
                 self._assistant(turn)
+                self._unanswered = [part.id for part in turn.parts if isinstance(part, ToolCall)]
+                return
+            case "user":
+                said = self._user(turn)
+                if said or not turn.parts:  # more than results
+                    self._held.append((turn, said))
+            case "system" | "developer":
+                self._held.append((turn, []))
+        if not self._unanswered:
+            self._say_held()
 
     def done(self) -> list[Raw]:
         """All of them."""
+        self._say_held()
         self._show()
         return self._messages
+
+    def _say_held(self) -> None:
+        held, self._held = self._held, []
+        for turn, said in held:
+            if turn.speaker != "user":
+                self._show()
+                self._say(turn, self._system(turn))
+            elif self._shown:
+                shown, self._shown = self._shown, []
+                self._say(turn, raw([*shown, *write_parts(said, cache_marks=self._terms.cache_marks)]))
+            else:
+                self._say(turn, self._content(said))
 
     def _say(self, turn: Turn, content: Raw, rest: Body | None = None) -> None:
         message: Body = {"role": raw(turn.speaker), "content": content}
@@ -108,7 +129,8 @@ class _Writing:
 
     # --- the user ---
 
-    def _user(self, turn: Turn) -> None:
+    def _user(self, turn: Turn) -> list[Text | Media]:
+        """Write the results in a turn; what the user says beside them."""
         said: list[Text | Media] = []
         for part in turn.parts:
             match part:
@@ -120,13 +142,7 @@ class _Writing:
                     said.append(Text(text=text, path=path))
                 case Reasoning() | ToolCall():
                     _refuse(part, "said by the user")
-        if not said and turn.parts:  # nothing but results
-            return
-        shown, self._shown = self._shown, []
-        if shown:
-            self._say(turn, raw([*shown, *write_parts(said, cache_marks=self._terms.cache_marks)]))
-        else:
-            self._say(turn, self._content(said))
+        return said
 
     def _content(self, said: Sequence[Text | Media]) -> Raw:
         """One plain text is a string, all else a list of parts."""
@@ -150,6 +166,8 @@ class _Writing:
             texts[-1] = structs.replace(texts[-1], cache=texts[-1].cache or result.cache)
         message: Body = {"role": raw("tool"), "tool_call_id": raw(result.call_id), "content": self._content(texts)}
         self._messages.append(Raw(join(message)))
+        if result.call_id in self._unanswered:
+            self._unanswered.remove(result.call_id)
         if media:
             self._shown.append(raw({"type": "text", "text": f"From the result of tool call {result.call_id}:"}))
             self._shown += write_parts(media, cache_marks=self._terms.cache_marks)
@@ -203,7 +221,7 @@ class _Writing:
             case "content" if text is not None:
                 return {"reasoning_content": text}
             case "details" if own:
-                details = [entry for index, step in enumerate(own) for entry in write_details(step, index)]
+                details = [entry for index, step in enumerate(own) for entry in write_details(whole(step), index)]
                 told: Body = {} if text is None else {"reasoning": text}
                 return {**told, "reasoning_details": raw(details)} if details else told
             case _:

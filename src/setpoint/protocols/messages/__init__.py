@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from setpoint.protocols.base import listed_tools
 from setpoint.protocols.messages.config import (
     COMPOSITE,
     FIELDS,
@@ -41,6 +42,7 @@ __all__ = [
     "estimated_input",
     "finish_request",
     "has_system",
+    "listed_tools",
     "name",
     "path",
     "pointer",

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.protocols.base import read_fields
+from setpoint.protocols.functions import functions_in_form
 from setpoint.protocols.messages.fields import FIELDS as CHECKED
-from setpoint.protocols.toolset import functions_in_form
 from setpoint.wire.body import (
     NULL,
     MalformedError,
     as_object,
+    as_pointer,
     as_text,
+    is_null,
     is_object,
     is_string,
     items,
@@ -89,7 +91,7 @@ def settled(body: Body, request: Body) -> Body:
 
 def pointer(name: str) -> str:
     """Where a messages body says this canonical field, or a member of it: a JSON pointer."""
-    return _POINTERS.get(name) or "/" + name.replace(".", "/")
+    return _POINTERS.get(name) or as_pointer(*name.split(".", 1))
 
 
 # --- reading -------------------------------------------------------------------------------------------------
@@ -103,12 +105,27 @@ def read_config(body: Body) -> Body:
 
 
 def read_call(body: Body) -> Body:
-    """The configuration, and who the end user is: `user`, else the `user_id` of the protocol's own `metadata`."""
-    config = read_config(body)
+    """The configuration, and who the end user is: `user`, else the `user_id` of the protocol's own `metadata`.
+
+    What nobody here knows of `output_config` stands beside it, by names of its own (`output_config.foo`).
+    """
+    config = _told_apart(read_config(body))
     for user in (body.get("user", NULL), as_object(body.get("metadata")).get("user_id", NULL)):
         if user != NULL:
             return {**config, "user": user}
     return config
+
+
+def _told_apart(config: Body) -> Body:
+    """The configuration with each unknown member of `output_config` under its own name, so that it can be named."""
+    rest = as_object(config.get("output_config"))
+    unknown = rest.keys() - PARTS["output_config"].keys()
+    if not unknown:
+        return config
+    told = {name: content for name, content in config.items() if name != "output_config"}
+    if known := {name: content for name, content in rest.items() if name not in unknown}:
+        told["output_config"] = Raw(join(known))
+    return told | {f"output_config.{name}": content for name, content in rest.items() if name in unknown}
 
 
 def _fallbacks(content: Raw) -> Body:
@@ -141,7 +158,7 @@ def _thinking(content: Raw) -> Body:
 
 
 def _output_config(content: Raw) -> Body:
-    rest = members(content)
+    rest = {name: said for name, said in members(content).items() if not is_null(said)}
     effort = rest.pop("effort", NULL)
     output_format = rest.pop("format", NULL)
     config: Body = {}

@@ -20,6 +20,7 @@ _WORDS: dict[ErrorType, str] = {
     "permission_denied": "permission_error",
     "payment_required": "billing_error",
     "not_found": "not_found_error",
+    "image_not_found": "not_found_error",
     "rate_limit_exceeded": "rate_limit_error",
     "provider_overloaded": "overloaded_error",
     "unavailable": "overloaded_error",

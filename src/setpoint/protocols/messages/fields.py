@@ -60,7 +60,7 @@ _TOOL_CHOICE = whole(
     "must be an object of type auto, any or none, or of type tool with a name",
 )
 
-_DISPLAY: dict[str, Check] = {"display": word("summarized", "omitted")}
+_DISPLAY: dict[str, Check] = {"display": word("summarized", "omitted", "updates")}
 _THINKING = tagged(
     "type",
     {
@@ -96,7 +96,7 @@ FIELDS: dict[str, Check] = {
     "metadata": record({"user_id": STRING}),
     "debug": record({"echo_upstream_body": BOOLEAN}),
     "context_management": record({"edits": ARRAY}),
-    "safeguards": OBJECT,
+    "safeguards": either(object=OBJECT, array=array(OBJECT)),
 }
 """What a field may be, in a body that makes a preset."""
 

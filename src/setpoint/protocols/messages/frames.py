@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ENDING = ("stop_reason", "stop_sequence", "stop_details", "container")
 """What a message and the `delta` of its `message_delta` say of how it ended; clients need all four keys."""
 
+UPSTREAMS_OWN = ("provider", "openrouter_metadata")
+"""What of an upstream's message no client gets: they take a closed list of providers, and its routing is not ours."""
+
 KEEP_ALIVE = named_frame(b"ping", b'{"type":"ping"}')
 """What tells a waiting client, between events, that the stream is alive."""
 
@@ -46,8 +49,8 @@ def start_frames(opening: Opening, event: Body, message: Body, usage: Body) -> b
         "usage": Raw(join(usage)),
     }
     filled |= {name: said for name, said in message.items() if name not in filled}
-    # No client takes a provider of one's own here: the protocol has a closed list of their names.
-    filled.pop("provider", None)
+    for name in UPSTREAMS_OWN:
+        filled.pop(name, None)
     frames.append(
         named_frame(b"message_start", join({"type": raw("message_start"), **event, "message": Raw(join(filled))}))
     )

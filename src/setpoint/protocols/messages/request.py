@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from setpoint.protocols.messages.config import LEAST_BUDGET, USUAL_LIMIT
+from setpoint.protocols.messages.history import called_without_a_thought, mend_history
 from setpoint.protocols.money import read_count
-from setpoint.protocols.seals import is_wrapped
-from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_string, join, raw
+from setpoint.wire.body import NULL, MalformedError, as_array, as_object, as_text, is_null, join, raw, value
 
 if TYPE_CHECKING:
     from setpoint.protocols.terms import Terms
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
 
 _LIMIT = 8192  # where neither the request nor the endpoint has one
 _TRUE = Raw(b"true")
-_EMPTY = Raw(b'""')
 
 # The share of an endpoint's limit that a budget may have: where the request has a limit of its own, and at most.
 _WITH_LIMIT, _MOST = 0.8, 0.95
 
-# Where a thought may have a signature that is empty or another maker's.
-_FOREIGN = re.compile(rb'"s(?:etpoint:|ignature"\s*:\s*"")')
+_THINKING = ("enabled", "adaptive")
+_LEAST_TOP_P = 0.95
 
 
 def path(base_url: str) -> str:
@@ -44,18 +42,23 @@ def finish_request(sent: Body, terms: Terms, body: Body) -> tuple[Body, tuple[st
         finished["stream"] = _TRUE
     finished.setdefault("max_tokens", raw(terms.max_output_tokens or _LIMIT))
     _mend_choice(finished)
-    own_thinking = "thinking" in body and body["thinking"] == sent.get("thinking")
-    if not own_thinking and _may_not_think(finished):
-        del finished["thinking"]
-        unsaid.append("reasoning")
-    # With the interleaved-thinking beta a budget may exceed the limit, so what the caller wrote of both stands.
+    if "messages" in sent:
+        finished["messages"] = mend_history(sent["messages"], as_text(sent.get("model")) or "")
+    own_thinking = _is_own("thinking", sent, terms, body)
+    if _lost_its_thought(sent, finished) if own_thinking else _may_not_think(finished):
+        unsaid += _without_thinking(finished)
     if not own_thinking:
+        unsaid += _mend_sampling(finished)
+        # With the interleaved-thinking beta a budget may exceed the limit, so what the caller wrote of both stands.
         _fit_budget(finished, terms.max_output_tokens, limited="max_tokens" in sent)
     if not (own_thinking and "max_tokens" in body):
         _make_room(finished)
-    if "messages" in finished:
-        finished["messages"] = _own_thoughts(finished["messages"], as_text(finished.get("model")) or "")
     return finished, tuple(unsaid)
+
+
+def _is_own(name: str, sent: Body, terms: Terms, body: Body) -> bool:
+    """Whether the client itself wrote a field, in this protocol's words, as it is sent."""
+    return name in body and body[name] == sent.get(name) and (terms.own is None or name in terms.own)
 
 
 def _mend_choice(sent: Body) -> None:
@@ -76,25 +79,68 @@ def _may_not_think(sent: Body) -> bool:
     # "Thinking may not be enabled when tool_choice forces tool use." And with a budget: "When `thinking` is enabled, a
     # final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and
     # `tool_result` blocks)." (Messages API errors as public reports quote them, read 2026-11)
-    kind = as_text(as_object(sent.get("thinking")).get("type"))
-    if kind not in ("enabled", "adaptive"):
+    kind = _thinking(sent)
+    if kind not in _THINKING:
         return False
     if as_text(as_object(sent.get("tool_choice")).get("type")) in ("any", "tool"):
         return True
-    return kind == "enabled" and _called_without_a_thought(sent.get("messages", NULL))
+    return kind == "enabled" and called_without_a_thought(sent.get("messages", NULL))
 
 
-def _called_without_a_thought(messages: Raw) -> bool:
-    """Whether the conversation ends in results of calls that no thought of this protocol's making led to."""
-    last = [as_object(message) for message in as_array(messages)[-2:]]
-    if len(last) != 2 or _first_block(last[1]) != "tool_result":
+def _lost_its_thought(told: Body, sent: Body) -> bool:
+    """Whether the protocol refuses thinking only for what was left out of the history."""
+    before, after = told.get("messages", NULL), sent.get("messages", NULL)
+    if before is after or _thinking(sent) != "enabled":
         return False
-    return _first_block(last[0]) not in ("thinking", "redacted_thinking")
+    return called_without_a_thought(after) and not called_without_a_thought(before)
 
 
-def _first_block(message: Body) -> str | None:
-    content = message.get("content")
-    return next((as_text(as_object(block).get("type")) for block in as_array(content)), None)
+def _thinking(sent: Body) -> str | None:
+    return as_text(as_object(sent.get("thinking")).get("type"))
+
+
+def _without_thinking(sent: Body) -> list[str]:
+    """Leave thinking out, and what needs it. Comes with the canonical names of both."""
+    del sent["thinking"]
+    # "`clear_thinking_20251015` strategy requires `thinking` to be enabled" (a Messages API error as public reports
+    # quote it, read 2026-11)
+    management = as_object(sent.get("context_management"))
+    edits = as_array(management.get("edits"))
+    kept = [edit for edit in edits if not (as_text(as_object(edit).get("type")) or "").startswith("clear_thinking_")]
+    if len(kept) == len(edits):
+        return ["reasoning"]
+    if kept:
+        sent["context_management"] = Raw(join({**management, "edits": raw(kept)}))
+    else:
+        del sent["context_management"]
+    return ["reasoning", "context_management"]
+
+
+def _mend_sampling(sent: Body) -> list[str]:
+    """Leave out the sampling that may not stand beside thinking. Comes with its canonical names."""
+    # "`temperature` may only be set to 1 when thinking is enabled" (the API's 400, as users report it); it takes no
+    # `top_k` then either, and no `top_p` below 0.95.
+    if _thinking(sent) not in _THINKING:
+        return []
+    temperature, top_p = _number(sent.get("temperature")), _number(sent.get("top_p"))
+    refused = {
+        "temperature": temperature is not None and temperature != 1,
+        "top_p": top_p is not None and top_p < _LEAST_TOP_P,
+        "top_k": not is_null(sent.get("top_k", NULL)),
+    }
+    names = [name for name, is_refused in refused.items() if is_refused]
+    for name in names:
+        del sent[name]
+    return names
+
+
+def _number(data: Raw | None) -> float | None:
+    """A number, None for anything else."""
+    try:
+        content = None if data is None else value(data)
+    except MalformedError:
+        return None
+    return content if isinstance(content, (int, float)) else None
 
 
 def _fit_budget(sent: Body, most: int | None, *, limited: bool) -> None:
@@ -125,37 +171,3 @@ def _budget_and_limit(sent: Body) -> tuple[int, int]:
         return read_count(thinking, "budget_tokens") or -1, read_count(sent, "max_tokens")
     except ValueError:
         return -1, 0
-
-
-def _own_thoughts(messages: Raw, model: str) -> Raw:
-    """The messages without the thoughts that another maker sealed, which every upstream refuses.
-
-    Claude refuses those with an empty signature too; other models behind this protocol may write them themselves.
-    """
-    if not _FOREIGN.search(messages):
-        return messages
-    claude = "claude" in model.lower()
-    kept = [_without_foreign(message, claude=claude) for message in as_array(messages)]
-    return raw([message for message in kept if message is not None])
-
-
-def _without_foreign(data: Raw, *, claude: bool) -> Raw | None:
-    message = as_object(data)
-    blocks = as_array(message.get("content"))
-    kept = [block for block in blocks if not _is_foreign(as_object(block), claude=claude)]
-    if len(kept) == len(blocks):
-        return data
-    return Raw(join({**message, "content": raw(kept)})) if kept else None
-
-
-def _is_foreign(block: Body, *, claude: bool) -> bool:
-    match as_text(block.get("type")):
-        case "thinking":
-            seal = block.get("signature", NULL)
-        case "redacted_thinking":
-            seal = block.get("data", NULL)
-        case _:
-            return False
-    if is_null(seal) or seal == _EMPTY:
-        return claude
-    return is_string(seal) and is_wrapped(seal)

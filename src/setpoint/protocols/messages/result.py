@@ -14,6 +14,7 @@ from setpoint.canonical.parts import Citation, Reasoning, Refusal, Text, ToolCal
 from setpoint.canonical.result import Finish, FinishReason, Result
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
+from setpoint.protocols.messages.frames import UPSTREAMS_OWN
 from setpoint.protocols.messages.usage import read_tier, read_usage, said_bytes, write_message_usage, write_tier
 from setpoint.protocols.names import Named, arguments_object, arguments_text, function_name
 from setpoint.protocols.seals import write_seal
@@ -151,7 +152,8 @@ class MessagesResult:
         for name in ("stop_reason", "stop_sequence", "stop_details", "container"):
             stamped[name] = body.get(name, NULL)
         stamped |= {name: content for name, content in body.items() if name not in stamped}
-        stamped.pop("provider", None)  # clients know a closed list of names, of which ours is not one
+        for name in UPSTREAMS_OWN:
+            stamped.pop(name, None)
         stamped["usage"] = write_message_usage(as_object(body.get("usage")), bill)
         if metadata is not None:
             stamped["openrouter_metadata"] = metadata

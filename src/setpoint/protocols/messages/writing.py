@@ -40,12 +40,16 @@ _TEXT_TYPES = re.compile(r"text/.+|application/(?:json|xml|yaml|javascript)")
 def write_conversation(conversation: Conversation, terms: Terms) -> Body:
     """The fields of a request that hold the conversation: `system`, where there is one, and `messages`.
 
+    A system prompt that nothing follows is what the user says.
     Raises: `FieldError` naming the path of a part that the protocol cannot say.
     """
     leading, rest = split_system(conversation)
     prompt = [block for turn in leading for block in _blocks(turn, "system", terms.names)]
+    spoken = _spoken(rest, terms.names)
+    if prompt and not spoken:  # "messages: at least one message is required"
+        return {"messages": raw([_message("user", prompt)])}
     body: Body = {"system": _content(prompt)} if prompt else {}
-    body["messages"] = raw([_message(role, blocks) for role, blocks in _spoken(rest, terms.names)])
+    body["messages"] = raw([_message(role, blocks) for role, blocks in spoken])
     return body
 
 
@@ -142,12 +146,14 @@ def _text(part: Text) -> Body | None:
 
 
 def _reasoning(step: Reasoning) -> Body | None:
-    """A step as it was signed or sealed by this protocol; nobody else's is taken."""
+    """A step as it was signed or sealed by this protocol; nobody else's is taken, and none that has lost its text."""
     if step.maker != "messages" or step.seal in (None, _EMPTY):
         return None
     if step.kind == "encrypted":
         return {"type": raw("redacted_thinking"), "data": raw(step.seal)}
-    return {"type": raw("thinking"), "thinking": step.text or _EMPTY, "signature": raw(step.seal)}
+    if step.text is None:
+        return None
+    return {"type": raw("thinking"), "thinking": step.text, "signature": raw(step.seal)}
 
 
 def _call(call: ToolCall) -> Body:

@@ -19,7 +19,7 @@ from setpoint.protocols.responses.fields import check
 from setpoint.protocols.responses.instead import answer_instead
 from setpoint.protocols.responses.items import SHOWN
 from setpoint.protocols.responses.reader import reader
-from setpoint.protocols.responses.reading import read_conversation
+from setpoint.protocols.responses.reading import listed_tools, read_conversation
 from setpoint.protocols.responses.request import finish_request, path
 from setpoint.protocols.responses.result import edit_result, read_result, write_result
 from setpoint.protocols.responses.usage import estimated_input
@@ -43,6 +43,7 @@ __all__ = [
     "estimated_input",
     "finish_request",
     "has_system",
+    "listed_tools",
     "name",
     "path",
     "pointer",

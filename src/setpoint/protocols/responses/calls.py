@@ -57,9 +57,7 @@ _NAMED: frozenset[CallKind] = frozenset({"function", "custom"})
 
 def write_call(call: ToolCall, item_id: str | None, status: str | None) -> Body:
     """The item of a call. One that tells no action or operation of its kind is written as a function's."""
-    kind, action = call.kind, _write_action(call)
-    if action is None:
-        kind, action = "function", call.arguments
+    kind, action = _as_written(call)
     item: Body = {"type": raw(CALLS[kind].type)}
     if item_id is not None:
         item["id"] = raw(item_id)
@@ -73,6 +71,17 @@ def write_call(call: ToolCall, item_id: str | None, status: str | None) -> Body:
         # A patch is never `incomplete`: it is in progress for as long as it is not complete.
         item["status"] = raw("in_progress" if kind == "apply_patch" and status != "completed" else status)
     return item
+
+
+def item_of(call: ToolCall) -> CallItem:
+    """How a whole call is written."""
+    return CALLS[_as_written(call)[0]]
+
+
+def _as_written(call: ToolCall) -> tuple[CallKind, Raw]:
+    """The kind that a call is written as, and what it says is to be done."""
+    action = _write_action(call)
+    return ("function", call.arguments) if action is None else (call.kind, action)
 
 
 def _write_action(call: ToolCall) -> Raw | None:

@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from setpoint.errors import FieldError
 from setpoint.protocols.base import read_fields
+from setpoint.protocols.functions import functions_in_form
 from setpoint.protocols.responses.fields import check
-from setpoint.protocols.toolset import functions_in_form
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw, value
 
 if TYPE_CHECKING:

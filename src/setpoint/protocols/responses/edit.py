@@ -13,7 +13,16 @@ from msgspec import Raw
 
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome, StreamFailedError
-from setpoint.protocols.responses.frames import CREATED, LIFECYCLE, TERMINAL, Sequence, last_response, read_event
+from setpoint.protocols.responses.frames import (
+    CREATED,
+    LIFECYCLE,
+    TERMINAL,
+    Sequence,
+    check_failure,
+    last_response,
+    read_event,
+)
+from setpoint.protocols.responses.instead import broken_response, is_too_long
 from setpoint.protocols.responses.result import fill_response, finish_of, response_object
 from setpoint.protocols.responses.tracked import TrackedItems
 from setpoint.protocols.responses.usage import read_usage, write_usage
@@ -107,20 +116,24 @@ class ResponsesStream:
         return self._opened() + self._sequence.edited(kind, body) + DONE
 
     def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
-        """`response.failed` with the items that were complete, then `[DONE]`; `response.created` first if need be."""
-        opened = self._opened()
-        response = response_object(
+        """`response.failed` with all that came, then `[DONE]`; `response.created` first if need be.
+
+        Too long is no failure: then the items that are open are closed as they are, and the response is incomplete.
+        """
+        opened, closed = self._opened(), self._items.close()
+        if is_too_long(error):
+            for index, item in closed:
+                opened += self._sequence.event(_ITEM_DONE, {"output_index": index, "item": Raw(join(item))})
+        kind, response = broken_response(
             self._opening,
             self._response_id(),
-            status="failed",
+            error,
             output=self._items.done(),
-            bill=None,
-            error=error,
+            usage=self.outcome.usage or self.outcome.partial,
             metadata=metadata,
             service_tier=self.outcome.service_tier,
         )
-        failed = {"response": Raw(join(self._dated(response)))}
-        return opened + self._sequence.event(b"response.failed", failed) + DONE
+        return opened + self._sequence.event(kind, {"response": Raw(join(self._dated(response)))}) + DONE
 
     # --- one event -------------------------------------------------------------------------------------------
 
@@ -204,10 +217,11 @@ class ResponsesStream:
             self.outcome.usage, self.outcome.provider_cost = counted
 
     def _finish(self, kind: bytes, body: Body) -> None:
-        """Keep the last event until its usage is known."""
+        """Keep the last event until its usage is known. Raises: `StreamFailedError` when the response has failed."""
         response = last_response(kind, body)
         self._learn(response)
         self._count(response)
+        check_failure(response)
         response["output"], said_bytes = self._items.settled(response.get("output"))
         self.outcome.output_bytes += said_bytes
         if finish := finish_of(response):

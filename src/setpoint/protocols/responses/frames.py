@@ -15,6 +15,7 @@ from setpoint.wire.sse import named_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from setpoint.canonical.events import Counted
     from setpoint.protocols.answer import Stamp
     from setpoint.wire.body import Body
     from setpoint.wire.sse import Frame
@@ -23,10 +24,14 @@ CREATED = b"response.created"
 LIFECYCLE = frozenset({CREATED, b"response.queued", b"response.in_progress"})
 """The events that show the response before it is complete."""
 
-TERMINAL = {b"response.completed": Raw(b'"completed"'), b"response.incomplete": Raw(b'"incomplete"')}
-"""The events of a complete answer, each with the status that it stands for."""
+FAILED = b"response.failed"
+TERMINAL = {
+    b"response.completed": Raw(b'"completed"'),
+    b"response.incomplete": Raw(b'"incomplete"'),
+    FAILED: Raw(b'"failed"'),
+}
+"""The events that end an answer, each with the status that it stands for."""
 
-_FAILED = b"response.failed"
 _ERRORS = (b"error", b"response.error")
 _EVENT_NAME = re.compile(rb"[A-Za-z0-9_.:-]+")
 
@@ -34,13 +39,11 @@ _EVENT_NAME = re.compile(rb"[A-Za-z0-9_.:-]+")
 def read_event(frame: Frame) -> tuple[bytes, Body] | None:
     """The type of an event, as it is written between quotes, and its members; None for what has no type.
 
-    Raises: `StreamFailedError` for an error that the upstream reports, `MalformedError` for what is no JSON object.
+    Raises: `StreamFailedError` for an event that is an error, `MalformedError` for what is no JSON object.
     """
     body = split(frame.data)
     kind = bytes(body.get("type", NULL))
     kind = kind[1:-1] if kind[:1] == b'"' and b"\\" not in kind else _unusual_type(frame, body)
-    if kind == _FAILED:
-        raise StreamFailedError(reported_in(as_object(body.get("response"))) or Reported())
     if kind in _ERRORS or frame.event == b"error":
         raise StreamFailedError(_reported(body))
     return (kind, body) if kind else None
@@ -65,17 +68,17 @@ def _reported(body: Body) -> Reported:
 
 
 def last_response(kind: bytes, body: Body) -> Body:
-    """The response in a terminal event, with the status that the event stands for where it says none of its own.
-
-    Raises: `StreamFailedError` when it says that it failed after all.
-    """
+    """The response in a terminal event, with the status that the event stands for where it says none of its own."""
     response = as_object(body.get("response"))
-    status = as_text(response.get("status"))
-    if status == "failed":
-        raise StreamFailedError(reported_in(response) or Reported())
-    if status not in ("completed", "incomplete"):
+    if kind == FAILED or as_text(response.get("status")) not in ("completed", "incomplete", "failed"):
         response["status"] = TERMINAL[kind]
     return response
+
+
+def check_failure(response: Body, counted: Counted | None = None) -> None:
+    """Raises: `StreamFailedError` when the last response of a stream says that it failed; `counted` is its usage."""
+    if as_text(response.get("status")) == "failed":
+        raise StreamFailedError(reported_in(response) or Reported(), counted)
 
 
 class Sequence:

@@ -15,6 +15,7 @@ from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, 
 from setpoint.protocols.responses.calls import KINDS
 from setpoint.protocols.responses.items import read_items
 from setpoint.protocols.responses.reasoning import FORMAT
+from setpoint.protocols.responses.scores import filled_scores
 from setpoint.protocols.responses.texts import SAID, read_annotation
 from setpoint.wire.body import (
     as_array,
@@ -68,7 +69,7 @@ class _GrowingPart:
 
     def told(self, whole: Raw | None) -> list[Event]:
         """The whole text: what of it has not come in pieces. When something else came than that, it stays."""
-        if self.ended or whole is None or not is_string(whole):
+        if whole is None or not is_string(whole):
             return []
         said = join_strings(self.pieces)
         self.pieces = [said]
@@ -89,7 +90,7 @@ class _GrowingPart:
         if scores is None or scores == _EMPTY_LIST or not is_array(scores):
             return []
         self.scored = True
-        return [Scored(scores)]
+        return [Scored(filled_scores(scores))]
 
     def score_whole(self, scores: Raw | None) -> list[Event]:
         """Log probabilities of all the text, unless they came with its pieces."""
@@ -126,7 +127,6 @@ class GrowingItem:
 
     def added(self, item: Body) -> list[Event]:
         """The item begins. Of most nothing is known yet but that there is one; a call has its name."""
-        self.id = self.id or as_text(item.get("id"))
         self._format = as_text(item.get("format")) or self._format
         name = as_text(item.get("name"))
         if self.type not in _GROWING_CALLS or not name or self.is_call or self._nameless:
@@ -151,7 +151,7 @@ class GrowingItem:
         events, part = self._opened(what, index)
         return events if part is None else events + part.grow(delta) + part.score(scores)
 
-    def whole(self, what: What, index: int, text: Raw, scores: Raw | None) -> list[Event]:
+    def whole(self, what: What, index: int, text: Raw | None, scores: Raw | None) -> list[Event]:
         """The whole text of a part comes."""
         events, part = self._opened(what, index)
         return events if part is None else events + part.told(text) + part.score_whole(scores)
@@ -185,7 +185,6 @@ class GrowingItem:
         """
         parts, unsaid = read_items([entry])
         item = as_object(entry)
-        self.id = self.id or as_text(item.get("id"))
         events = [event for place, part in _placed(item, parts) for event in self._settle_part(place, part)]
         for index, content in enumerate(as_array(item.get("content"))):
             if part := self._parts.get(("content", index)):

@@ -14,7 +14,7 @@ from msgspec import Raw
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall
 from setpoint.errors import FieldError, ProviderError
 from setpoint.protocols.media import read_url
-from setpoint.protocols.responses.calls import CALLS, KINDS, answered_calls, read_call, write_call
+from setpoint.protocols.responses.calls import CALLS, KINDS, answered_calls, item_of, read_call, write_call
 from setpoint.protocols.responses.reasoning import own_id, read_reasoning, same_reasoning, write_reasoning
 from setpoint.protocols.responses.texts import SAID, read_annotation, read_said, write_annotation, write_said
 from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, is_string, raw
@@ -55,14 +55,17 @@ ITEM_PREFIXES: dict[str, str] = {
 
 
 def item_id_prefix(part: Part) -> str:
-    """What the id of the item of a part begins with; empty when the protocol has no item for such a part."""
+    """What the id of the item of a part begins with; empty when the protocol has no item for such a part.
+
+    A call must be whole: what it says decides which item it is.
+    """
     match part:
         case Text() | Refusal():
             return "msg_"
         case Reasoning():
             return "rs_"
-        case ToolCall(kind=kind):
-            return CALLS[kind].prefix
+        case ToolCall():
+            return item_of(part).prefix
         case Media(kind="image", data=data, url=url) if data is not None or url is not None:
             return "ig_"
         case _:
@@ -149,7 +152,9 @@ def _write_image(image: Media, item_id: str, status: str) -> Body:
     """An image that was made: its content, or where it stands."""
     state = raw("completed" if status == "completed" else "in_progress")
     if image.data is not None:
-        return {"type": raw("image_generation_call"), "id": raw(item_id), "status": state, "result": image.data}
+        item: Body = {"type": raw("image_generation_call"), "id": raw(item_id), "status": state, "result": image.data}
+        kind, _, form = (image.media_type or "").partition("/")
+        return {**item, "output_format": raw(form)} if kind == "image" and form else item
     return {
         "type": raw("openrouter:image_generation"),
         "id": raw(item_id),

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw, structs
 
-from setpoint.canonical.parts import Media, Part, Reasoning, Refusal, Text, ToolCall
+from setpoint.canonical.parts import Part, Reasoning, Refusal, Text, ToolCall
 from setpoint.protocols.responses.items import belongs, new_item_id, write_annotation, write_group, write_said
+from setpoint.protocols.responses.scores import filled_scores
 from setpoint.wire.body import NULL, as_array, join, raw
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def _words(part: Part) -> _Words | None:
 
 
 class _OpenPart:
-    """One part of an item. `place` is where it stands, once it has been told of; `body` how the item tells it."""
+    """One part of an item. `place` is where it stands, once it has been told of."""
 
-    __slots__ = ("annotations", "before", "body", "ended", "number", "place", "scores", "told", "words")
+    __slots__ = ("annotations", "before", "ended", "number", "place", "scores", "told", "words")
 
     def __init__(self, number: int, words: _Words | None) -> None:
         self.number = number
@@ -97,7 +98,6 @@ class _OpenPart:
         self.before = b""
         self.annotations = 0
         self.scores: list[Raw] = []
-        self.body: Body | None = None
         self.ended = False
         self.told = False
 
@@ -107,6 +107,7 @@ class OpenItem:
 
     def __init__(self, index: int, head: Part, new_id: Callable[[str], str], sequence: Sequence, fold: Fold) -> None:
         self.body: Body | None = None
+        self._new_id = new_id
         self._id = new_item_id(head, new_id)
         self._index = raw(index)
         self._call_id = new_id("call_") if isinstance(head, ToolCall) and not head.id else None
@@ -131,7 +132,8 @@ class OpenItem:
             case Text() | Refusal():
                 shown = {**self._written([head], "in_progress"), "content": _EMPTY_LIST}
             case Reasoning():
-                shown = self._written([structs.replace(head, text=None, seal=None, id=None)], "in_progress")
+                shown = self._written([structs.replace(head, text=None, seal=None)], "in_progress")
+                shown.pop("encrypted_content", None)  # known when the item is complete
             case ToolCall(kind="function" | "custom"):
                 shown = self._written([head], "in_progress")
             case _:
@@ -165,6 +167,7 @@ class OpenItem:
         part = self._parts[number]
         if part.told or part.place is None:
             return b""
+        entries = filled_scores(entries)
         part.scores += as_array(entries)
         return self._sequence.event(_TEXT.family + b".delta", {**part.place, "delta": _EMPTY, "logprobs": entries})
 
@@ -181,13 +184,30 @@ class OpenItem:
         for part in self._parts.values():
             part.ended = True
         told = self.tell_ended()
-        parts = [self._fold.part(number) for number in self._parts]
-        body = self.body = self._written(parts, status)
-        if isinstance(parts[0], Text | Refusal):
-            body["content"] = raw([part.body for part in self._parts.values()])
-        if isinstance(parts[0], Media) or (isinstance(parts[0], ToolCall) and _words(parts[0]) is None):
+        if self._is_told_whole:
+            self._id = new_item_id(self._fold.part(next(iter(self._parts))), self._new_id)
+        body = self.body = self._so_far(status)
+        if self._is_told_whole:
             told += self._whole_added(body)
         return told + self._item_event(b"response.output_item.done", body)
+
+    def unfinished(self) -> Body | None:
+        """The item as far as it came, when no more will; None for one that is told only whole."""
+        return None if self._is_told_whole else self._so_far("incomplete")
+
+    @property
+    def _is_told_whole(self) -> bool:
+        return any(
+            part.words is None and not isinstance(self._fold.part(part.number), Reasoning)
+            for part in self._parts.values()
+        )
+
+    def _so_far(self, status: str) -> Body:
+        parts = [self._fold.part(number) for number in self._parts]
+        body = self._written(parts, status)
+        scored = zip(parts, self._parts.values(), strict=True)
+        said = [_part_body(part, told.scores) for part, told in scored if isinstance(part, Text | Refusal)]
+        return {**body, "content": raw(said)} if said else body
 
     def _written(self, parts: list[Part], status: str) -> Body:
         item = write_group(parts, self._id, status)
@@ -234,7 +254,7 @@ class OpenItem:
                 named = {"name": raw(name)} if words is _ARGUMENTS else {}
                 return self._sequence.event(kind, {**place, words.whole: arguments, **named})
             case Text() | Refusal() | Reasoning():
-                body = part.body = _part_body(whole, part.scores)
+                body = _part_body(whole, part.scores)
                 beside = {name: body[name] for name in words.beside}
                 told = self._sequence.event(kind, {**place, words.whole: body[words.whole], **beside})
                 return told + self._member_event(words, b".done", place, body)

@@ -116,11 +116,10 @@ class Output:
         return item.grew(piece.what, _index(body, piece.place), delta, body.get("logprobs"))
 
     def _whole(self, body: Body, piece: _Piece) -> list[Event]:
-        text = body.get(piece.whole)
         item = self._item(body, piece.item)
-        if item is None or text is None or not is_string(text):
+        if item is None:
             return []
-        return item.whole(piece.what, _index(body, piece.place), text, body.get("logprobs"))
+        return item.whole(piece.what, _index(body, piece.place), body.get(piece.whole), body.get("logprobs"))
 
     def _part_began(self, body: Body, kind: bytes) -> list[Event]:
         piece = self._part(body, kind)
@@ -197,7 +196,7 @@ class Output:
 
     def _item(self, body: Body, type_: str) -> GrowingItem | None:
         """The item that an event is about a piece of, None when all of it has been told already."""
-        known = self._find(body) or self._new(type_, {}, body.get("output_index"), body.get("item_id"))
+        known = self._find(body) or self._new(type_, body.get("item_id"), body.get("output_index"))
         return None if known.settled else known
 
     def _shown(self, body: Body, told: Body) -> GrowingItem:
@@ -207,7 +206,7 @@ class Output:
             known = None if key is None else self._known.get(bytes(key))
             if known is not None and known.type == type_:
                 return known
-        return self._new(type_, told, body.get("output_index"))
+        return self._new(type_, told.get("id"), body.get("output_index"))
 
     def _counterpart(self, told: Body, position: int, waiting: list[GrowingItem]) -> GrowingItem:
         """The item that an entry of the whole output is: of its type, by its id, by its place, or the next one."""
@@ -216,14 +215,14 @@ class Output:
         by_id = [item for item in alike if item.id is not None and item.id == as_text(told.get("id"))]
         found = by_id or ([by_place] if by_place in alike else []) or alike
         if not found:
-            return self._new(_type(told), told)
+            return self._new(_type(told), told.get("id"), None)
         waiting.remove(found[0])
         return found[0]
 
-    def _new(self, type_: str, told: Body, *keys: Raw | None) -> GrowingItem:
-        item = GrowingItem(type_, as_text(told.get("id")), self._numbers)
+    def _new(self, type_: str, id_: Raw | None, place: Raw | None) -> GrowingItem:
+        item = GrowingItem(type_, as_text(id_), self._numbers)
         self._items.append(item)
-        self._known.update({bytes(key): item for key in (*keys, told.get("id")) if key is not None})
+        self._known.update({bytes(key): item for key in (place, id_) if key is not None})
         return item
 
     def _named_once(self, events: list[Event]) -> list[Event]:

@@ -9,7 +9,7 @@ from msgspec import structs
 from setpoint.canonical.events import Began, Counted, Event, Finished
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import StreamFailedError
-from setpoint.protocols.responses.frames import LIFECYCLE, TERMINAL, last_response, read_event
+from setpoint.protocols.responses.frames import LIFECYCLE, TERMINAL, check_failure, last_response, read_event
 from setpoint.protocols.responses.output import Output
 from setpoint.protocols.responses.result import finish_of
 from setpoint.protocols.responses.usage import read_usage
@@ -67,13 +67,13 @@ class ResponsesReader:
 
     def _events(self, kind: bytes, body: Body) -> list[Event]:
         if self.terminal:
-            return [] if self._counted else self._count(as_object(body.get("response")) or body, final=True)
+            return [] if self._counted else [*self._count(as_object(body.get("response")) or body, final=True)]
         if events := self._output.tell(kind, body):
             return events if self._begun else [*self._began({}), *events]
         if kind in LIFECYCLE:
             response = as_object(body.get("response"))
             began = [] if self._begun else self._began(response)
-            return began + self._count(response, final=False)
+            return [*began, *self._count(response, final=False)]
         return self._finish(last_response(kind, body)) if kind in TERMINAL else []
 
     def _began(self, response: Body) -> list[Event]:
@@ -81,19 +81,24 @@ class ResponsesReader:
         self._service_tier = as_text(response.get("service_tier"))
         return [Began(as_text(response.get("id")), self._service_tier)]
 
-    def _count(self, response: Body, *, final: bool) -> list[Event]:
+    def _count(self, response: Body, *, final: bool) -> list[Counted]:
         if "usage" not in response or not (counted := read_usage(response["usage"])):
             return []
         self._counted = self._counted or final
         return [Counted(*counted, final=final)]
 
     def _finish(self, response: Body) -> list[Event]:
-        """The answer is complete: what only its last event tells, its usage, and why it ended."""
+        """The answer is complete: what only its last event tells, its usage, and why it ended.
+
+        Raises: `StreamFailedError` when it has failed.
+        """
+        used = self._count(response, final=True)
+        check_failure(response, used[0] if used else None)
         tier = as_text(response.get("service_tier"))
         # Which tier has served a request is known at its end; before that it says which was asked for.
         late = not self._begun or (tier is not None and tier != self._service_tier)
         began = self._began(response) if late else []
-        events = began + self._output.finish(as_array(response.get("output"))) + self._count(response, final=True)
+        events: list[Event] = [*began, *self._output.finish(as_array(response.get("output"))), *used]
         self.terminal = True
         if finish := finish_of(response):
             called = finish.reason == "stop" and self._output.has_call  # not every upstream tells its output once more

@@ -13,11 +13,25 @@ from msgspec import Raw
 from setpoint.canonical.conversation import Turn
 from setpoint.canonical.parts import Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from setpoint.errors import FieldError
+from setpoint.protocols import base
 from setpoint.protocols.media import read_url
 from setpoint.protocols.responses.calls import CALLS
 from setpoint.protocols.responses.items import read_item
 from setpoint.protocols.responses.texts import read_said, string_member, unsupported
-from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_array, is_null, is_string, items, raw, value
+from setpoint.wire.body import (
+    NULL,
+    Body,
+    as_array,
+    as_object,
+    as_text,
+    is_array,
+    is_null,
+    is_object,
+    is_string,
+    items,
+    raw,
+    value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +40,24 @@ if TYPE_CHECKING:
     from setpoint.canonical.parts import CallKind
 
 _EMPTY = Raw(b'""')
+_MORE_TOOLS = "additional_tools"
 _SPEAKERS = ("system", "developer", "user", "assistant")
+_FILE_TYPES = {
+    "csv": "text/csv",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "htm": "text/html",
+    "html": "text/html",
+    "json": "application/json",
+    "md": "text/markdown",
+    "pdf": "application/pdf",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "rtf": "application/rtf",
+    "txt": "text/plain",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xml": "application/xml",
+}
+"""End of a file's name to what the file is."""
+
 _OUTPUTS: dict[str, CallKind] = {call.output: kind for kind, call in CALLS.items()}
 
 
@@ -47,6 +78,22 @@ def read_conversation(body: Body) -> Conversation:
     for position, entry in enumerate(as_array(conversation)):
         _read_entry(as_object(entry), f"input[{position}]", turns)
     return turns.done()
+
+
+def listed_tools(body: Body) -> list[tuple[str, Raw]]:
+    """The tools of `tools`, and those that items of the input make available, each with the JSON pointer to it.
+
+    Raises: `FieldError` naming the path of what is no tool.
+    """
+    listed = base.listed_tools(body)
+    for position, entry in enumerate(as_array(body.get("input"))):
+        item = as_object(entry)
+        if as_text(item.get("type")) == _MORE_TOOLS:
+            for at, tool in enumerate(as_array(item.get("tools"))):
+                if not is_object(tool):
+                    raise FieldError(f"input[{position}].tools[{at}]", "must be an object")
+                listed.append((f"/input/{position}/tools/{at}", tool))
+    return listed
 
 
 class _Turns:
@@ -105,6 +152,8 @@ class _Turns:
 
 def _read_entry(item: Body, path: str, turns: _Turns) -> None:
     kind = as_text(item.get("type"))
+    if kind == _MORE_TOOLS:  # nothing that is said: these tools are listed with the others
+        return
     if kind == "message" or (kind is None and "role" in item):
         role = as_text(item.get("role"))
         if role not in _SPEAKERS:
@@ -164,7 +213,9 @@ def _read_file(part: Body, path: str) -> Media:
     data = string_member(part, "file_data", path)
     if bytes(memoryview(data)[:6]).lower() in (b'"data:', b'"http:', b'"https'):
         return read_url("file", data, path=path, filename=filename)
-    return Media(kind="file", data=data, filename=filename, path=path)  # base64 without a word of what it is
+    # Base64 without a word of what it is, but in the name.
+    suffix = (as_text(filename) or "").rpartition(".")[2].lower()
+    return Media(kind="file", data=data, media_type=_FILE_TYPES.get(suffix), filename=filename, path=path)
 
 
 def _read_audio(part: Body, path: str) -> Media:

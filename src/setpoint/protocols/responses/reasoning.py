@@ -46,7 +46,8 @@ def write_reasoning(steps: Sequence[Reasoning], item_id: str | None, status: str
     if any(step.kind == "text" and step.text is not None for step in steps):
         item["content"] = _write_texts(steps, "text", "reasoning_text")
     last = steps[-1]
-    if (seal := write_seal(last, "responses")) != _EMPTY:
+    # Without an opaque value a replayed item would pass for this protocol's own, under an id that nobody knows.
+    if (seal := write_seal(last, "responses", unsealed=True)) != _EMPTY:
         signed = last.maker == "responses" and last.kind != "encrypted"
         item["signature" if signed else "encrypted_content"] = seal
     if last.maker == "responses" and last.format not in (None, FORMAT):

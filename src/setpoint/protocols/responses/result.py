@@ -17,6 +17,7 @@ from setpoint.protocols.answer import Outcome
 from setpoint.protocols.responses.calls import KINDS, answered_calls
 from setpoint.protocols.responses.errors import response_error
 from setpoint.protocols.responses.items import ITEM_PREFIXES, read_items, write_items
+from setpoint.protocols.responses.scores import filled_scores
 from setpoint.protocols.responses.usage import read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
@@ -67,6 +68,8 @@ _ECHOED: dict[str, Raw] = {
 _ECHOED_WHERE_SENT = ("prompt_cache_key", "safety_identifier", "top_logprobs", "user")
 # Upstreams are told no more than a digest of these; what they repeat is not what the client knows.
 _IDENTITY = ("safety_identifier", "user")
+# What an upstream repeats of these are its own defaults where a client has sent none.
+_SAMPLING = ("frequency_penalty", "presence_penalty", "temperature", "top_p")
 _STAMPED = frozenset({"id", "object", "created_at", "completed_at", "model"})
 _REASONING: Body = {"effort": NULL, "summary": NULL}
 _REASONING_WORDS = ("effort", "summary", "context", "mode", "enabled", "max_tokens")
@@ -168,6 +171,7 @@ def fill_response(body: Body, opening: Opening, id_: str) -> Body:
     for name, content in echo.items():
         if is_null(filled.get(name, NULL)):
             filled[name] = content
+    filled |= {name: echo[name] for name in _SAMPLING}
     for name in _IDENTITY:
         if name in body:
             filled[name] = request.get(name, NULL)
@@ -325,6 +329,6 @@ def _logprobs(output: list[Body]) -> Raw | None:
         bytes(entry)
         for item in output
         for part in map(as_object, as_array(item.get("content")))
-        for entry in as_array(part.get("logprobs"))
+        for entry in as_array(filled_scores(part.get("logprobs", NULL)))
     ]
     return Raw(b"[" + b",".join(entries) + b"]") if entries else None

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from setpoint.canonical.parts import Citation, Refusal, Text
 from setpoint.errors import FieldError
+from setpoint.protocols.responses.scores import filled_scores
 from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_string, join, raw
 
 _EMPTY = Raw(b'""')
@@ -40,7 +41,7 @@ def write_said(part: Text | Refusal, logprobs: Raw | None = None) -> Body:
         "type": raw("output_text"),
         "text": part.text,
         "annotations": raw(annotations),
-        "logprobs": logprobs or _EMPTY_LIST,
+        "logprobs": _EMPTY_LIST if logprobs is None else filled_scores(logprobs),
     }
 
 

@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from setpoint.protocols.money import text_bytes
 from setpoint.protocols.responses.calls import CALLS
+from setpoint.protocols.responses.unfinished import Unfinished
 from setpoint.protocols.responses.usage import said_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, is_string, join, raw
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 _PREFIXES = {"message": "msg_", "reasoning": "rs_", **{call.type: call.prefix for call in CALLS.values()}}
 _OTHER_PREFIX = "item_"
 
+_WITH_ITEM_IDS = (
+    *(b"response.output_text.", b"response.refusal.", b"response.content_part.", b"response.reasoning_"),
+    *(b"response.function_call_arguments.", b"response.custom_tool_call_input.", b"response.mcp_call"),
+    *(b"response.web_search_call.", b"response.file_search_call.", b"response.code_interpreter_call"),
+    *(b"response.image_generation_call.", b"response.mcp_list_tools."),
+)
+"""How the types of events begin of which it is known that they name an item by its id."""
+
 _WITH_SCORES = (b"response.output_text.delta", b"response.output_text.done")
 _ARGUMENTS_DONE = b"response.function_call_arguments.done"
 _BEGIN_EMPTY = ("message", "reasoning")
@@ -29,9 +38,10 @@ _INDEX_DIGITS = 9
 class _Tracked:
     """One item: the id that it has for the client, what was said of it, and the whole of it once that has come."""
 
-    __slots__ = ("body", "grown_bytes", "id", "name", "type")
+    __slots__ = ("body", "grown_bytes", "id", "name", "type", "unfinished")
 
-    def __init__(self) -> None:
+    def __init__(self, head: Body | None = None) -> None:
+        self.unfinished = Unfinished(head or {})
         self.id: Raw | None = None
         self.type: Raw | None = None
         self.name: Raw | None = None
@@ -53,10 +63,13 @@ class TrackedItems:
         if "output_index" not in body:
             return
         item, given = self._at(body), body.get("item_id")
+        if (given is None or not is_string(given)) and not kind.startswith(_WITH_ITEM_IDS):
+            return
         if item.id is None:
             item.id = given if given is not None and is_string(given) else None
         elif given != item.id:
             body["item_id"] = item.id
+        item.unfinished.take(kind, body)
         # Official clients require this key, which OpenAI itself does not send (both read 2026-11).
         if kind == _ARGUMENTS_DONE and "name" not in body and item.name is not None:
             body["name"] = item.name
@@ -72,7 +85,7 @@ class TrackedItems:
         told = as_object(body.get("item"))
         if not told:
             return False
-        item = self._items[bytes(body.get("output_index", NULL))] = _Tracked()
+        item = self._items[bytes(body.get("output_index", NULL))] = _Tracked(told)
         item.name = told.get("name")
         body["item"] = self._with_id(item, told, body["item"])
         return as_text(told.get("type")) not in _BEGIN_EMPTY
@@ -84,7 +97,7 @@ class TrackedItems:
             return 0, False
         item = self._at(body)
         body["item"] = self._with_id(item, told, body["item"])
-        item.body = told
+        item.body, item.unfinished = told, Unfinished({})
         said = said_bytes(told)
         sealed = not is_null(told.get("encrypted_content", NULL))
         return max(0, said - item.grown_bytes), bool(said) or sealed or as_text(told.get("type")) not in _BEGIN_EMPTY
@@ -92,6 +105,16 @@ class TrackedItems:
     def done(self) -> list[Body]:
         """The items that are complete, in the order of the output."""
         return [body for index in sorted(self._items, key=_position) if (body := self._items[index].body) is not None]
+
+    def close(self) -> list[tuple[Raw, Body]]:
+        """Take what came of the items that are open as all there is of them: each with its place in the output."""
+        closed: list[tuple[Raw, Body]] = []
+        for index in sorted(self._items, key=_position):
+            item = self._items[index]
+            if item.body is None and (told := item.unfinished.item(item.id)) is not None:
+                item.body = told
+                closed.append((Raw(index), told))
+        return closed
 
     def settled(self, output: Raw | None) -> tuple[Raw, int]:
         """The whole output as the last event must tell it, and the UTF-8 bytes in it that had not come in pieces.

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from setpoint.canonical.events import Began, Cited, Finished, Grew, PartBegan, PartEnded, Scored
+from setpoint.canonical.events import Began, Cited, Counted, Finished, Grew, PartBegan, PartEnded, Scored
 from setpoint.canonical.fold import Fold
 from setpoint.canonical.parts import Text
 from setpoint.protocols.responses.frames import CREATED, Sequence
+from setpoint.protocols.responses.instead import broken_response, is_too_long
 from setpoint.protocols.responses.items import item_id_prefix
 from setpoint.protocols.responses.opened import OpenItem
 from setpoint.protocols.responses.result import INCOMPLETE, response_object
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from setpoint.canonical.events import Event
     from setpoint.canonical.parts import Part
     from setpoint.canonical.result import FinishReason
+    from setpoint.canonical.usage import Usage
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Bill, Opening
     from setpoint.protocols.base import StreamWriter
@@ -51,6 +53,7 @@ class ResponsesWriter:
         self._unplaced: list[Raw] = []  # log probabilities that came before their text
         self._service_tier: str | None = None
         self._reason: FinishReason | None = None
+        self._usage: Usage | None = None  # for an answer that breaks; a whole one is billed
 
     def write(self, event: Event) -> bytes:
         """What the client gets for this event: whole events of the skin, or nothing."""
@@ -71,6 +74,9 @@ class ResponsesWriter:
                 return opened
             case Scored(entries):
                 return opened + self._scored(entries)
+            case Counted(usage):
+                self._usage = usage
+                return opened
             case Finished(finish):
                 self._reason = finish.reason
                 return opened + self._close_all(cut=finish.reason in INCOMPLETE)
@@ -97,20 +103,24 @@ class ResponsesWriter:
         return opened + closed + self._response_event(b"response." + status.encode(), response) + DONE
 
     def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
-        """`response.failed` with the items that were complete, then `[DONE]`; `response.created` first if need be."""
+        """`response.failed` with all that came, then `[DONE]`; `response.created` first if need be.
+
+        Too long is no failure: then the items that are open are closed as they are, and the response is incomplete.
+        """
         opened = b"" if self._sequence.begun else self._begin(in_progress=False)
         settled = self._settle(None)
-        response = response_object(
+        if is_too_long(error):
+            settled += b"".join([item.close("incomplete") for item in self._open])
+        kind, response = broken_response(
             self._opening,
             self._id,
-            status="failed",
-            output=self._output(),
-            bill=None,
-            error=error,
+            error,
+            output=[body for item in self._items if (body := item.body or item.unfinished()) is not None],
+            usage=self._usage,
             metadata=metadata,
             service_tier=self._service_tier,
         )
-        return opened + settled + self._response_event(b"response.failed", response) + DONE
+        return opened + settled + self._response_event(kind, response) + DONE
 
     # --- the response ----------------------------------------------------------------------------------------
 
