@@ -114,6 +114,12 @@ def test_raw_strings_join_without_being_decoded(parts: list[str], separator: str
     assert bytes(joined) == written(separator.join(parts))
 
 
+def test_raw_values_keep_their_bytes_beside_a_lone_surrogate() -> None:
+    kept = Raw(b'{"n":1.50, "s":"\\ud800"}')
+    written = raw({"a": ["\ud83d", kept, (kept,)], "\udc00": True})
+    assert bytes(written) == b'{"a":["\\ud83d",%b,[%b]],"\\udc00":true}' % (kept, kept)
+
+
 def test_members_of_an_inner_value_survive_a_lone_surrogate() -> None:
     assert {name: bytes(data) for name, data in members(b'{"a":"\\ud800","b":1.0}').items()} == {
         "a": b'"\\ud800"',

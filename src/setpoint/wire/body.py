@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
@@ -99,7 +99,19 @@ def raw(content: Any) -> Raw:
     try:
         return Raw(_encode(content))
     except UnicodeEncodeError:  # a lone surrogate: escape it as it must have come
-        return Raw(json.dumps(content, separators=(",", ":")).encode())
+        return Raw(_escaped(content))
+
+
+def _escaped(content: Any) -> bytes:
+    """A plain Python value as JSON in ASCII, but for the `Raw` inside it."""
+    if isinstance(content, Raw):
+        return bytes(content)
+    if isinstance(content, dict):
+        told = cast("dict[str, Any]", content)
+        return b"{" + b",".join(_escaped(name) + b":" + _escaped(said) for name, said in told.items()) + b"}"
+    if isinstance(content, list | tuple):
+        return b"[" + b",".join(map(_escaped, cast("list[Any]", content))) + b"]"
+    return json.dumps(content).encode()
 
 
 def is_null(data: Raw) -> bool:
