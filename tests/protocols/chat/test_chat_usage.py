@@ -39,7 +39,6 @@ def written(upstream: object, bill: Bill) -> dict[str, Any]:
     ("upstream", "usage"),
     [
         (COUNTS, Usage(input_tokens=10, output_tokens=4)),
-        ({"prompt_tokens": None, "completion_tokens": 4}, Usage(output_tokens=4)),
         ({"prompt_tokens": 10.0, "completion_tokens": 4}, Usage(input_tokens=10, output_tokens=4)),
         (
             {
@@ -73,6 +72,7 @@ def test_counts_are_read(upstream: object, usage: Usage) -> None:
     [
         *({}, {"total_tokens": 9}, [], None, "x"),
         *({**COUNTS, "prompt_tokens": -1}, {**COUNTS, "completion_tokens": "7"}),
+        *({"prompt_tokens": 10}, {"completion_tokens": 4}, {**COUNTS, "completion_tokens": None}),
         *({**COUNTS, "completion_tokens": 10**16}, {**COUNTS, "prompt_tokens": 1.5}, {**COUNTS, "prompt_tokens": True}),
         {**COUNTS, "prompt_tokens_details": {"cached_tokens": "many"}},
     ],

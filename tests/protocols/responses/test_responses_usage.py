@@ -53,7 +53,17 @@ def test_every_count_and_the_cost_are_read() -> None:
 
 @pytest.mark.parametrize(
     "usage",
-    [None, 7, [], {}, {"prompt_tokens": 1}, {"input_tokens": -1}, {"input_tokens": "9"}, {"output_tokens": 1.5}],
+    [
+        None,
+        7,
+        [],
+        {},
+        {"prompt_tokens": 1},
+        {"input_tokens": -1},
+        {"input_tokens": "9"},
+        {"output_tokens": 1.5},
+        {"input_tokens": 1},
+    ],
 )
 def test_what_counts_nothing_is_no_usage(usage: object) -> None:
     assert read_usage(raw(usage)) is None

@@ -9,7 +9,7 @@ from msgspec import Raw
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.chat.content import KINDS
 from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
-from setpoint.wire.body import as_array, as_object, as_text, is_null, is_object, join, members, raw
+from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -22,9 +22,12 @@ _TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
+
+    Half of a count is none: what is not counted is unknown, not nothing.
+    """
     body = as_object(data)
-    if "prompt_tokens" not in body and "completion_tokens" not in body:
+    if any(is_null(body.get(name, NULL)) for name in ("prompt_tokens", "completion_tokens")):
         return None
     prompt, completion = _details(body, "prompt_tokens_details"), _details(body, "completion_tokens_details")
     try:

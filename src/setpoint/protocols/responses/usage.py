@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
-from setpoint.wire.body import Body, as_array, as_object, as_text, is_null, is_string, join, raw
+from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, is_string, join, raw
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -33,9 +33,12 @@ _SAID_IN_PARTS = ("content", "output")
 
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
+
+    Half of a count is none: what is not counted is unknown, not nothing.
+    """
     body = as_object(data)
-    if "input_tokens" not in body and "output_tokens" not in body:
+    if any(is_null(body.get(name, NULL)) for name in ("input_tokens", "output_tokens")):
         return None
     told, made = as_object(body.get("input_tokens_details")), as_object(body.get("output_tokens_details"))
     try:
