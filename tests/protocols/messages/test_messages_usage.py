@@ -18,6 +18,7 @@ from setpoint.protocols.messages.usage import (
     estimated_input,
     read_tier,
     read_usage,
+    read_whole_usage,
     said_bytes,
     write_delta_usage,
     write_message_usage,
@@ -268,3 +269,13 @@ def test_an_answer_says_its_texts_its_thoughts_and_its_calls() -> None:
         body({"type": "tool_use", "id": "not counted", "name": "f", "input": {}}),
     ]
     assert said_bytes(blocks) == 3 + 3 + 3
+
+
+@pytest.mark.parametrize(
+    "usage", [{"input_tokens": 7}, {"output_tokens": 7}, {"input_tokens": 7, "output_tokens": None}]
+)
+def test_half_of_the_count_of_a_whole_message_is_none(usage: dict[str, int | None]) -> None:
+    assert read_whole_usage(raw(usage)) is None
+    assert read_whole_usage(raw({"input_tokens": 7, "output_tokens": 1})) == read_usage(
+        raw({"input_tokens": 7, "output_tokens": 1})
+    )

@@ -15,7 +15,7 @@ from setpoint.canonical.result import Finish, FinishReason, Result
 from setpoint.errors import ProviderError
 from setpoint.protocols.answer import Outcome
 from setpoint.protocols.messages.frames import UPSTREAMS_OWN
-from setpoint.protocols.messages.usage import read_tier, read_usage, said_bytes, write_message_usage, write_tier
+from setpoint.protocols.messages.usage import read_tier, read_whole_usage, said_bytes, write_message_usage, write_tier
 from setpoint.protocols.names import Named, arguments_object, arguments_text, function_name
 from setpoint.protocols.seals import write_seal
 from setpoint.wire.body import (
@@ -163,7 +163,7 @@ class MessagesResult:
 def edit_result(body: Body) -> MessagesResult:
     """An upstream's answer, taken further apart. Raises: `ProviderError` when it is not the shape of one."""
     blocks = _content(body)
-    finish, counted = finish_of(body), read_usage(body.get("usage", NULL))
+    finish, counted = finish_of(body), read_whole_usage(body.get("usage", NULL))
     outcome = Outcome(
         upstream_id=as_text(body.get("id")) or None,
         service_tier=read_tier(as_object(body.get("usage"))),
@@ -212,7 +212,7 @@ def read_result(body: Body) -> Result:
         parts.append(part)
         if isinstance(part, Text):
             unsaid |= {f"citations.{citation.kind}": None for citation in part.citations if citation.kind is not None}
-    counted = read_usage(body.get("usage", NULL))
+    counted = read_whole_usage(body.get("usage", NULL))
     return Result(
         parts=tuple(parts),
         finish=finish_of(body),

@@ -52,6 +52,14 @@ def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
     return usage, read_money(body.get("cost"))
 
 
+def read_whole_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
+    """The same of a whole message, where half of a count is none: what is not counted is unknown, not nothing."""
+    body = as_object(data)
+    if any(is_null(body.get(name, NULL)) for name in ("input_tokens", "output_tokens")):
+        return None
+    return read_usage(data)
+
+
 def read_tier(usage: Body) -> str | None:
     """The service tier in an upstream's usage, by the name that the other protocols have for it. None: not said."""
     tier = as_text(usage.get("service_tier"))
