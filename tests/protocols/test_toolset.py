@@ -294,6 +294,8 @@ def test_a_grammar_of_chat_stands_one_level_higher_in_responses() -> None:
     custom = {"type": "custom", "custom": {"name": "apply", "format": grammar}}
     flat = {"type": "custom", "name": "apply", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}
     assert said([custom], "responses")[0] == [flat]
+    bare = {"type": "custom", "custom": {"name": "apply", "format": {"grammar": {"definition": "x"}}}}
+    assert said([bare], "responses")[0][0]["format"] == {"type": "grammar", "definition": "x"}
 
 
 def test_a_schema_without_a_type_is_an_objects_in_messages() -> None:

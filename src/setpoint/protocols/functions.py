@@ -116,7 +116,7 @@ def flat_custom(tool: Body) -> Raw:
     inner = as_object(tool.get("custom"))
     form = as_object(inner.get("format"))
     if grammar := as_object(form.get("grammar")):
-        inner["format"] = Raw(join({"type": form["type"], **grammar}))
+        inner["format"] = Raw(join({"type": raw("grammar"), **grammar}))
     return Raw(join({"type": raw("custom"), **inner}))
 
 

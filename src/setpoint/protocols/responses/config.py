@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from setpoint.errors import FieldError
 from setpoint.protocols.base import read_fields
-from setpoint.protocols.functions import functions_in_form
+from setpoint.protocols.functions import flat_custom, functions_in_form
 from setpoint.protocols.responses.fields import check
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw, value
 
@@ -176,7 +176,7 @@ def _write_tools(content: Raw) -> Body:
     """Functions in this protocol's form, and the tools that take free text, which chat writes one level deeper."""
     tools = functions_in_form(content, "responses")
     entries = as_array(tools)
-    written = [_flat(tool, "custom") for tool in entries]
+    written = [flat_custom(members(tool)) if "custom" in members(tool) else tool for tool in entries]
     changed = any(new is not old for new, old in zip(written, entries, strict=True))
     return {"tools": raw(written) if changed else tools}
 
