@@ -121,8 +121,9 @@ def test_calls_without_an_id_get_one_and_without_a_type_are_functions(front: Fro
     [
         ({"prompt_tokens": 10, "completion_tokens": 4}, (10, 4, 14)),
         ({"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 20}, (10, 4, 20)),
-        ({"prompt_tokens": 10}, (10, 0, 10)),
-        ({"prompt_tokens": 10, "completion_tokens": None, "total_tokens": None}, (10, 0, 10)),
+        # What nobody counted is our own count: "Hi" is one token.
+        ({"prompt_tokens": 10}, (10, 1, 11)),
+        ({"prompt_tokens": 10, "completion_tokens": None, "total_tokens": None}, (10, 1, 11)),
     ],
 )
 def test_three_counts_are_always_there(front: Front, given: dict[str, Any], shown: tuple[int, ...]) -> None:

@@ -177,7 +177,8 @@ def test_a_node_never_shows_its_text() -> None:
     assert SECRET not in repr(document)
 
 
-_texts = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
+# JSON is YAML but for the line ends that only YAML knows: inside quotes it folds them.
+_texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=20)
 _values = st.recursive(_texts, lambda inner: st.lists(inner) | st.dictionaries(_texts, inner), max_leaves=20)
 
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage
 from setpoint.protocols.answer import Bill
-from setpoint.protocols.chat.usage import estimated_input, read_usage, said_bytes, write_usage
+from setpoint.protocols.chat.usage import estimated_input, read_input, read_usage, said_bytes, write_usage
 from setpoint.records import Cost
 from setpoint.wire.body import raw, split
 
@@ -133,6 +133,21 @@ def test_no_usage_is_too_strange_to_be_read_and_written(content: object) -> None
     assert said["completion_tokens"] == bill.usage.output_tokens
     assert said["total_tokens"] >= bill.usage.total_tokens
     assert None not in said.get("prompt_tokens_details", {}).values()
+
+
+@pytest.mark.parametrize(
+    ("upstream", "tokens"),
+    [
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(input_tokens=10, cached_tokens=4)),
+        ({"prompt_tokens": 10, "completion_tokens": None}, Usage(input_tokens=10)),
+        *(
+            (half, None)
+            for half in (COUNTS, {}, {"completion_tokens": 4}, {"prompt_tokens": "x"}, {"prompt_tokens": -1})
+        ),
+    ],
+)
+def test_of_half_a_count_the_input_is_kept(upstream: object, tokens: Usage | None) -> None:
+    assert read_input(body(upstream)) == tokens
 
 
 # --- writing -------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.fragments import Calls
 from setpoint.protocols.chat.reading import read_image
 from setpoint.protocols.chat.reasoning import Detail, plain_reasoning, read_detail
-from setpoint.protocols.chat.usage import read_usage
+from setpoint.protocols.chat.usage import read_input, read_usage
 from setpoint.protocols.failures import Reported, reported_in
 from setpoint.wire.body import (
     NULL,
@@ -150,6 +150,8 @@ class ChatReader:
             self._counted = True
             self._cost = cost if cost is not None else self._cost
             yield Counted(tokens, self._cost)
+        elif usage is not None and (half := read_input(usage)):
+            yield Counted(half, final=False)
 
     def _read_choice(self, choice: Body) -> Iterator[Event]:
         yield from self._read_delta(as_object(choice.get("delta")))

@@ -16,7 +16,7 @@ from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.message import write_message
 from setpoint.protocols.chat.reader import ChatReader
 from setpoint.protocols.chat.scores import write_scores
-from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
+from setpoint.protocols.chat.usage import read_input, read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -115,6 +115,8 @@ def _outcome(body: Body, choices: list[_Choice]) -> Outcome:
         outcome.native_finish_reason = as_text(first.get("native_finish_reason")) or native
     if "usage" in body and (counted := read_usage(body["usage"])):
         outcome.usage, outcome.provider_cost = counted
+    elif "usage" in body:
+        outcome.partial = read_input(body["usage"])
     outcome.output_bytes = sum(said_bytes(choice.message) for choice in choices)
     return outcome
 

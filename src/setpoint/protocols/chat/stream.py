@@ -15,7 +15,7 @@ from setpoint.protocols.answer import Outcome, StreamFailedError
 from setpoint.protocols.chat.chunks import Chunks
 from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.result import created_at, fill, fill_function
-from setpoint.protocols.chat.usage import read_usage, said_bytes, write_usage
+from setpoint.protocols.chat.usage import read_input, read_usage, said_bytes, write_usage
 from setpoint.protocols.failures import Reported, reported_in
 from setpoint.wire.body import NULL, MalformedError, as_array, as_object, as_text, is_null, join, members, raw, split
 
@@ -125,6 +125,8 @@ class ChatStream:
             self._usage = usage
             self.outcome.usage, cost = counted
             self.outcome.provider_cost = cost if cost is not None else self.outcome.provider_cost
+        elif usage is not None and (half := read_input(usage)):
+            self.outcome.partial = half
 
     def _chunk(self, chunk: Body) -> bytes:
         self._count(chunk)

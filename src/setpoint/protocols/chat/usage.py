@@ -46,6 +46,15 @@ def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
     return usage, read_money(body.get("cost"))
 
 
+def read_input(data: Raw) -> Usage | None:
+    """The tokens of the input, where an upstream counted these and not the output; else None."""
+    body = as_object(data)
+    if is_null(body.get("prompt_tokens", NULL)) or not is_null(body.get("completion_tokens", NULL)):
+        return None
+    counted = read_usage(raw({**body, "completion_tokens": 0}))
+    return counted[0] if counted else None
+
+
 def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     """The usage object for the client: what a chat upstream said, with the three counts and the cost filled in.
 
