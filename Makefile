@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo serve test check docs fuzz agents lock clean
+.PHONY: help setup demo serve test check docs fuzz soak agents lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,9 @@ docs: setup  ## write the pages that are made by the code
 
 fuzz: setup  ## a million changed bodies and streams through every pair of protocols; half an hour at most
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run
+
+soak: setup  ## what takes too long for `make test`: bounded in time, goes on where it was ended, prints what it proved
+	PYTHONPATH=tests $(BIN)/python -m soak.run $(SOAK)
 
 agents: setup  ## Claude Code and Codex as they are, in front of every dialect
 	PYTHONPATH=tests $(BIN)/python -m agents.run
