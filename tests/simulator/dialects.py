@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from simulator import messages, responses
+from simulator.answers import ID as CHAT_ID
 from simulator.answers import (
     LAST_CHUNK,
     MODEL,
@@ -35,8 +36,11 @@ def dialect_of(path: str) -> Dialect:
     return "responses" if route.endswith("/responses") else "chat"
 
 
-def answer_to(path: str, request: bytes, text: str, tokens: tuple[int, int]) -> list[bytes]:
-    """The whole HTTP answer to a request in the pieces that a provider would write: a stream when it asks."""
+def answer_to(path: str, request: bytes, text: str, tokens: tuple[int, int], *, id_: str | None = None) -> list[bytes]:
+    """The whole HTTP answer to a request in the pieces that a provider would write: a stream when it asks.
+
+    `id_` None is the id that all answers of the dialect have.
+    """
     asked = _members(request)
     model = str(asked.get("model", MODEL))
     if urlsplit(path).path.endswith("/count_tokens"):
@@ -45,14 +49,14 @@ def answer_to(path: str, request: bytes, text: str, tokens: tuple[int, int]) -> 
     match dialect_of(path):
         case "chat":
             if not streamed:
-                return [_whole(completion(text, tokens, model=model))]
+                return [_whole({**completion(text, tokens, model=model), "id": id_ or CHAT_ID})]
             counted = _object(asked.get("stream_options")).get("include_usage") is True
-            return _stream([*_chunks(text, tokens, model, counted=counted), DONE])
+            return _stream([*_chunks(text, tokens, model, counted=counted, id_=id_ or CHAT_ID), DONE])
         case "messages":
-            said = messages.message(messages.text(text), tokens=tokens, model=model)
+            said = messages.message(messages.text(text), tokens=tokens, model=model, id=id_ or messages.ID)
             return _stream([event_frame(it) for it in messages.events(said)]) if streamed else [_whole(said)]
         case "responses":
-            said = responses.response(responses.message(text), tokens=tokens, model=model)
+            said = responses.response(responses.message(text), tokens=tokens, model=model, id=id_ or responses.ID)
             return _stream([event_frame(it) for it in responses.events(said)]) if streamed else [_whole(said)]
 
 
@@ -74,13 +78,13 @@ _ERROR_TYPES = {
 }
 
 
-def _chunks(text: str, tokens: tuple[int, int], model: str, *, counted: bool) -> list[bytes]:
+def _chunks(text: str, tokens: tuple[int, int], model: str, *, counted: bool, id_: str) -> list[bytes]:
     frames = [chunk({"role": "assistant", "content": ""}, model=model)]
     frames += [chunk({"content": word}, model=model) for word in words(text)]
     frames.append(chunk({}, "stop", model=model))
     if counted:
         frames.append(usage_chunk(tokens, model=model))
-    return [data_frame(frame) for frame in frames]
+    return [data_frame({**frame, "id": id_}) for frame in frames]
 
 
 def _whole(said: Mapping[str, Any]) -> bytes:

@@ -45,9 +45,9 @@ class Player:
                         left = None if left is None else left - 1
                 case Pause(ms):
                     await asyncio.sleep(ms / 1_000)
-                case Answer(text, prompt_tokens, completion_tokens, pause_ms):
+                case Answer(text, prompt_tokens, completion_tokens, pause_ms, id_):
                     tokens = (prompt_tokens, completion_tokens)
-                    for at, piece in enumerate(answer_to(record.path, record.body, text, tokens)):
+                    for at, piece in enumerate(answer_to(record.path, record.body, text, tokens, id_=id_)):
                         if at:
                             await asyncio.sleep(pause_ms / 1_000)
                         await self._write(script, record, piece)

@@ -39,13 +39,23 @@ Finish = Literal["complete", "close", "reset", "hang"]
 
 
 def ok(
-    text: str = answers.TEXT, *, tokens: tuple[int, int] = answers.USAGE, delay_ms: float = 0, pause_ms: float = 0
+    text: str = answers.TEXT,
+    *,
+    tokens: tuple[int, int] = answers.USAGE,
+    delay_ms: float = 0,
+    pause_ms: float = 0,
+    id_: str | None = None,
 ) -> Script:
     """A correct answer in the dialect of the request's path, streamed or whole as it asks.
 
     `tokens` are prompt and completion.
     """
-    return _script(Answer(text, *tokens, pause_ms=pause_ms), delay_ms=delay_ms)
+    return _script(Answer(text, *tokens, pause_ms=pause_ms, id_=id_), delay_ms=delay_ms)
+
+
+def obeying() -> Script:
+    """What each request orders of itself: see `orders.py`."""
+    return Script((), obeys=True)
 
 
 def body(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 How = Literal["close", "reset", "hang"]
@@ -35,12 +35,16 @@ class Pause:
 
 @dataclass(frozen=True)
 class Answer:
-    """A correct answer in the dialect of the request's path: a stream when it asked for one, else whole."""
+    """A correct answer in the dialect of the request's path: a stream when it asked for one, else whole.
+
+    `id_` None is the id that all answers of the dialect have.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     pause_ms: float = 0
+    id_: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Script:
     `read_body` False leaves the request's body in the socket. `stop_after` counts the bytes of the whole answer, head
     included, after which the connection stops as `stop_how` says, whatever steps are left. The answer is cut into
     writes of `piece_bytes`, or at the byte positions `cuts`, with a pause between them; else each step is one write.
+    `obeys`: the request's own order tells what happens (`orders.py`), and nothing else here counts.
     """
 
     steps: tuple[Step, ...]
@@ -72,6 +77,11 @@ class Script:
     piece_bytes: int | None = None
     cuts: tuple[int, ...] = ()
     piece_pause_ms: float = 0
+    obeys: bool = False
+
+    def behind(self, ms: float) -> Script:
+        """The same, behind so many milliseconds of silence."""
+        return replace(self, steps=(Pause(ms), *self.steps))
 
     def to_json(self) -> dict[str, Any]:
         """The script as JSON values."""

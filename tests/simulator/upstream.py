@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from simulator.control import control
+from simulator.orders import script_of
 from simulator.player import Player, StoppedError
 from simulator.records import Memory, Record
 
@@ -110,7 +111,7 @@ class Connection(asyncio.Protocol):
             if self._gone:  # it sent its request and left, both before this task had its turn
                 record.closed_ms = record.age_ms()
                 raise StoppedError
-            await self._player.play(script, record)
+            await self._player.play(script_of(record.path, record.body) if script.obeys else script, record)
             record.answered_ms = record.age_ms()
         finally:
             self._answering = False

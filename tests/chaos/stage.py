@@ -1,0 +1,113 @@
+"""Where storms take place: a gateway in front of the simulator, started again on the same data and the same port."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chaos.cases import SECRETS, models, providers
+from simulator.orders import MARKER
+from simulator.script import obeying
+from support.ports import refusing_origin
+from support.processes import Gateway, config_file
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from simulator.client import Simulator
+
+_IMPATIENT = {"connect_timeout_s": 4, "first_token_timeout_s": 4, "idle_timeout_s": 4, "total_timeout_s": 4}
+
+
+class Stage:
+    """A gateway that can be killed and started again. `folder` holds its data, and the output of each of its lives."""
+
+    def __init__(self, folder: Path, config: Path, arguments: tuple[str, ...]) -> None:
+        self.data_dir = folder / "data"
+        self._folder = folder
+        self._config = config
+        self._arguments = arguments
+        self._port = "0"
+        self._lives: list[Gateway] = []
+        self.start()
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that runs now, or ran last."""
+        return self._lives[-1]
+
+    def origin(self) -> str:
+        """Where it is: the same in every life."""
+        return self.gateway.origin
+
+    def start(self) -> None:
+        """Begin the next life."""
+        self._lives.append(
+            Gateway(
+                self._folder / f"life-{len(self._lives)}",
+                config=self._config,
+                data_dir=self.data_dir,
+                arguments=["--port", self._port, *self._arguments],
+            )
+        )
+        self._port = self.gateway.origin.rpartition(":")[2]
+
+    def leaks(self) -> list[str]:
+        """What the outputs of all lives should not show: secrets, prompts, answers, faults of our own."""
+        found: list[str] = []
+        for number, life in enumerate(self._lives):
+            log = life.log_text()
+            found += [f"life {number} shows {secret}" for secret in SECRETS if secret in log]
+            found += [f"life {number} shows {shown!r}" for shown in set(MARKER.findall(log.encode()))]
+            found += [f"life {number}: {line}" for line in log.splitlines() if re.search("unforeseen|Traceback", line)]
+        return found
+
+
+@contextmanager
+def staged(
+    folder: Path, simulator: Simulator, *arguments: str, settings: Mapping[str, Any] | None = None
+) -> Generator[Stage]:
+    """A gateway with the providers and models of `cases.py`, whose upstreams do what each request orders."""
+    simulator.script(obeying())
+    with refusing_origin() as refusing:
+        config = config_file(
+            folder,
+            providers=providers(simulator, refusing),
+            models=models(),
+            settings={**_IMPATIENT, **(settings or {})},
+        )
+        stage = Stage(folder, config, arguments)
+        try:
+            yield stage
+        finally:
+            stage.gateway.stop()
+
+
+def workers(gateway: Gateway) -> list[int]:
+    """The ids of the processes that serve: the children of the supervisor, or the one process itself."""
+    return _children(gateway.pid) or [gateway.pid]
+
+
+def resident(pids: list[int]) -> int:
+    """The memory that these processes hold, in bytes."""
+    return sum(_status(pid, "VmRSS") for pid in pids) * 1_024
+
+
+def settled(gateway: Gateway, most_bytes: int, *, timeout_s: float = 60) -> int:
+    """The memory of the processes that serve, as soon as it is at most this, or when the time is over."""
+    until = time.monotonic() + timeout_s
+    while (held := resident(workers(gateway))) > most_bytes and time.monotonic() < until:
+        time.sleep(0.2)
+    return held
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _status(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -1,0 +1,32 @@
+"""A thousand streams at once, each with a marker of its own: nobody hears or is charged for what is another's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chaos.books import disagreements, entries
+from chaos.cases import leaving_case, quiet_case
+from chaos.stage import staged
+from chaos.storm import few, storm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.client import Simulator
+
+SEED = 2026
+STREAMS = 1_000
+
+
+def test_a_thousand_streams_at_once_keep_their_answers_apart(tmp_path: Path, simulator: Simulator) -> None:
+    cases = [(leaving_case if n % 5 == 0 else quiet_case)(SEED, n) for n in range(STREAMS)]
+    with staged(tmp_path, simulator) as stage:
+        streams = storm(stage, cases, at_once=STREAMS)
+        assert stage.gateway.process.running
+    assert not (found := streams.failures()), few(found)
+    told = streams.told
+    all_there = max(heard.began_s for _, heard in told)
+    assert sum(heard.end == "left" for _, heard in told) > STREAMS / 10, "many went away"
+    assert sum(heard.ended_s > all_there for _, heard in told) > STREAMS / 2, "most were there at once"
+    assert not (found := disagreements(entries(stage.data_dir), told, simulator.requests())), few(found)
+    assert not (found := stage.leaks()), few(found)
