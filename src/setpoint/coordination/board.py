@@ -1,0 +1,102 @@
+"""The board: memory that the workers of one server share, made before they are forked.
+
+Nothing on it needs a lock: each cell and each slot has one writer, and is read as it stands. What stands there
+outlives the worker that wrote it, and ends with the server.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SLOT_BYTES = 256 * 1024
+"""The most that a slot holds, in bytes."""
+
+_CELL_BYTES = 8
+_MILLISECONDS = 1000
+_SLOT_HEAD = 3
+"""Cells at the head of a slot: how often it was written, and how long each of its two halves is."""
+
+
+class Slot:
+    """Bytes that one worker writes and all can read. A writer that is killed at it leaves what was there before."""
+
+    def __init__(self, memory: memoryview) -> None:
+        head = _SLOT_HEAD * _CELL_BYTES
+        self._cells = memory[:head].cast("Q")
+        self._halves = (memory[head : head + SLOT_BYTES], memory[head + SLOT_BYTES :])
+
+    def write(self, data: bytes) -> None:
+        """Replace what is there. Raises: `ValueError` for more than `SLOT_BYTES`."""
+        if len(data) > SLOT_BYTES:
+            raise ValueError(f"{len(data)} bytes do not fit in a slot of {SLOT_BYTES}")
+        written = self._cells[0] + 1
+        half = written % 2
+        self._halves[half][: len(data)] = data
+        self._cells[1 + half] = len(data)
+        self._cells[0] = written  # last: from here on the new half is the one that counts
+
+    def read(self) -> bytes:
+        """What was written last, b"" when nothing was."""
+        while True:
+            written = self._cells[0]
+            half = written % 2
+            data = bytes(self._halves[half][: self._cells[1 + half]])
+            if self._cells[0] == written:  # else the writer may have begun this half again meanwhile
+                return data
+
+
+class Board:
+    """The shared memory of a server with this many workers, each known by an index from 0.
+
+    `clock` gives monotonic seconds that all processes of the machine have in common.
+    """
+
+    def __init__(self, workers: int, clock: Callable[[], float]) -> None:
+        self.workers = workers
+        self._clock = clock
+        cells = (2 * workers + 1) * _CELL_BYTES
+        slot = _SLOT_HEAD * _CELL_BYTES + 2 * SLOT_BYTES
+        memory = memoryview(mmap.mmap(-1, cells + workers * slot))
+        numbers = memory[:cells].cast("Q")
+        self._revisions = numbers[:workers]
+        self._beats = numbers[workers : 2 * workers]
+        self._restarts = numbers[2 * workers :]
+        self._slots = tuple(Slot(memory[cells + at * slot :][:slot]) for at in range(workers))
+
+    @property
+    def revision(self) -> int:
+        """The highest revision of the database that any worker has committed."""
+        return max(self._revisions)
+
+    def publish(self, index: int, revision: int) -> None:
+        """Tell all workers what this one has committed. Said before the write is answered."""
+        self._revisions[index] = max(revision, self._revisions[index])
+
+    def beat(self, index: int) -> None:
+        """Say that this worker's event loop turns."""
+        self._beats[index] = int(self._clock() * _MILLISECONDS)
+
+    def silence_s(self, index: int) -> float:
+        """How long ago that worker's event loop last turned, in seconds."""
+        return self._clock() - self._beats[index] / _MILLISECONDS
+
+    @property
+    def restarts(self) -> int:
+        """How many workers were started in place of one that ended. The supervisor counts them."""
+        return self._restarts[0]
+
+    def count_restart(self) -> None:
+        """Count one more of them."""
+        self._restarts[0] += 1
+
+    def slot(self, index: int) -> Slot:
+        """The slot that this worker writes."""
+        return self._slots[index]
+
+    def slots(self) -> list[bytes]:
+        """What every worker wrote last."""
+        return [slot.read() for slot in self._slots]
