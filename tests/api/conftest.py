@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def shared_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all files, wired to the simulator as `simulated` says."""
     folder = tmp_path_factory.mktemp("gateway")
-    started = Gateway(folder, config=config_file(folder, **simulated(simulator_process)))
+    config = config_file(folder, **simulated(simulator_process), settings={"metrics": True})
+    started = Gateway(folder, config=config)
     yield started
     assert started.stop() == 0, started.log_text()
 

@@ -12,6 +12,7 @@ from setpoint.server.generations import Generations
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
+from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
 from setpoint.server.router import BASES
@@ -51,6 +52,7 @@ MAY = {
     "DELETE /keys/{hash}": MANAGERS,
     "GET /generation": ALL,
     "GET /models": ALL,
+    "GET /metrics": {*MANAGERS, "read_only"},
 }
 """Route to the callers that it lets in. Routes that are not here let everybody in, without a key."""
 
@@ -68,15 +70,16 @@ CALLERS = {
 
 def route_table() -> list[Route]:
     """The server's own table. Its handlers are never called here, so they need no parts."""
-    made = [object.__new__(kind) for kind in (Inference, Presets, Keys, Generations, Models, Health)]
-    inference, presets, keys, generations, models, health = made
+    made = [object.__new__(kind) for kind in (Inference, Presets, Keys, Generations, Models, Health, Metrics)]
+    inference, presets, keys, generations, models, health, metrics = made
     assert isinstance(inference, Inference)
     assert isinstance(presets, Presets)
     assert isinstance(keys, Keys)
     assert isinstance(generations, Generations)
     assert isinstance(models, Models)
     assert isinstance(health, Health)
-    return list(routes(inference, presets, keys, generations, models, health))
+    assert isinstance(metrics, Metrics)
+    return list(routes(inference, presets, keys, generations, models, health, metrics))
 
 
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}

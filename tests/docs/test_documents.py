@@ -26,10 +26,12 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.routing import tables
 from setpoint.server.app import routes
+from setpoint.server.figures import Figures
 from setpoint.server.generations import Generations
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
+from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
 from setpoint.settings import OPTIONS, Settings, masked
@@ -307,11 +309,21 @@ def test_the_manual_has_every_error_type_with_its_status() -> None:
 
 
 def test_the_manual_has_every_route_with_its_access() -> None:
-    handlers = cast("Any", (Inference.__new__(Inference), Presets, Keys, Generations, Models, Health))
+    handlers = cast("Any", (Inference.__new__(Inference), Presets, Keys, Generations, Models, Health, Metrics))
     served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in routes(*handlers)}
     rows = cells("docs/api.md", "method")
     assert {(row[0], quoted(row[1])[0], row[2]) for row in rows} == served
     assert len(rows) == len(served)
+
+
+def test_the_manual_has_every_metric_with_its_kind_and_its_labels() -> None:
+    figures = Figures(cast("Any", None), cast("Any", None))
+    counted = {
+        (one.name, one.kind, one.labels, "largest" if one.how == "max" else "sum") for one in figures.registry.metrics
+    }
+    rows = cells("docs/metrics.md", "metric")
+    assert {(quoted(row[0])[0], row[1], tuple(quoted(row[2])), row[3]) for row in rows} == counted
+    assert len(rows) == len(counted)
 
 
 def test_the_page_of_translations_is_what_the_code_does() -> None:

@@ -40,6 +40,7 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "max_headers": ({"1": 1}, ("0", "x")),
     "keep_alive_timeout_s": ({"1": 1.0}, ("0", "null")),
     "shutdown_grace_s": ({"0.1": 0.1}, ("0", "null")),
+    "metrics": ({"true": True, "False": False}, ("yes", "1", "null")),
     "show_upstream_errors": ({"true": True, "False": False}, ("yes", "1", "null")),
     "echo_interval_ms": ({"0": 0, "20": 20}, ("-1", "1.5")),
     "log_level": ({"debug": "debug", "error": "error"}, ("WARN", "none")),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from setpoint.coordination.board import Board
 from setpoint.errors import SetpointError
+from setpoint.gateway.lag import LoopLag
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
@@ -15,12 +18,14 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.server.answering import Answering, StreamTimes
+from setpoint.server.figures import Figures
 from setpoint.server.generations import Generations
 from setpoint.server.guard import authenticate, authorize
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
 from setpoint.server.log import log_exchange
+from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
@@ -61,7 +66,10 @@ class Application:
         def new_id(prefix: str) -> str:
             return prefixed_id(prefix, quick_dice)
 
-        self._following: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._figures = Figures(self._snapshots, self._recorder)
+        self._metrics = Metrics(self._figures.registry, Board(1, monotonic), 0)
+        self._lag = LoopLag(self._figures.lag)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
         versions = Versions(PinnedVersions(self._store).find)
@@ -93,20 +101,23 @@ class Application:
                 Generations(self._store, self._recorder),
                 Models(self._snapshots),
                 self.health,
+                self._metrics if settings.metrics else None,
             )
         )
 
     def start(self) -> None:
         """Load all that is stored; from then on the application can answer."""
         self._store.load()
-        self._following = asyncio.get_running_loop().create_task(self._store.follow())
+        loop = asyncio.get_running_loop()
+        for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up()):
+            self._tasks.append(loop.create_task(running))
         self.health.ready = True
 
     async def close(self) -> None:
         """End what runs, and write every record that waits."""
         self.health.ready = False
-        if self._following is not None:
-            self._following.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._client.close()
         self._store.close()
         self._recorder.close()
@@ -142,15 +153,24 @@ class Application:
 
     def _record(self, generation: Generation) -> None:
         self._recorder.record(generation)
+        self._figures.ended(generation)
         log_exchange(generation)
 
 
 def routes(
-    inference: Inference, presets: Presets, keys: Keys, generations: Generations, models: Models, health: Health
+    inference: Inference,
+    presets: Presets,
+    keys: Keys,
+    generations: Generations,
+    models: Models,
+    health: Health,
+    metrics: Metrics | None,
 ) -> Sequence[Route]:
-    """Every route there is, with who may call it."""
+    """Every route there is, with who may call it; that of the metrics only where there are some to show."""
     version = "/presets/{slug}/versions/{version}"
+    measured = (Route("GET", "/metrics", metrics.get, "admin_read", based=False),) if metrics is not None else ()
     return (
+        *measured,
         Route("POST", "/chat/completions", inference.skin("chat"), "inference", skin="chat"),
         Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages"),
         Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages"),

@@ -139,6 +139,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_headers: Annotated[int, Row(_COUNT, "the number of a request's headers; beyond it 431")] = 100
     keep_alive_timeout_s: Annotated[float, Row(SECONDS, "how long an idle client connection is kept")] = 75
     shutdown_grace_s: Annotated[float, Row(SECONDS, "how long open streams may go on after SIGTERM")] = 30
+    metrics: Annotated[
+        bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
+    ] = False
     show_upstream_errors: Annotated[
         bool, Row(BOOLEAN, "whether errors show the upstream's own words, as `metadata.raw`")
     ] = False

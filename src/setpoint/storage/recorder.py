@@ -67,6 +67,11 @@ class Recorder:
         if overflow:
             _log.error("%d generations wait for the storage: the oldest are dropped from now on", self._capacity)
 
+    @property
+    def waiting(self) -> int:
+        """How many records are not in the database yet."""
+        return len(self._waiting) + len(self._writing)
+
     def find(self, id_: str) -> Generation | None:
         """The record with this id if it is not in the database yet, otherwise None."""
         with self._lock:
@@ -78,7 +83,7 @@ class Recorder:
         self._closing.set()
         self._work.set()
         self._thread.join()
-        left = len(self._waiting) + len(self._writing)
+        left = self.waiting
         if left:
             _log.error("%d generations are lost: the storage was away until the end", left)
         return left
@@ -104,7 +109,7 @@ class Recorder:
             if monotonic() > self._close_by:
                 return
             if not pause_s:
-                _log.warning("the storage is away: %d generations wait for it", len(self._writing) + len(self._waiting))
+                _log.warning("the storage is away: %d generations wait for it", self.waiting)
             pause_s = min(pause_s * 2 or _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
             if self._closing.wait(pause_s):
                 sleep(_FIRST_PAUSE_S)
