@@ -36,10 +36,10 @@ SELECT id, session_id, status, upstream_id, usage_input_tokens, usage_output_tok
 """
 
 
-def query(data_dir: Path, statement: str) -> list[tuple[Any, ...]]:
+def query(data_dir: Path, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
     """What a statement finds in the database of a gateway, whether that runs or not."""
     with closing(sqlite3.connect(f"file:{data_dir / 'setpoint.db'}", uri=True, timeout=10)) as connection:
-        return connection.execute(statement).fetchall()
+        return connection.execute(statement, arguments).fetchall()
 
 
 def entries(data_dir: Path) -> list[Entry]:

@@ -107,6 +107,27 @@ def leaving_case(seed: int, number: int) -> Case:
     return replace(quiet_case(seed, number), manner=manner, expected="gone")
 
 
+def ending_case(seed: int, number: int) -> Case:
+    """A stream of a second or two, which a server that stops may let end or not."""
+    case = quiet_case(seed, number)
+    return replace(case, order=replace(case.order, words=40, pause_ms=20 + number % 20), expected="either")
+
+
+def hanging_case(seed: int, number: int) -> Case:
+    """A stream that begins, and then says nothing any more."""
+    dice = _dice(seed, number)
+    at: Dialect = dice.choice(SKINS)
+    order = Order(marker(number), words=30, tokens=_tokens(dice))
+    case = Case(number, dice.choice(SKINS), stream=True, model=f"at/{at}", order=order)
+    return _faulty(case, at, Fault("hang", dice.randint(2_500, 4_000)), "error")
+
+
+def killed_case(seed: int, number: int) -> Case:
+    """A right request, whole or streamed, for a gateway that may be killed while it is answered."""
+    dice = _dice(seed, number)
+    return replace(quiet_case(seed, number, most_words=8, most_pause_ms=30), stream=dice.random() < 0.7)
+
+
 def chaos_case(seed: int, number: int) -> Case:
     """A request of any kind, with any fault or none, of a client of any manners."""
     dice = _dice(seed, number)

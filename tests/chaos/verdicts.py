@@ -33,11 +33,11 @@ def verdict(case: Case, heard: Heard, kills: Sequence[float] = ()) -> str | None
     if heard.end in ("cut", "refused") and was_hit(heard, kills):
         return None
     if heard.end != "whole" or heard.answer is None:
-        return f"it ended {heard.end}: {heard.answer}"
+        return f"it ended {heard.end}: {_brief(heard.answer)}"
     try:
         return _told(case, heard.answer)
     except (AssertionError, ValueError, LookupError, TypeError) as error:
-        return f"{type(error).__name__}: {error}: {heard.answer.status} {heard.answer.body[:2_000]!r}"
+        return f"{type(error).__name__}: {error}: {_brief(heard.answer)}"
 
 
 def was_hit(heard: Heard, kills: Sequence[float]) -> bool:
@@ -55,6 +55,10 @@ def foreign(shown: bytes, own: Iterable[str]) -> set[bytes]:
     return set(MARKER.findall(shown)) - {one.encode() for one in own}
 
 
+def _brief(answer: Answer | None) -> str:
+    return "nothing was heard" if answer is None else f"{answer.status} … {answer.body[-600:]!r}"
+
+
 def _told(case: Case, answer: Answer) -> str | None:
     if case.expected == "refused":
         wanted = _REFUSALS[case.spoilt or "garbage"]
@@ -67,7 +71,7 @@ def _told(case: Case, answer: Answer) -> str | None:
         return None
     if tokens == (case.order.tokens if case.expected == "answer" else None):
         return None
-    return f"it is not the {case.expected} that was to come: {answer.status} {answer.body[-2_000:]!r}"
+    return f"it is not the {case.expected} that was to come: {_brief(answer)}"
 
 
 def _outcome(case: Case, answer: Answer) -> tuple[int, int] | None:

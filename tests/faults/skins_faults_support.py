@@ -207,6 +207,7 @@ _CHAT_CODES = {
     "rate_limit_exceeded": 429,
     "provider_unavailable": 502,
     "provider_overloaded": 503,
+    "unavailable": 503,
     "timeout": 504,
 }
 _MESSAGES_TYPES = {
@@ -214,6 +215,7 @@ _MESSAGES_TYPES = {
     "rate_limit_exceeded": "rate_limit_error",
     "provider_unavailable": "api_error",
     "provider_overloaded": "overloaded_error",
+    "unavailable": "overloaded_error",
     "timeout": "timeout_error",
 }
 _RESPONSES_CODES = {"invalid_request": "invalid_prompt", "rate_limit_exceeded": "rate_limit_exceeded"}

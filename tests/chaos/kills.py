@@ -1,0 +1,118 @@
+"""Lives that end with SIGKILL, in the middle of every kind of work, and what must be there in the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from chaos.books import disagreements, entries
+from chaos.cases import killed_case
+from chaos.ledger import SLUGS, Ledger
+from chaos.stage import workers
+from chaos.verdicts import verdict
+from support.load import ask
+
+if TYPE_CHECKING:
+    from chaos.cases import Case
+    from chaos.stage import Stage
+    from support.load import Heard
+
+_ASKING = 6
+"""How many clients ask for answers at a time; beside them there is a writer for each preset, and one of keys."""
+_RECOVERY_S = 20
+"""A bound against hanging, for workers and records to come back."""
+
+
+_RECORDS_SURVIVE = False
+
+
+@dataclass
+class Lives:
+    """Many lives of one stage: what was acknowledged in them, what was heard, and when something was killed."""
+
+    stage: Stage
+    seed: int
+    ledger: Ledger = field(default_factory=Ledger)
+    told: list[tuple[Case, Heard]] = field(default_factory=list)
+    kills: list[float] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+
+    def live(self, *, worker_kills: int = 0) -> None:
+        """One life: traffic of every kind, in which workers are killed, and behind them all there is."""
+        dice = Random(self.seed * 1_000_003 + len(self.kills))
+        began = len(self.told)
+        uvloop.run(self._live(dice, worker_kills))
+        lived = self.told[began:]
+        self.found += [f"{case}: {wrong}" for case, heard in lived if (wrong := verdict(case, heard, self.kills))]
+        self.found += self.ledger.refusals
+        self.ledger.refusals.clear()
+
+    def rise(self) -> None:
+        """The next life begins: all that was acknowledged is there, and soon all records are."""
+        self.stage.start()
+        self.check()
+
+    def check(self) -> None:
+        """Look for all that was acknowledged."""
+        self.found += self.ledger.missing(self.stage.data_dir)
+        if not _RECORDS_SURVIVE:
+            return
+        until = time.monotonic() + _RECOVERY_S
+        while wrong := disagreements(entries(self.stage.data_dir), self.told, kills=self.kills):
+            if time.monotonic() > until:
+                self.found += wrong
+                break
+            time.sleep(0.02)
+
+    async def _live(self, dice: Random, worker_kills: int) -> None:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for slug in SLUGS:
+                group.create_task(self.ledger.write_versions(self.stage, slug, Random(dice.random()), stop))
+            group.create_task(self.ledger.write_keys(self.stage, stop))
+            for _ in range(_ASKING):
+                group.create_task(self._ask(stop))
+            for _ in range(worker_kills):
+                await self._more(dice)
+                await self._kill_worker(dice)
+            await self._more(dice)
+            stop.set()
+            self.kills.append(time.monotonic())
+            self.stage.gateway.kill()
+
+    async def _more(self, dice: Random) -> None:
+        """Returns at a random moment behind a few more answers, whichever they are."""
+        wanted, until = self._answers + dice.randint(1, 30), time.monotonic() + _RECOVERY_S
+        while self._answers < wanted and time.monotonic() < until:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(dice.random() * 0.01)
+
+    @property
+    def _answers(self) -> int:
+        return self.ledger.acknowledged + len(self.told)
+
+    async def _ask(self, stop: asyncio.Event) -> None:
+        url = self.stage.gateway.url
+        while not stop.is_set():
+            case = killed_case(self.seed, next(self.ledger.numbers))
+            self.told.append((case, await ask(self.stage.origin(), case.request(url), case.manner)))
+
+    async def _kill_worker(self, dice: Random) -> None:
+        """Kill one of the workers; returns when another has taken its place."""
+        before = workers(self.stage.gateway)
+        victim = dice.choice(before)
+        self.kills.append(time.monotonic())
+        os.kill(victim, signal.SIGKILL)
+        until = time.monotonic() + _RECOVERY_S
+        while len(now := workers(self.stage.gateway)) < len(before) or victim in now:
+            if time.monotonic() > until:
+                self.found.append(f"no worker took the place of {victim}")
+                return
+            await asyncio.sleep(0.005)

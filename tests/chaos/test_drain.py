@@ -1,0 +1,43 @@
+"""SIGTERM with a thousand streams open: those that can end do, and the others are told, in their own skin's words."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from chaos.books import disagreements, entries
+from chaos.cases import ending_case, hanging_case
+from chaos.stage import staged
+from chaos.storm import few, storm
+from chaos.verdicts import counted
+from support.load import ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.client import Simulator
+
+SEED = 2026
+STREAMS = 1_000
+GRACE_S = 5
+PATIENT = {"shutdown_grace_s": GRACE_S, "idle_timeout_s": 60, "first_token_timeout_s": 60}
+
+
+def test_a_thousand_open_streams_end_each_in_its_own_way_at_sigterm(tmp_path: Path, simulator: Simulator) -> None:
+    cases = [hanging_case(SEED, n) if n % 3 == 0 else ending_case(SEED, n) for n in range(STREAMS)]
+    with staged(tmp_path, simulator, settings=PATIENT) as stage, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(storm, stage, cases, at_once=STREAMS)
+        simulator.wait_for_requests(STREAMS, timeout_s=60)
+        stage.gateway.process.send_signal(signal.SIGTERM)
+        stage.gateway.process.wait(60)
+        streams = running.result(60)
+        assert stage.gateway.stop() == 0
+        assert uvloop.run(ask(stage.origin(), b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")).end == "refused"
+    assert not (found := streams.failures()), few(found)
+    ended = sum(counted(case, heard) is not None for case, heard in streams.told if case.expected == "either")
+    assert ended > STREAMS / 3, f"{ended} came to their own end"
+    assert not (found := disagreements(entries(stage.data_dir), streams.told, simulator.requests())), few(found)
+    assert not (found := stage.leaks()), few(found)
