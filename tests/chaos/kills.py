@@ -14,10 +14,9 @@ import uvloop
 
 from chaos.books import disagreements, entries
 from chaos.cases import killed_case
-from chaos.ledger import SLUGS, Ledger
+from chaos.ledger import SLUGS, Ledger, Shift
 from chaos.stage import workers
 from chaos.verdicts import verdict
-from support.load import ask
 
 if TYPE_CHECKING:
     from chaos.cases import Case
@@ -72,37 +71,25 @@ class Lives:
             time.sleep(0.02)
 
     async def _live(self, dice: Random, worker_kills: int) -> None:
-        stop = asyncio.Event()
+        shift = Shift(self.stage)
         async with asyncio.TaskGroup() as group:
             for slug in SLUGS:
-                group.create_task(self.ledger.write_versions(self.stage, slug, Random(dice.random()), stop))
-            group.create_task(self.ledger.write_keys(self.stage, stop))
+                group.create_task(self.ledger.write_versions(shift, slug, Random(dice.random())))
+            group.create_task(self.ledger.write_keys(shift))
             for _ in range(_ASKING):
-                group.create_task(self._ask(stop))
+                group.create_task(self._ask(shift))
             for _ in range(worker_kills):
-                await self._more(dice)
+                await _more(shift, dice)
                 await self._kill_worker(dice)
-            await self._more(dice)
-            stop.set()
+            await _more(shift, dice)
+            shift.stop.set()
             self.kills.append(time.monotonic())
             self.stage.gateway.kill()
 
-    async def _more(self, dice: Random) -> None:
-        """Returns at a random moment behind a few more answers, whichever they are."""
-        wanted, until = self._answers + dice.randint(1, 30), time.monotonic() + _RECOVERY_S
-        while self._answers < wanted and time.monotonic() < until:
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(dice.random() * 0.01)
-
-    @property
-    def _answers(self) -> int:
-        return self.ledger.acknowledged + len(self.told)
-
-    async def _ask(self, stop: asyncio.Event) -> None:
-        url = self.stage.gateway.url
-        while not stop.is_set():
+    async def _ask(self, shift: Shift) -> None:
+        while not shift.stop.is_set():
             case = killed_case(self.seed, next(self.ledger.numbers))
-            self.told.append((case, await ask(self.stage.origin(), case.request(url), case.manner)))
+            self.told.append((case, await shift.ask(case.request(shift.url), case.manner)))
 
     async def _kill_worker(self, dice: Random) -> None:
         """Kill one of the workers; returns when another has taken its place."""
@@ -110,9 +97,12 @@ class Lives:
         victim = dice.choice(before)
         self.kills.append(time.monotonic())
         os.kill(victim, signal.SIGKILL)
-        until = time.monotonic() + _RECOVERY_S
-        while len(now := workers(self.stage.gateway)) < len(before) or victim in now:
-            if time.monotonic() > until:
-                self.found.append(f"no worker took the place of {victim}")
-                return
-            await asyncio.sleep(0.005)
+        if not await asyncio.to_thread(self.stage.replaced, victim, len(before)):
+            self.found.append(f"no worker took the place of {victim}")
+
+
+async def _more(shift: Shift, dice: Random) -> None:
+    """Returns at a random moment behind a few more answers, whichever they are."""
+    async with asyncio.timeout(_RECOVERY_S):
+        await shift.answers(dice.randint(1, 30))
+    await asyncio.sleep(dice.random() * 0.01)

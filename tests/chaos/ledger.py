@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from chaos.books import query
-from support.load import ask, asking
+from support.load import WELL, ask, asking
 from support.processes import KEY
 
 if TYPE_CHECKING:
-    import asyncio
     from pathlib import Path
     from random import Random
 
     from chaos.stage import Stage
-    from support.load import Heard
+    from support.load import Heard, Manner
 
 SLUGS = ("red", "green", "blue")
 _PROMPT = "You are one of many. " * 40
@@ -33,6 +33,27 @@ class PresetBook:
     asked: set[int] = field(default_factory=set)
     versions: dict[int, int] = field(default_factory=dict)
     designated: int | None = None
+
+
+class Shift:
+    """One time of work against one life of a stage. Made inside the event loop."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.url = stage.gateway.url
+        self.stop = asyncio.Event()
+        self._origin = stage.origin()
+        self._answers = asyncio.Semaphore(0)
+
+    async def ask(self, request: bytes, manner: Manner = WELL) -> Heard:
+        """What one client hears."""
+        heard = await ask(self._origin, request, manner)
+        self._answers.release()
+        return heard
+
+    async def answers(self, count: int) -> None:
+        """Returns when so many more have been heard since the last time that somebody waited."""
+        for _ in range(count):
+            await self._answers.acquire()
 
 
 class Ledger:
@@ -52,18 +73,18 @@ class Ledger:
         """How many versions and keys there must be at least."""
         return sum(len(book.versions) for book in self.presets.values()) + len(self.keys)
 
-    async def write_versions(self, stage: Stage, slug: str, dice: Random, stop: asyncio.Event) -> None:
+    async def write_versions(self, shift: Shift, slug: str, dice: Random) -> None:
         """Create versions and designate older ones, one after the other."""
-        book, path = self.presets[slug], f"{stage.gateway.url}/presets/{slug}"
-        while not stop.is_set():
+        book, path = self.presets[slug], f"{shift.url}/presets/{slug}"
+        while not shift.stop.is_set():
             if book.versions and dice.random() < 0.3:
                 wanted = dice.choice(list(book.versions))
-                heard = await ask(stage.origin(), asking("POST", f"{path}/versions/{wanted}/designate", b"{}", key=KEY))
+                heard = await shift.ask(asking("POST", f"{path}/versions/{wanted}/designate", b"{}", key=KEY))
             else:
                 number = next(self.numbers)
                 book.asked.add(number)
                 body = json.dumps(_captured(number)).encode()
-                heard = await ask(stage.origin(), asking("POST", f"{path}/chat/completions", body, key=KEY))
+                heard = await shift.ask(asking("POST", f"{path}/chat/completions", body, key=KEY))
                 wanted = None
             book.designated = None
             if (preset := self._told(heard, 200)) is not None:
@@ -74,12 +95,12 @@ class Ledger:
                 elif version["version"] != wanted:
                     self.refusals.append(f"{slug}@{wanted} was to be designated: {version}")
 
-    async def write_keys(self, stage: Stage, stop: asyncio.Event) -> None:
+    async def write_keys(self, shift: Shift) -> None:
         """Create keys, one after the other."""
-        while not stop.is_set():
+        while not shift.stop.is_set():
             self.asked_keys += 1
             body = json.dumps({"name": f"key {self.asked_keys}"}).encode()
-            heard = await ask(stage.origin(), asking("POST", f"{stage.gateway.url}/keys", body, key=KEY))
+            heard = await shift.ask(asking("POST", f"{shift.url}/keys", body, key=KEY))
             if (made := self._told(heard, 201)) is not None:
                 self.keys[made["data"]["hash"]] = made["key"]
 

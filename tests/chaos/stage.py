@@ -55,6 +55,15 @@ class Stage:
         )
         self._port = self.gateway.origin.rpartition(":")[2]
 
+    def replaced(self, victim: int, count: int, *, timeout_s: float = 20) -> bool:
+        """Whether so many workers serve again, this one not among them; waits for it."""
+        until = time.monotonic() + timeout_s
+        while len(now := workers(self.gateway)) < count or victim in now:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.005)
+        return True
+
     def leaks(self) -> list[str]:
         """What the outputs of all lives should not show: secrets, prompts, answers, faults of our own."""
         found: list[str] = []
