@@ -16,7 +16,10 @@ import uvloop
 from setpoint import __version__
 from setpoint.ids import key_digest, new_key, new_uuid, user_id, utc_now
 from setpoint.server.app import Application
+from setpoint.server.connections import Connections
+from setpoint.server.descriptors import connection_limit
 from setpoint.server.http import protocol_class
+from setpoint.server.http_limits import HttpLimits
 from setpoint.server.keys import masked
 from setpoint.server.log import configure
 from setpoint.storage import keys
@@ -76,10 +79,11 @@ async def run_http(
     ready: Callable[[str], None],
 ) -> None:
     """Serve an application over HTTP until SIGTERM or SIGINT. `ready` is told the address once it answers."""
+    limits = HttpLimits.of(settings, max_connections=connection_limit(settings.max_connections))
     config = uvicorn.Config(
         application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
         loop="uvloop",
-        http=protocol_class(max_header_bytes=settings.max_header_bytes, max_headers=settings.max_headers),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
+        http=protocol_class(limits, Connections(limits)),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -88,7 +92,6 @@ async def run_http(
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=round(settings.keep_alive_timeout_s),
         timeout_graceful_shutdown=round(settings.shutdown_grace_s),
     )
     server = _Server(config)

@@ -137,7 +137,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     max_header_bytes: Annotated[int, Row(_BYTES, "all headers of a request; beyond it 431")] = 65_536
     max_headers: Annotated[int, Row(_COUNT, "the number of a request's headers; beyond it 431")] = 100
+    header_timeout_s: Annotated[
+        float, Row(SECONDS, "for a request's head, from its first byte or from the accept; beyond it 408 or close")
+    ] = 10
+    body_timeout_s: Annotated[float, Row(SECONDS, "between the pieces of a request's body; beyond it 408")] = 30
+    write_timeout_s: Annotated[
+        float, Row(SECONDS, "how long a client may take nothing of what waits for it; beyond it its connection ends")
+    ] = 60
     keep_alive_timeout_s: Annotated[float, Row(SECONDS, "how long an idle client connection is kept")] = 75
+    max_connections: Annotated[
+        int, Row(_COUNT, "client connections of one worker; beyond it 503, but for `/health`")
+    ] = 10_000
     shutdown_grace_s: Annotated[float, Row(SECONDS, "how long open streams may go on after SIGTERM")] = 30
     metrics: Annotated[
         bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
