@@ -10,7 +10,8 @@ import pytest
 from msgspec import structs
 
 from gateway.gateway_support import KEY, NOW, preset
-from setpoint.errors import ProviderError, RequestError
+from setpoint.errors import ProviderError, RequestError, SetpointError
+from setpoint.gateway.admission import Admission
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
@@ -25,6 +26,7 @@ from setpoint.wire.body import split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from setpoint.gateway.live import LiveStream
     from setpoint.records import Preset
 
 
@@ -52,7 +54,12 @@ SAGE = Model(
     id="acme/sage", name="Sage", endpoints=(endpoint("acme", "acme/sage", "k1", "k2"), endpoint("bolt", "acme/sage"))
 )
 MINT = Model(id="acme/mint", name="Mint", endpoints=(endpoint("cora", "acme/mint", server_tools=True),))
-CATALOG = Catalog(models={model.id: model for model in (SAGE, MINT)}, providers={}, aliases={}, offers={})
+CATALOG = Catalog(
+    models={model.id: model for model in (SAGE, MINT)},
+    providers={},
+    aliases={},
+    offers={one.provider.slug: one for model in (SAGE, MINT) for one in model.endpoints},
+)
 
 OLD = Version(
     id="v1",
@@ -119,9 +126,11 @@ class Gateway:
         *answers: Answer | ProviderError,
         merge: Literal["override", "prepend"] = "override",
         default_model: str | None = None,
+        places: int = 10,
     ) -> None:
         self.upstreams = Upstreams(*answers)
         self.records: list[Generation] = []
+        self.admission = Admission(places)
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
         limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
@@ -148,16 +157,20 @@ class Gateway:
     def answer(self, **body: Any) -> tuple[dict[str, Any], Exchange]:
         """The answer to a request that says this beside its message, and its exchange."""
         exchange = self.exchange(body)
-        answer = asyncio.run(self._pipeline.answer(exchange))
+        answer = asyncio.run(self._answer(exchange))
         assert isinstance(answer, bytes)
         return json.loads(answer), exchange
 
-    def failure(self, **body: Any) -> tuple[ProviderError | RequestError, Exchange]:
+    def failure(self, **body: Any) -> tuple[SetpointError, Exchange]:
         """The error that such a request ends with."""
         exchange = self.exchange(body)
-        with pytest.raises((ProviderError, RequestError)) as caught:
-            asyncio.run(self._pipeline.answer(exchange))
+        with pytest.raises(SetpointError) as caught:
+            asyncio.run(self._answer(exchange))
         return caught.value, exchange
+
+    async def _answer(self, exchange: Exchange) -> bytes | LiveStream:
+        with self.admission.enter() as place:
+            return await self._pipeline.answer(exchange, place)
 
 
 def models_asked(gateway: Gateway) -> list[str]:
@@ -359,3 +372,41 @@ def test_what_each_endpoint_is_not_told_is_said_of_the_one_that_answers() -> Non
     _, exchange = gateway.answer(model="acme/sage", models=["acme/mint"], tools=[SEARCH])
     assert [("tools" in body) for body in gateway.upstreams.bodies] == [False, False, True]
     assert exchange.unsaid == ()
+
+
+# --- providers that are busy ---------------------------------------------------------------------------------
+
+
+def busy_with(gateway: Gateway, provider: str, places: int) -> None:
+    for _ in range(places):
+        assert gateway.admission.enter().go_to(provider, alone=False)
+
+
+def test_a_provider_that_has_its_share_of_all_places_is_passed_over() -> None:
+    gateway = Gateway(ok())
+    busy_with(gateway, "acme", 8)
+    _, exchange = gateway.answer(model="acme/sage")
+    assert gateway.upstreams.asked == [("bolt", None)]
+    assert exchange.failures == []
+
+
+def test_when_all_providers_of_a_model_are_busy_the_caller_may_come_again() -> None:
+    gateway = Gateway(places=10)
+    busy_with(gateway, "cora", 8)
+    error, exchange = gateway.failure(model="acme/mint")
+    assert (error.type, error.retry_after_s) == ("unavailable", 1)
+    assert not exchange.routed
+
+
+def test_the_failure_of_the_one_that_was_asked_comes_before_the_others_being_busy() -> None:
+    gateway = Gateway(no(500, "boom"), places=10)
+    busy_with(gateway, "acme", 8)
+    error, _ = gateway.failure(model="acme/sage")
+    assert isinstance(error, ProviderError)
+    assert error.provider_code == "boom"
+
+
+def test_an_attempt_counts_for_the_provider_it_is_made_at() -> None:
+    gateway = Gateway(no(500), ok())
+    gateway.answer(model="acme/sage", models=["acme/mint"])
+    assert (gateway.admission.in_work, gateway.admission.held) == (0, {})

@@ -36,6 +36,7 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "max_event_bytes": ({"1": 1}, ("0", "x")),
     "max_json_depth": ({"1": 1}, ("0", "x")),
     "max_json_members": ({"1": 1}, ("0", "x")),
+    "max_concurrent_requests": ({"1": 1}, ("0", "x")),
     "max_header_bytes": ({"1": 1}, ("0", "x")),
     "max_headers": ({"1": 1}, ("0", "x")),
     "header_timeout_s": ({"1": 1.0}, ("0", "null")),

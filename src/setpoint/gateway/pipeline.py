@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from setpoint.errors import ProviderError, RequestError
+from setpoint.gateway.admission import busy
 from setpoint.presets.merge import resolve
 from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
@@ -15,6 +16,7 @@ from setpoint.routing.preferences import read_preferences
 from setpoint.wire.body import as_array, as_text
 
 if TYPE_CHECKING:
+    from setpoint.gateway.admission import Place
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
@@ -41,15 +43,15 @@ class Pipeline:
         self._relay = relay
         self._policy = policy
 
-    async def answer(self, exchange: Exchange) -> bytes | LiveStream:
-        """Answer one checked inference request: the whole story.
+    async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
+        """Answer one checked inference request that has been let in: the whole story.
 
         Raises: `SetpointError`; nothing has gone to the client by then.
         """
-        return await self._try(exchange, await self._routed(exchange))
+        return await self._try(exchange, await self._routed(exchange), place)
 
-    async def count_tokens(self, exchange: Exchange) -> int:
-        """The input tokens of a checked messages request.
+    async def count_tokens(self, exchange: Exchange, place: Place) -> int:
+        """The input tokens of a checked messages request that has been let in.
 
         By the count of the first provider that has one, else by our own estimate. Raises: `SetpointError`.
         """
@@ -57,7 +59,7 @@ class Pipeline:
         failure: ProviderError | None = None
         while candidate := route.next(failure):
             failure = None
-            if candidate.dialect == "messages":
+            if candidate.dialect == "messages" and self._may_go(place, candidate):
                 try:
                     return await self._relay.count_tokens(exchange, candidate)
                 except ProviderError as error:
@@ -116,11 +118,20 @@ class Pipeline:
             return left
         raise refused or constraint_filtered(exchange.models, exchange.candidates, "require_parameters")
 
-    async def _try(self, exchange: Exchange, route: Route) -> bytes | LiveStream:
-        """Try the candidates in order. How far each failure reaches is its `retry`."""
+    def _may_go(self, place: Place, candidate: Candidate) -> bool:
+        """Whether the candidate's provider does not hold its share of all places already; if so, it holds this one."""
+        alone = len(self._snapshots.current.catalog.offers) <= 1
+        return place.go_to(candidate.endpoint.provider.slug, alone=alone)
+
+    async def _try(self, exchange: Exchange, route: Route, place: Place) -> bytes | LiveStream:
+        """Try the candidates in order, but those whose providers are busy. How far a failure reaches is its `retry`."""
         failure: ProviderError | None = None
         refused: RequestError | None = None
+        passed_over = False
         while candidate := route.next(failure):
+            if not self._may_go(place, candidate):
+                passed_over, failure = True, None
+                continue
             try:
                 return await self._relay.send(exchange, candidate)
             except ProviderError as error:
@@ -129,6 +140,8 @@ class Pipeline:
                 failure = error
             except RequestError as error:  # this endpoint cannot be told what the request insists on
                 refused, failure = error, None
+        if passed_over and not exchange.failures:
+            raise busy("the providers of this model are busy")
         if refused is not None and not exchange.failures:
             raise refused
         raise exhausted(exchange.failures, exchange.models)

@@ -24,6 +24,7 @@ from setpoint.server.respond import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from setpoint.gateway.admission import Place
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.pipeline import Pipeline
     from setpoint.server.request import Request
@@ -49,7 +50,7 @@ class Answering:
         self._new_id = new_id
         self._show_upstream = show_upstream
 
-    async def answer(self, request: Request, exchange: Exchange) -> None:
+    async def answer(self, request: Request, exchange: Exchange, place: Place) -> None:
         """Answer, and stop at once when the client goes away: its upstream call is cancelled with this task."""
         task = asyncio.current_task()
 
@@ -60,15 +61,16 @@ class Answering:
 
         try:
             with request.watched(leave):
-                await (self._stream(request, exchange) if exchange.stream else self._whole(request, exchange))
+                answer = self._stream if exchange.stream else self._whole
+                await answer(request, exchange, place)
         except asyncio.CancelledError:  # while the last words were sent, or after them
             exchange.finish("cancelled")
             if not exchange.abandoned:
                 raise
 
-    async def _whole(self, request: Request, exchange: Exchange) -> None:
+    async def _whole(self, request: Request, exchange: Exchange, place: Place) -> None:
         try:
-            answer = await self._pipeline.answer(exchange)
+            answer = await self._pipeline.answer(exchange, place)
         except SetpointError as error:
             exchange.finish("failed", error)
             response = self._refusal(exchange, error)
@@ -111,7 +113,7 @@ class Answering:
         start = opening(exchange, stamp(exchange, exchange.candidate), self._new_id)
         return exchange.skin.answer_instead(error, start, router_metadata(exchange))
 
-    async def _stream(self, request: Request, exchange: Exchange) -> None:
+    async def _stream(self, request: Request, exchange: Exchange, place: Place) -> None:
         out = EventStream(
             request.send,
             lambda: answer_headers(exchange),
@@ -121,7 +123,7 @@ class Answering:
         )
         live: LiveStream | None = None
         try:
-            answer = await self._pipeline.answer(exchange)
+            answer = await self._pipeline.answer(exchange, place)
             if isinstance(answer, LiveStream):
                 live = answer
                 await _events(live, out)

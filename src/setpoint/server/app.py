@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.coordination.board import Board
 from setpoint.errors import SetpointError
+from setpoint.gateway.admission import Admission
 from setpoint.gateway.lag import LoopLag
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
@@ -69,7 +70,8 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self._figures = Figures(self._snapshots, self._recorder)
         self._metrics = Metrics(self._figures.registry, Board(1, monotonic), 0)
-        self._lag = LoopLag(self._figures.lag)
+        self._admission = Admission(settings.max_concurrent_requests)
+        self._lag = LoopLag(self._turned)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
         versions = Versions(PinnedVersions(self._store).find)
@@ -95,7 +97,7 @@ class Application:
         )
         self._router = Router(
             routes(
-                Inference(pipeline, answering, clock=clock, new_id=self._new_id, record=self._record),
+                Inference(pipeline, answering, self._admission, clock=clock, new_id=self._new_id, record=self._record),
                 Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
                 Generations(self._store, self._recorder),
@@ -150,6 +152,10 @@ class Application:
         answered = route is not None and route.access == "inference"
         headers = {"X-Generation-Id": self._new_id(self._clock())} if answered else {}
         return error_response(error, skin=PROTOCOLS[skin] if skin else None, headers=headers)
+
+    def _turned(self, late_s: float) -> None:
+        self._figures.lag(late_s)
+        self._admission.observe(late_s)
 
     def _record(self, generation: Generation) -> None:
         self._recorder.record(generation)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from setpoint.gateway.admission import Admission
     from setpoint.gateway.pipeline import Pipeline
     from setpoint.protocols.base import Room
     from setpoint.records import Dialect, Generation
@@ -38,6 +39,7 @@ class Inference:
         self,
         pipeline: Pipeline,
         answering: Answering,
+        admission: Admission,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[datetime], str],
@@ -45,6 +47,7 @@ class Inference:
     ) -> None:
         self._pipeline = pipeline
         self._answering = answering
+        self._admission = admission
         self._clock = clock
         self._new_id = new_id
         self._record = record
@@ -54,29 +57,35 @@ class Inference:
         skin = PROTOCOLS[name]
 
         async def handle(request: Request) -> Response | None:
-            exchange = await self._exchange(request, skin)
-            if isinstance(exchange, Response):
-                return exchange
-            await self._answering.answer(request, exchange)
+            self._admission.check()
+            data = await request.read()
+            with self._admission.enter() as place:
+                exchange = self._exchange(request, skin, data)
+                if isinstance(exchange, Response):
+                    return exchange
+                await self._answering.answer(request, exchange, place)
             return None
 
         return handle
 
     async def count_tokens(self, request: Request) -> Response:
         """POST /messages/count_tokens: the provider's own count where it has one, else our estimate."""
-        exchange = await self._exchange(request, PROTOCOLS["messages"])
-        if isinstance(exchange, Response):
-            return exchange
-        exchange.stream = False
-        counted = json_response({"input_tokens": await self._pipeline.count_tokens(exchange)})
+        self._admission.check()
+        data = await request.read()
+        with self._admission.enter() as place:
+            exchange = self._exchange(request, PROTOCOLS["messages"], data)
+            if isinstance(exchange, Response):
+                return exchange
+            exchange.stream = False
+            counted = json_response({"input_tokens": await self._pipeline.count_tokens(exchange, place)})
         return structs.replace(counted, headers=(("X-Generation-Id", exchange.id),))
 
-    async def _exchange(self, request: Request, skin: Room) -> Exchange | Response:
+    def _exchange(self, request: Request, skin: Room, data: bytes) -> Exchange | Response:
         """The exchange of a request whose body is right, or the answer that says why it is not."""
         now = self._clock()
         id_ = self._new_id(now)
         try:
-            body = await request.body()
+            body = request.parsed(data)
             skin.check(body, creating=False)
         except SetpointError as error:
             return error_response(error, skin=skin, headers={"X-Generation-Id": id_})

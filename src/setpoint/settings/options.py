@@ -135,6 +135,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_json_members: Annotated[int, Row(_COUNT, "members of one object or array of a request; beyond it 400")] = (
         100_000
     )
+    max_concurrent_requests: Annotated[
+        int, Row(_COUNT, "inference requests in work at a time; beyond it 503, or 529 on messages")
+    ] = 1000
     max_header_bytes: Annotated[int, Row(_BYTES, "all headers of a request; beyond it 431")] = 65_536
     max_headers: Annotated[int, Row(_COUNT, "the number of a request's headers; beyond it 431")] = 100
     header_timeout_s: Annotated[
