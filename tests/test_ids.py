@@ -95,3 +95,18 @@ def test_a_written_time_is_read_back(at: datetime) -> None:
 
 def test_the_clock_is_aware_and_in_utc() -> None:
     assert ids.utc_now().utcoffset() == timedelta(0)
+
+
+def test_a_generation_id_tells_how_old_its_request_is() -> None:
+    id_ = ids.generation_id(NOW, Random(7))
+    assert ids.generation_age_s(id_, NOW + timedelta(seconds=60)) == pytest.approx(60.999999)
+    for other in (
+        "",
+        "gen-",
+        "gen-1",
+        id_[:-1],
+        id_ + "0",
+        id_.replace("gen", "req"),
+        "gen-" + "9" * 400 + "-" + "0" * 20,
+    ):
+        assert ids.generation_age_s(other, NOW) is None

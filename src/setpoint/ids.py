@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_GENERATION_ID = re.compile(r"gen-([0-9]{1,12})-[0-9a-f]{20}")
 
 
 def utc_now() -> datetime:
@@ -25,6 +27,12 @@ def _word(dice: Random, length: int) -> str:
 def generation_id(now: datetime, dice: Random) -> str:
     """A new generation id: `gen-<Unix seconds>-<20 hex digits>`."""
     return f"gen-{int(now.timestamp())}-{dice.getrandbits(80):020x}"
+
+
+def generation_age_s(id_: str, now: datetime) -> float | None:
+    """How long ago the request of this generation came, in seconds; None for what is no generation id."""
+    match = _GENERATION_ID.fullmatch(id_)
+    return now.timestamp() - int(match[1]) if match else None
 
 
 def prefixed_id(prefix: str, dice: Random) -> str:

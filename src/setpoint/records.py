@@ -16,7 +16,7 @@ from setpoint.canonical.usage import Usage
 Dialect = Literal["chat", "messages", "responses"]
 PresetStatus = Literal["active", "disabled", "archived"]
 Role = Literal["admin", "editor", "caller", "read_only"]
-GenerationStatus = Literal["completed", "failed", "cancelled"]
+GenerationStatus = Literal["completed", "failed", "cancelled", "interrupted"]
 
 
 class Version(Struct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """One try at one endpoint. `status` is the upstream's HTTP status, None when none came.
 
     `error` is the error type it ended with, None for the attempt that answered. `latency_ms` runs from the start of
-    the try to its first meaningful event, or to its end when none came.
+    the try to its first meaningful event, or to its end when none came; None when nobody saw the end.
     """
 
     provider: str
@@ -232,12 +232,13 @@ class Attempt(Struct, frozen=True, kw_only=True):
     key_id: str | None
     status: int | None
     error: str | None
-    latency_ms: int
+    latency_ms: int | None
 
 
 class Generation(Struct, frozen=True, kw_only=True):
     """The record of one answer. None means that it does not apply or is not known; an unknown cost is never 0.
 
+    `status` is `interrupted` when the process that answered did not live to see the end.
     `unsaid` and `not_honoured` are JSON pointers into the request in the skin's own field names.
     """
 

@@ -96,9 +96,10 @@ def test_its_files_are_for_their_owner_only(tmp_path: Path, started: list[Proces
         os.umask(previous)
     process.wait_for_output(READY.pattern)
     data = tmp_path / "data"
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [data, *data.iterdir()]}
-    assert modes.pop("data") == 0o700
-    assert {"setpoint.db", "setpoint.db-wal", "secret.key"} <= set(modes)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [data, *data.rglob("*")]}
+    [spool] = [path.name for path in (data / "spool").iterdir()]
+    assert [modes.pop(folder) for folder in ("data", "spool", spool)] == [0o700] * 3
+    assert {"setpoint.db", "setpoint.db-wal", "secret.key", "0000000001.jsonl"} <= set(modes)
     assert set(modes.values()) == {0o600}
 
 

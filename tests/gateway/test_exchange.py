@@ -47,7 +47,12 @@ def candidate(slug: str, key: str | None = None) -> Candidate:
 ACME, BOLT = candidate("acme", "k1"), candidate("bolt")
 
 
-def exchange(records: list[Generation], body: Body | None = None, session_id: str | None = None) -> Exchange:
+def exchange(
+    records: list[Generation],
+    body: Body | None = None,
+    session_id: str | None = None,
+    begun: list[Generation] | None = None,
+) -> Exchange:
     return Exchange(
         "gen-1",
         skin=PROTOCOLS["chat"],
@@ -55,6 +60,7 @@ def exchange(records: list[Generation], body: Body | None = None, session_id: st
         body=split(b'{"messages":[]}') if body is None else body,
         caller=Caller(referer="https://a.test/", app_title="App", user_agent="ua", session_id=session_id),
         created_at=NOW,
+        begin=lambda generation: None if begun is None else begun.append(generation),
         record=records.append,
     )
 
@@ -267,3 +273,35 @@ def test_however_it_goes_there_is_one_record_and_one_attempt_for_each_try(steps:
     assert len(records) == (1 if begun else 0)
     if records:
         assert len(records[0].attempts) == begun
+
+
+# --- the record that is there while nobody knows the end -----------------------------------------------------
+
+
+def test_every_try_is_told_before_it_is_sent_as_a_record_without_an_end() -> None:
+    records: list[Generation] = []
+    begun: list[Generation] = []
+    one = exchange(records, split(b'{"messages":[],"user":"u"}'), begun=begun)
+    one.requested_model = "@preset/triage"
+    one.apply(PRESET, VERSION, Resolved(body=one.body, system_prompt_from="preset", unsaid=("/top_k",)))
+    assert begun == []
+    one.begin_attempt(ACME, ("/seed",))
+    one.fail_attempt(failed(status=500))
+    one.begin_attempt(BOLT, ())
+    first, second = begun
+    for each in begun:
+        assert (each.id, each.status, each.created_at) == (one.id, "interrupted", NOW)
+        assert (each.preset_slug, each.preset_version, each.requested_model) == ("triage", 7, "@preset/triage")
+        assert (each.key_digest, each.external_user) == (KEY.digest, "u")
+        assert (each.usage, each.cost, each.latency_ms, each.generation_ms) == (None, None, None, None)
+    assert (first.provider, first.unsaid) == ("acme", ("/top_k", "/seed"))
+    assert [(a.provider, a.error, a.latency_ms) for a in first.attempts] == [("acme", "interrupted", None)]
+    assert second.provider == "bolt"
+    assert [(a.provider, a.error) for a in second.attempts] == [
+        ("acme", "provider_unavailable"),
+        ("bolt", "interrupted"),
+    ]
+    assert records == []
+    one.finish("completed")
+    assert [record.status for record in records] == ["completed"]
+    assert len(begun) == 2

@@ -151,6 +151,7 @@ class Gateway:
             body=split(json.dumps(said).encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
             created_at=NOW,
+            begin=lambda _: None,
             record=self.records.append,
         )
 

@@ -138,6 +138,7 @@ class Attempt:
             body=split(f"{{{BODY}{',' if members else ''}{members}}}".encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
             created_at=NOW,
+            begin=lambda _: None,
             record=self.records.append,
         )
         model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))

@@ -17,6 +17,8 @@ from setpoint.records import Attempt, Cost, Generation, Preset
 from setpoint.storage import presets, workspaces
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
+from setpoint.storage.segments import FOLDER
+from setpoint.storage.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,20 @@ def database(database_path: Path) -> Iterator[Database]:
     prepare(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def spools(tmp_path: Path) -> Path:
+    """Where the spools of all processes lie."""
+    return tmp_path / "data" / FOLDER
+
+
+@pytest.fixture
+def spool(spools: Path) -> Iterator[Spool]:
+    """A spool for a process that is this one."""
+    spool = Spool(spools)
+    yield spool
+    spool.close()
 
 
 @pytest.fixture

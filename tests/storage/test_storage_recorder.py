@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from time import monotonic, perf_counter, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +16,11 @@ from setpoint.records import Generation
 from setpoint.storage import generations
 from setpoint.storage.database import Database
 from setpoint.storage.recorder import Recorder
+from setpoint.storage.spool import Spool
 from setpoint.storage.tables import generations as table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Make = Callable[..., Generation]
 
@@ -54,8 +58,8 @@ def lock(database: Database) -> sqlite3.Connection:
     return other
 
 
-def test_close_writes_everything_that_was_recorded(database: Database, make_generation: Make) -> None:
-    recorder = Recorder(database)
+def test_close_writes_everything_that_was_recorded(database: Database, spool: Spool, make_generation: Make) -> None:
+    recorder = Recorder(database, spool)
     records = [make_generation() for _ in range(1234)]
     for record in records:
         recorder.record(record)
@@ -65,8 +69,10 @@ def test_close_writes_everything_that_was_recorded(database: Database, make_gene
     assert recorder.find(records[0].id) is None
 
 
-def test_record_reaches_the_database_without_being_asked_to(database: Database, make_generation: Make) -> None:
-    recorder = Recorder(database)
+def test_record_reaches_the_database_without_being_asked_to(
+    database: Database, spool: Spool, make_generation: Make
+) -> None:
+    recorder = Recorder(database, spool)
     for _ in range(3):  # after an idle time too
         record = make_generation()
         recorder.record(record)
@@ -75,8 +81,10 @@ def test_record_reaches_the_database_without_being_asked_to(database: Database, 
     recorder.close()
 
 
-def test_record_is_found_before_it_is_written_and_never_between(database: Database, make_generation: Make) -> None:
-    recorder = Recorder(database, gather_s=0.2)
+def test_record_is_found_before_it_is_written_and_never_between(
+    database: Database, spool: Spool, make_generation: Make
+) -> None:
+    recorder = Recorder(database, spool, gather_s=0.2)
     record = make_generation()
     recorder.record(record)
     assert recorder.find(record.id) == record
@@ -90,10 +98,10 @@ def test_record_is_found_before_it_is_written_and_never_between(database: Databa
 
 
 def test_records_wait_while_the_storage_is_away(
-    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+    database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="setpoint.storage.recorder")
-    recorder = Recorder(impatient, gather_s=0.001)
+    recorder = Recorder(impatient, spool, gather_s=0.001)
     records = [make_generation(user_agent="do not log me") for _ in range(700)]
     with closing(lock(database)):
         for record in records:
@@ -111,10 +119,38 @@ def test_records_wait_while_the_storage_is_away(
     assert "do not log me" not in caplog.text
 
 
-def test_oldest_records_are_dropped_and_counted_when_too_many_wait(
-    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def no_spool(tmp_path: Path) -> Spool:
+    """A spool that cannot be written: where its folder should be is a file."""
+    (tmp_path / "file").touch()
+    return Spool(tmp_path / "file" / "spool", retry_s=0)
+
+
+def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
+    database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(impatient, capacity=10, gather_s=0.001)
+    recorder = Recorder(impatient, spool, held=10, gather_s=0.001)
+    with closing(lock(database)):
+        in_hand = make_generation()
+        recorder.record(in_hand)
+        wait_until(lambda: "the storage is away" in caplog.text)
+        records = [make_generation() for _ in range(25)]
+        for record in records:
+            recorder.record(record)
+        assert [recorder.find(record.id) is not None for record in records] == [True] * 10 + [False] * 15
+        assert [recorder.has_parked(record.id) for record in records] == [False] * 10 + [True] * 15
+        assert recorder.read_parked(records[-1].id) == records[-1]
+        assert recorder.waiting == 26
+    wait_until(lambda: count(database) == 26)
+    assert all(find(database, record.id) == record for record in records)
+    wait_until(lambda: recorder.waiting == 0)
+    assert (recorder.close(), recorder.dropped) == (0, 0)
+
+
+def test_without_a_spool_the_oldest_records_are_dropped_and_counted(
+    database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(impatient, no_spool, capacity=10, gather_s=0.001)
     with closing(lock(database)):
         in_hand = make_generation()
         recorder.record(in_hand)
@@ -131,10 +167,39 @@ def test_oldest_records_are_dropped_and_counted_when_too_many_wait(
     assert caplog.text.count("the oldest are dropped") == 1
 
 
-def test_close_gives_up_in_time_and_says_how_many_are_lost(
-    database: Database, impatient: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+def test_what_came_while_the_spool_was_away_is_in_it_as_soon_as_it_is_back(
+    tmp_path: Path, database: Database, impatient: Database, make_generation: Make
 ) -> None:
-    recorder = Recorder(impatient)
+    (tmp_path / "file").touch()
+    spool = Spool(tmp_path / "file" / "spool", retry_s=0)
+    recorder = Recorder(impatient, spool, gather_s=0.001)
+    with closing(lock(database)):
+        records = [make_generation() for _ in range(20)]
+        for record in records:
+            recorder.record(record)
+        (tmp_path / "file").unlink()
+        wait_until(lambda: all(spool.park(record.id) for record in records))
+        assert recorder.close(wait_s=0) == 0
+    assert count(database) == 0
+
+
+def test_close_leaves_what_cannot_be_written_to_the_next_start(
+    database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(impatient, spool)
+    with closing(lock(database)):
+        for _ in range(3):
+            recorder.record(make_generation())
+        start = monotonic()
+        assert recorder.close() == 0
+        assert monotonic() - start < 5.0
+    assert "3 generations stay in the spool" in caplog.text
+
+
+def test_close_gives_up_in_time_and_says_how_many_are_lost(
+    database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(impatient, no_spool)
     with closing(lock(database)):
         for _ in range(3):
             recorder.record(make_generation())
@@ -145,9 +210,9 @@ def test_close_gives_up_in_time_and_says_how_many_are_lost(
 
 
 def test_close_waits_for_a_storage_that_comes_back(
-    database: Database, impatient: Database, make_generation: Make
+    database: Database, impatient: Database, no_spool: Spool, make_generation: Make
 ) -> None:
-    recorder = Recorder(impatient, gather_s=0.001)
+    recorder = Recorder(impatient, no_spool, gather_s=0.001)
     other = lock(database)
     recorder.record(make_generation())
     sleep(0.1)
@@ -157,9 +222,9 @@ def test_close_waits_for_a_storage_that_comes_back(
 
 
 def test_record_that_cannot_be_written_does_not_keep_the_others_back(
-    database: Database, make_generation: Make, caplog: pytest.LogCaptureFixture
+    database: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(database)
+    recorder = Recorder(database, spool)
     good = [make_generation() for _ in range(20)]
     bad = make_generation(latency_ms=2**80)
     for record in (*good[:10], bad, *good[10:]):
@@ -171,8 +236,8 @@ def test_record_that_cannot_be_written_does_not_keep_the_others_back(
     assert f"generation {bad.id} cannot be written: OverflowError" in caplog.text
 
 
-def test_recorder_of_an_idle_server_does_nothing(database: Database, make_generation: Make) -> None:
-    recorder = Recorder(database, gather_s=0.001)
+def test_recorder_of_an_idle_server_does_nothing(database: Database, spool: Spool, make_generation: Make) -> None:
+    recorder = Recorder(database, spool, gather_s=0.001)
     recorder.record(make_generation())
     wait_until(lambda: count(database) == 1)
     assert recorder.close() == 0

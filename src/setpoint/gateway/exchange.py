@@ -48,7 +48,10 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Exchange:
-    """The state of one inference request. `finish` ends it, once, with exactly one record."""
+    """The state of one inference request. `finish` ends it, once, with exactly one record.
+
+    `begin` is told of every try before it is sent: the record that there will be if this process does not see its end.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Exchange:
         body: Body,
         caller: Caller,
         created_at: datetime,
+        begin: Callable[[Generation], None],
         record: Callable[[Generation], None],
     ) -> None:
         self.id = id_
@@ -89,6 +93,7 @@ class Exchange:
         self._attempt_started: float | None = None  # while one is under way
         self._started = time.monotonic()
         self._first_event: float | None = None
+        self._begin = begin
         self._record = record
         self._finished = self._failed = False
 
@@ -109,6 +114,7 @@ class Exchange:
         self.unsaid = tuple(dict.fromkeys(self._always_unsaid + unsaid))
         self.outcome = None
         self._attempt_started = time.monotonic()
+        self._begin(self._generation("interrupted", None, (*self._attempts, _attempt(candidate, error="interrupted"))))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
         """The try has given its first meaningful event: this is the answer."""
@@ -127,20 +133,8 @@ class Exchange:
         if candidate is None or started is None:
             return
         self._attempt_started = None
-        endpoint = candidate.endpoint
-        self._attempts.append(
-            Attempt(
-                provider=endpoint.provider.slug,
-                provider_name=endpoint.provider.name,
-                model=candidate.model.id,
-                upstream_model=endpoint.model,
-                tag=endpoint.tag,
-                key_id=candidate.key.id if candidate.key else None,
-                status=status,
-                error=error,
-                latency_ms=_ms(time.monotonic() - started),
-            )
-        )
+        latency_ms = _ms(time.monotonic() - started)
+        self._attempts.append(_attempt(candidate, status=status, error=error, latency_ms=latency_ms))
 
     def estimated_input(self) -> int:
         """Our own count of the request's input tokens."""
@@ -176,11 +170,13 @@ class Exchange:
         self._end_attempt(None, error.type if error else status)
         if error is not None and self.outcome is not None and self._attempts:  # the answer broke after it had begun
             self._attempts[-1] = structs.replace(self._attempts[-1], error=error.type)
-        self._record(self._generation(status, error))
+        self._record(self._generation(status, error, tuple(self._attempts)))
 
-    def _generation(self, status: GenerationStatus, error: SetpointError | None) -> Generation:
+    def _generation(
+        self, status: GenerationStatus, error: SetpointError | None, attempts: tuple[Attempt, ...]
+    ) -> Generation:
         candidate, outcome, bill = self.candidate, self.outcome, self.bill
-        now = time.monotonic()
+        ended = time.monotonic() if status != "interrupted" else None
         first = self._first_event
         provider = candidate.endpoint.provider if candidate else None
         return Generation(
@@ -209,10 +205,10 @@ class Exchange:
             cost=bill.cost if bill else None,
             provider_cost=outcome.provider_cost if outcome else None,
             latency_ms=_ms(first - self._started) if first is not None else None,
-            generation_ms=_ms(now - self._started),
+            generation_ms=_ms(ended - self._started) if ended is not None else None,
             unsaid=tuple(map(_escaped, self.unsaid + self._unsaid_answer())),
             not_honoured=tuple(map(_escaped, self.not_honoured)),
-            attempts=tuple(self._attempts),
+            attempts=attempts,
             session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
             external_user=self._kept(as_text(self.body.get("user"))),
             http_referer=self._kept(self.caller.referer),
@@ -232,6 +228,23 @@ class Exchange:
         for credential in self.caller.credentials:
             text = text.replace(credential, _REDACTED)
         return _escaped(_OUR_KEY.sub(_REDACTED, text))
+
+
+def _attempt(
+    candidate: Candidate, *, error: str | None, status: int | None = None, latency_ms: int | None = None
+) -> Attempt:
+    endpoint = candidate.endpoint
+    return Attempt(
+        provider=endpoint.provider.slug,
+        provider_name=endpoint.provider.name,
+        model=candidate.model.id,
+        upstream_model=endpoint.model,
+        tag=endpoint.tag,
+        key_id=candidate.key.id if candidate.key else None,
+        status=status,
+        error=error,
+        latency_ms=latency_ms,
+    )
 
 
 def _escaped(text: str) -> str:

@@ -35,7 +35,10 @@ from setpoint.server.router import Route, Router
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
+from setpoint.storage.recovery import Recovery
 from setpoint.storage.secret import derived
+from setpoint.storage.segments import FOLDER as SPOOL_FOLDER
+from setpoint.storage.spool import Spool
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
@@ -57,7 +60,9 @@ class Application:
         quick_dice = random.Random(dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
         self._snapshots = SnapshotHolder(catalog)
         self._store = Store(database, self._snapshots)
-        self._recorder = Recorder(database)
+        spools = settings.data_dir / SPOOL_FOLDER
+        self._recorder = Recorder(database, Spool(spools))
+        self._recovery = Recovery(database, spools)
         self._client = HttpClient()
         for provider in catalog.providers.values():
             self._client.trust(provider.verify)
@@ -97,10 +102,18 @@ class Application:
         )
         self._router = Router(
             routes(
-                Inference(pipeline, answering, self._admission, clock=clock, new_id=self._new_id, record=self._record),
+                Inference(
+                    pipeline,
+                    answering,
+                    self._admission,
+                    clock=clock,
+                    new_id=self._new_id,
+                    begin=self._recorder.begin,
+                    record=self._record,
+                ),
                 Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
-                Generations(self._store, self._recorder),
+                Generations(self._store, self._recorder, clock=clock, several=settings.workers > 1),
                 Models(self._snapshots),
                 self.health,
                 self._metrics if settings.metrics else None,
@@ -122,6 +135,7 @@ class Application:
             task.cancel()
         await self._client.close()
         self._store.close()
+        self._recovery.close()
         self._recorder.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -133,8 +133,9 @@ class Figures:
         for attempt in one.attempts:
             self._attempts.add((attempt.provider, attempt.error or "answered"))
         provider = one.provider or "none"
-        if one.streamed and one.latency_ms is not None and one.attempts:
-            self._first_tokens.observe(one.attempts[-1].latency_ms / 1000, (provider,))
+        first_ms = one.attempts[-1].latency_ms if one.streamed and one.latency_ms is not None and one.attempts else None
+        if first_ms is not None:
+            self._first_tokens.observe(first_ms / 1000, (provider,))
         if one.usage is not None:
             # A model that nothing names, `<provider>/<whatever>`, has an id of the caller's making.
             model = one.model if one.model in self._snapshots.current.catalog.models else OTHER

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from setpoint.errors import FieldError, RequestError
-from setpoint.ids import timestamp
+from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.chat.usage import money
 from setpoint.server.respond import Response, json_response
 from setpoint.storage.generations import get
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from setpoint.records import Attempt, Generation, Key
     from setpoint.server.request import Request
     from setpoint.storage.recorder import Recorder
     from setpoint.storage.store import Store
 
 
-class Generations:
-    """The handlers of the generation routes."""
+# A record that another worker has is in the database after a moment: so long, and so often, it is looked for there.
+_ELSEWHERE_TRIES = 5
+_ELSEWHERE_PAUSE_S = 0.1
+# How long ago its request may have come, in seconds: longer than an answer takes.
+_YOUNG_S = 3_600
 
-    def __init__(self, store: Store, recorder: Recorder) -> None:
+
+class Generations:
+    """The handlers of the generation routes. `several` says that other workers have records of their own."""
+
+    def __init__(self, store: Store, recorder: Recorder, *, clock: Callable[[], datetime], several: bool) -> None:
         self._store = store
         self._recorder = recorder
+        self._clock = clock
+        self._several = several
 
     async def get(self, request: Request) -> Response:
-        """GET /generation?id=: there with the answer, from the queue while it is not yet written."""
+        """GET /generation?id=: there with the answer, also while it is not yet written."""
         id_, key = request.query().get("id", ""), request.key
         if not id_:
             raise FieldError("id", "is required")
-        found = self._recorder.find(id_)
-        if found is None:
-            found = await self._store.read(lambda connection: get(connection, id_, key.workspace_id))
+        found = await self._find(id_, key.workspace_id)
         if found is None or not _visible(found, key):
             raise RequestError("not_found", "Resource not found")
         return json_response({"data": _generation(found)})
+
+    async def _find(self, id_: str, workspace_id: str) -> Generation | None:
+        """The record: from memory, else from the spool, else from the database. Raises: `GatewayError`."""
+        found = self._recorder.find(id_)
+        if found is None and self._recorder.has_parked(id_):
+            found = await asyncio.to_thread(self._recorder.read_parked, id_)
+        if found is not None:
+            return found
+        found = await self._stored(id_, workspace_id)
+        age_s = generation_age_s(id_, self._clock()) if self._several else None
+        if age_s is not None and age_s < _YOUNG_S:
+            for _ in range(_ELSEWHERE_TRIES):
+                if found is not None:
+                    break
+                await asyncio.sleep(_ELSEWHERE_PAUSE_S)
+                found = await self._stored(id_, workspace_id)
+        return found
+
+    async def _stored(self, id_: str, workspace_id: str) -> Generation | None:
+        return await self._store.read(lambda connection: get(connection, id_, workspace_id))
 
 
 def _visible(generation: Generation, key: Key) -> bool:

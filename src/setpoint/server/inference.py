@@ -43,6 +43,7 @@ class Inference:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[datetime], str],
+        begin: Callable[[Generation], None],
         record: Callable[[Generation], None],
     ) -> None:
         self._pipeline = pipeline
@@ -50,6 +51,7 @@ class Inference:
         self._admission = admission
         self._clock = clock
         self._new_id = new_id
+        self._begin = begin
         self._record = record
 
     def skin(self, name: Dialect) -> Handler:
@@ -96,6 +98,7 @@ class Inference:
             body=_with_messages(body),
             caller=_caller(request),
             created_at=now,
+            begin=self._begin,
             record=self._record,
         )
 

@@ -1,0 +1,121 @@
+"""What was acknowledged, and what was under way, when the process is killed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from simulator import script
+from support.http import open_stream
+from support.processes import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from simulator.client import Simulator
+    from support.processes import Gateway, StartGateway
+
+HANG_S = 20
+BODY: dict[str, Any] = {"model": "sim/model", "messages": [{"role": "user", "content": "Say it."}]}
+
+
+def ask(gateway: Gateway, **fields: Any) -> str:
+    """The id of an answer that came whole."""
+    answer = gateway.call("POST", "/chat/completions", {**BODY, **fields})
+    assert answer.status == 200, answer.body
+    return str(answer.json()["id"])
+
+
+def record(gateway: Gateway, id_: str) -> Mapping[str, Any]:
+    """The record of this generation, as soon as it is there."""
+    until = time.monotonic() + HANG_S
+    while True:
+        answer = gateway.call("GET", f"/generation?id={id_}")
+        if answer.status == 200:
+            found: Mapping[str, Any] = answer.json()["data"]
+            return found
+        assert answer.status in (404, 503), answer.body
+        assert time.monotonic() < until, "the record is lost"
+        time.sleep(0.02)
+
+
+def spent(gateway: Gateway) -> float:
+    answer = gateway.call("GET", "/key")
+    assert answer.status == 200
+    return float(answer.json()["data"]["usage"])
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    until = time.monotonic() + HANG_S
+    while not happened():
+        assert time.monotonic() < until, "it does not happen"
+        time.sleep(0.02)
+
+
+def test_a_stream_that_the_kill_cut_is_interrupted_and_what_ended_before_it_is_counted_once(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = start_gateway()
+    created = gateway.call("POST", "/presets/told/chat/completions", {**BODY, "model": "sim/model", "seed": 7})
+    assert created.status == 200, created.body
+    simulator.script(script.ok(tokens=(1_000, 500)))
+    ended = [ask(gateway) for _ in range(5)]
+    simulator.script(script.stream(["One"] * 1_000, pause_ms=50))
+    body = {**BODY, "model": "@preset/told", "stream": True, "user": "someone"}
+    with open_stream(f"{gateway.url}/chat/completions", body, key=gateway.key) as stream:
+        next(iter(stream.frames()))
+        under_way = stream.header("x-generation-id") or ""
+        assert gateway.call("GET", f"/generation?id={under_way}").status == 404
+        gateway.kill()
+    for _ in range(2):  # a second start finds nothing more to bring home
+        again = start_gateway(data_dir=gateway.data_dir)
+        found = record(again, under_way)
+        assert (found["status"], found["model"], found["provider_name"]) == ("interrupted", "sim/model", "sim")
+        assert (found["preset_slug"], found["preset_version"], found["external_user"]) == ("told", 1, "someone")
+        assert (found["streamed"], found["cancelled"], found["error_type"]) == (True, False, None)
+        for unknown in ("tokens_prompt", "tokens_completion", "total_cost", "latency", "generation_time"):
+            assert found[unknown] is None
+        [attempt] = found["provider_responses"]
+        assert (attempt["provider_name"], attempt["error_type"]) == ("sim", "interrupted")
+        assert (attempt["status"], attempt["latency"]) == (None, None)
+        assert [record(again, id_)["status"] for id_ in ended] == ["completed"] * 5
+        wait_until(lambda again=again: spent(again) == 0.01)  # five times 1,000 and 500 tokens, once
+        assert again.stop() == 0
+    assert list((gateway.data_dir / "spool").iterdir()) == []
+
+
+def test_a_record_is_safe_as_soon_as_its_answer_is_there(start_gateway: StartGateway, simulator: Simulator) -> None:
+    gateway = start_gateway()
+    ids: list[str] = []
+    for round_ in range(4):
+        simulator.script(script.ok())
+        ids.append(ask(gateway))
+        if round_ % 2:
+            ids.append(_stream(gateway))
+        gateway.kill()  # mostly before the database has it
+        gateway = start_gateway(data_dir=gateway.data_dir)
+    assert [record(gateway, id_)["status"] for id_ in ids] == ["completed"] * len(ids)
+
+
+def _stream(gateway: Gateway) -> str:
+    answer = gateway.call("POST", "/chat/completions", {**BODY, "stream": True})
+    assert answer.frames()[-1].data == "[DONE]"
+    return answer.header("x-generation-id") or ""
+
+
+def test_gateways_on_one_data_folder_bring_home_what_another_left(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    first = start_gateway()
+    second, third = start_gateway(data_dir=first.data_dir), start_gateway(data_dir=first.data_dir)
+    simulator.script(script.stream(["One"] * 1_000, pause_ms=50))
+    with open_stream(f"{third.url}/chat/completions", {**BODY, "stream": True}, key=KEY) as stream:
+        next(iter(stream.frames()))
+        cut = stream.header("x-generation-id") or ""
+        third.kill()
+    simulator.script(script.ok())
+    ids = [ask(gateway) for gateway in (first, second) for _ in range(3)]
+    for gateway in (first, second):
+        assert record(gateway, cut)["status"] == "interrupted"
+        assert [record(gateway, id_)["status"] for id_ in ids] == ["completed"] * len(ids)
+    assert (first.log_text() + second.log_text()).count("1 generations are brought home") == 1
