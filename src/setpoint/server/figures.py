@@ -27,7 +27,10 @@ _BOTH = {True: "true", False: "false"}
 class Recording(Protocol):
     """What is asked of the recorder."""
 
-    dropped: int
+    @property
+    def dropped(self) -> int:
+        """How many records will never be in the database."""
+        ...
 
     @property
     def waiting(self) -> int:
