@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo serve test check docs fuzz soak agents lock clean
+.PHONY: help setup demo serve test check docs fuzz soak bench agents lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +39,9 @@ fuzz: setup  ## a million changed bodies and streams through every pair of proto
 
 soak: setup  ## what takes too long for `make test`: bounded in time, goes on where it was ended, prints what it proved
 	PYTHONPATH=tests $(BIN)/python -m soak.run $(SOAK)
+
+bench: setup  ## what a request and an event cost, beside nginx and a bare relay; quicker with BENCH=--quick
+	PYTHONPATH=tests $(BIN)/python -m bench.run $(BENCH)
 
 agents: setup  ## Claude Code and Codex as they are, in front of every dialect
 	PYTHONPATH=tests $(BIN)/python -m agents.run
