@@ -181,7 +181,21 @@ def test_every_exchange_is_one_line_of_json(start_gateway: StartGateway, simulat
         said = json.loads(line)
         assert (said["level"], said["message"]) == ("info", "exchange")
         assert set(said) <= {
-            *("at", "level", "logger", "message", "id", "status", "model", "provider", "key", "streamed", "attempts"),
+            *(
+                "at",
+                "level",
+                "logger",
+                "pid",
+                "message",
+                "skin",
+                "id",
+                "status",
+                "model",
+                "provider",
+                "key",
+                "streamed",
+                "attempts",
+            ),
             *("error", "input_tokens", "output_tokens", "cost", "first_event_ms", "total_ms", "preset"),
         }
 
@@ -219,7 +233,7 @@ def test_a_key_in_the_wrong_place_is_kept_nowhere(shared_gateway: Gateway, simul
     assert (told["app_title"], told["http_referer"]) == ("t [redacted]", "http://x/[redacted]")
     assert told["user_agent"] == "[redacted]"
     assert key.encode() not in record.body
-    assert other not in record.body.decode() + shared_gateway.log_text()
+    assert other not in record.body.decode() + shared_gateway.settled_log_text()
 
 
 @pytest.mark.parametrize("key", [None, "sk-sp-v1-unknown-0123456789"])

@@ -139,13 +139,13 @@ class Front:
         """All that was asked ended once, with one record; nothing secret was shown; the gateway still answers."""
         self.simulator.clear()
         self._recorded.append(generation_id(_good(self.gateway)))
+        log = self.gateway.settled_log_text()
         ended = [line["id"] for line in self._lines()]
         for id_ in self._recorded:
             assert self.record(id_)["status"] in ("completed", "failed", "cancelled")
             assert ended.count(id_) == 1, f"{id_} ended {ended.count(id_)} times"
         for id_ in self._unrecorded:
             assert self.gateway.call("GET", f"/generation?id={id_}").status == 404
-        log = self.gateway.log_text()
         shown = [log.encode(), *self._seen]
         assert not [one for one in SECRETS for text in shown if one.encode() in text], "a secret was shown"
         assert PROMPT not in log

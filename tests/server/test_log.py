@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,6 +33,9 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     levels = {name: logging.getLogger(name).level for name in QUIET}
     yield
+    for made in root.handlers:
+        if made not in handlers:
+            made.close()
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, before in levels.items():
@@ -70,8 +74,18 @@ def generation(**more: Any) -> Generation:
     return Generation(**(everything | more))
 
 
+def flush() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    flush()
+    return capsys.readouterr().err
+
+
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return capsys.readouterr().err.splitlines()
+    return written(capsys).splitlines()
 
 
 def test_an_exchange_is_one_line_of_ids_and_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +112,9 @@ def test_an_exchange_is_one_line_of_ids_and_numbers(capsys: pytest.CaptureFixtur
         "logger": "setpoint.exchange",
         "message": "exchange",
         "id": "gen-1",
+        "pid": os.getpid(),
         "status": "completed",
+        "skin": "chat",
         "model": "acme/sage",
         "provider": "acme",
         "preset": "triage@7",
@@ -126,8 +142,10 @@ def test_text_says_the_same_in_words(capsys: pytest.CaptureFixture[str]) -> None
     configure("info", "text")
     log_exchange(generation(preset_slug="triage", preset_version=7, latency_ms=31))
     [line] = lines(capsys)
-    assert " info    exchange id=gen-1 status=completed model=acme/sage provider=acme preset=triage@7 " in line
-    assert line.endswith(" first_event_ms=31")
+    assert (
+        " info    exchange id=gen-1 status=completed skin=chat model=acme/sage provider=acme preset=triage@7 " in line
+    )
+    assert line.endswith(f" first_event_ms=31 pid={os.getpid()}")
 
 
 def test_off_a_terminal_the_form_is_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +170,7 @@ def test_the_libraries_below_us_are_silent(capsys: pytest.CaptureFixture[str]) -
     assert lines(capsys) == []
 
 
-NASTY = "a\nb\r\x1b[31mc\x00\u2028d\ud800 e"
+NASTY = "a\nb\r\x1b[31mc\x00\x7f\u2028d\ud800 e"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -160,17 +178,21 @@ def test_whatever_is_quoted_stays_on_its_line(form: Any, capsys: pytest.CaptureF
     configure("info", form)
     log_exchange(generation(model=NASTY, provider=NASTY))
     logging.getLogger("setpoint.server").warning("said %s", NASTY)
-    written = capsys.readouterr().err
-    assert written.count("\n") == 2
-    assert written.isascii()
-    assert written.replace("\n", "").isprintable()
+    said = written(capsys)
+    assert said.count("\n") == 2
+    assert said.isascii()
+    assert said.replace("\n", "").isprintable()
 
 
-def test_what_is_quoted_in_text_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("info", "text")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_is_quoted_is_cut_and_says_so(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", form)
     log_exchange(generation(model="x" * 100_000, provider="é" * 100_000))
     [line] = lines(capsys)
     assert len(line) < 2_500
+    assert "100000 characters" in line
+    logging.getLogger("setpoint.server").warning("said %s", "é" * 1_000_000)
+    assert len(written(capsys)) < 30_000
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -180,19 +202,20 @@ def test_an_unforeseen_error_comes_with_its_trace(form: Any, capsys: pytest.Capt
         raise RuntimeError("here")
     except RuntimeError:
         logging.getLogger("setpoint.server").exception("unforeseen")
-    written = capsys.readouterr().err
-    assert "RuntimeError: here" in written
-    assert "Traceback" in written
-    assert written.count("\n") == 1 or form == "text"
+    said = written(capsys)
+    assert "RuntimeError: here" in said
+    assert "Traceback" in said
+    assert said.count("\n") == 1 or form == "text"
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=20), st.sampled_from(["text", "json"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_name_is_too_strange_for_one_line(name: str, form: Any) -> None:
-    with redirect_stderr(StringIO()) as written:
+    with redirect_stderr(StringIO()) as stream:
         configure(form=form, level="info")
         log_exchange(generation(model=name, provider=name, preset_slug=name, preset_version=1))
-    [line, rest] = written.getvalue().split("\n")
+        flush()
+    [line, rest] = stream.getvalue().split("\n")
     assert rest == ""
     assert line.isascii()
     assert line.isprintable()

@@ -163,6 +163,20 @@ class Gateway:
         """All that it has written so far, to both outputs."""
         return self.process.stdout_text() + self.process.stderr_text()
 
+    def settled_log_text(self, timeout_s: float = 20) -> str:
+        """As `log_text`, with the lines of all that has ended until now, which are written a moment later.
+
+        An exchange of our own ends after all of them, and lines keep their order. Raises: `TimeoutError`.
+        """
+        content = {"model": "setpoint/echo", "messages": [{"role": "user", "content": "?"}]}
+        last = self.call("POST", "/chat/completions", content).header("x-generation-id") or "no id"
+        until = time.monotonic() + timeout_s
+        while last not in self.process.stderr_text():
+            if time.monotonic() > until:
+                raise TimeoutError("the log has no line of the last exchange")
+            time.sleep(_LOOK_AGAIN_S)
+        return self.log_text()
+
     def stop(self, timeout_s: float = 20) -> int:
         """Its exit code after SIGTERM."""
         return self.process.stop(timeout_s)

@@ -25,6 +25,7 @@ from setpoint.server.guard import authenticate, authorize
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
+from setpoint.server.lag import LoopWatch
 from setpoint.server.log import log_exchange
 from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
@@ -77,6 +78,7 @@ class Application:
         self._metrics = Metrics(self._figures.registry, Board(1, monotonic), 0)
         self._admission = Admission(settings.max_concurrent_requests)
         self._lag = LoopLag(self._turned)
+        self._watch = LoopWatch(self._lag)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self.health = Health()
         versions = Versions(PinnedVersions(self._store).find)
@@ -126,11 +128,13 @@ class Application:
         loop = asyncio.get_running_loop()
         for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up()):
             self._tasks.append(loop.create_task(running))
+        self._watch.start()
         self.health.ready = True
 
     async def close(self) -> None:
         """End what runs, and write every record that waits."""
         self.health.ready = False
+        self._watch.stop()
         for task in self._tasks:
             task.cancel()
         await self._client.close()
@@ -170,6 +174,7 @@ class Application:
     def _turned(self, late_s: float) -> None:
         self._figures.lag(late_s)
         self._admission.observe(late_s)
+        self._watch.observe(late_s)
 
     def _record(self, generation: Generation) -> None:
         self._recorder.record(generation)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from setpoint import __version__
 from setpoint.metrics import OTHER, Registry
+from setpoint.server.log import dropped_lines
 
 if TYPE_CHECKING:
     from setpoint.records import Generation
@@ -100,6 +101,8 @@ class Figures:
         waiting = registry.gauge("setpoint_records_waiting", "Generation records that wait for the database.")
         dropped = registry.counter("setpoint_records_dropped_total", "Generation records that were lost.")
         registry.tally(dropped, lambda: recorder.dropped)
+        lines = registry.counter("setpoint_log_lines_dropped_total", "Log lines that nobody took in time.")
+        registry.tally(lines, dropped_lines)
         revision = registry.gauge("setpoint_snapshot_revision", "The newest revision that is served.", how="max")
         presets = registry.gauge("setpoint_presets", "Presets, archived ones included.", how="max")
         keys = registry.gauge("setpoint_keys", "API keys, disabled and expired ones included.", how="max")

@@ -8,26 +8,45 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
+from setpoint.server.log_queue import QueueHandler
+
 if TYPE_CHECKING:
     from setpoint.records import Generation
 
 _exchanges = logging.getLogger("setpoint.exchange")
 _FIELDS = "setpoint_fields"
 _WORD_CHARACTERS = 200
+_MESSAGE_CHARACTERS = 4_000
+_TRACE_CHARACTERS = 20_000
+_json = msgspec.json.Encoder()
 
 
 def configure(level: Literal["debug", "info", "warning", "error"], form: Literal["text", "json"] | None) -> None:
-    """Write log lines to standard error, as text or JSON; None: text on a terminal, else JSON."""
+    """Write log lines to standard error, as text or JSON; None: text on a terminal, else JSON.
+
+    Nothing that logs ever waits for whoever reads them. What is not written yet is written by `logging.shutdown`, which
+    the interpreter calls at its end; a process that ends without it calls it itself.
+    """
     as_json = form == "json" or (form is None and not sys.stderr.isatty())
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if as_json else _Text())
+    handler = QueueHandler(_Json() if as_json else _Text())
     root = logging.getLogger()
+    for before in root.handlers:
+        if isinstance(before, QueueHandler):
+            before.close()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # What these say is either said by us already or quotes what clients and providers sent.
     for name in ("uvicorn.error", "uvicorn.access", "aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def dropped_lines() -> int:
+    """How many lines of this process were dropped, because whoever reads them did not keep up."""
+    handlers = logging.getLogger().handlers
+    return sum(handler.queue.dropped for handler in handlers if isinstance(handler, QueueHandler))
 
 
 def log_exchange(one: Generation) -> None:
@@ -37,6 +56,7 @@ def log_exchange(one: Generation) -> None:
     fields: dict[str, Any] = {
         "id": one.id,
         "status": one.status,
+        "skin": one.skin,
         "model": one.model,
         "provider": one.provider,
         "preset": f"{one.preset_slug}@{one.preset_version}" if one.preset_slug else None,
@@ -59,12 +79,15 @@ class _Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, _FIELDS, {}),
+            "pid": record.process,
+            "message": _cut(record.getMessage(), _MESSAGE_CHARACTERS),
         }
+        fields: dict[str, Any] = getattr(record, _FIELDS, {})
+        for name, content in fields.items():
+            line[name] = _cut(content, _WORD_CHARACTERS) if isinstance(content, str) else content
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+            line["trace"] = _cut(self.formatException(record.exc_info), _TRACE_CHARACTERS)
+        return _as_json(line)
 
 
 class _Text(logging.Formatter):
@@ -72,15 +95,38 @@ class _Text(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
         fields: dict[str, Any] = getattr(record, _FIELDS, {})
         said = "".join(f" {name}={_word(content)}" for name, content in fields.items())
-        line = f"{at} {record.levelname.lower():7} {_plain(record.getMessage())}{said}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        message = _plain(_cut(record.getMessage(), _MESSAGE_CHARACTERS))
+        line = f"{at} {record.levelname.lower():7} {message}{said} pid={record.process}"
+        return f"{line}\n{_cut(self.formatException(record.exc_info), _TRACE_CHARACTERS)}" if record.exc_info else line
+
+
+def _cut(text: str, most: int) -> str:
+    """A text that is no longer than so; where something is missing, its end says so."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 def _word(content: Any) -> str:
-    text = str(content)[:_WORD_CHARACTERS]
-    return text if text.isascii() and text.isprintable() and " " not in text else json.dumps(text)
+    text = _cut(str(content), _WORD_CHARACTERS)
+    return text if _is_plain(text) and " " not in text else _escaped(text)
 
 
 def _plain(message: str) -> str:
     """A message on one line: whatever could break out of it is escaped."""
-    return message if message.isprintable() else json.dumps(message)[1:-1]
+    return message if _is_plain(message) else _escaped(message)[1:-1]
+
+
+def _as_json(line: dict[str, Any]) -> str:
+    """A line as JSON, in visible ASCII only."""
+    try:
+        said = _json.encode(line).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return _escaped(line)
+    return said if _is_plain(said) else _escaped(line)
+
+
+def _escaped(content: Any) -> str:
+    return json.dumps(content).replace("\x7f", "\\u007f")  # the one control character that JSON lets through
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
