@@ -153,6 +153,24 @@ def test_turn_that_another_thread_keeps_is_unavailable_within_the_bound(database
     impatient.close()
 
 
+def test_a_write_waits_no_longer_than_its_caller_says_for_threads_and_processes_together(
+    database: Database, now: datetime
+) -> None:
+    start = monotonic()
+    with lock(database.path), pytest.raises(GatewayError), database.write(wait_s=0.1):
+        raise AssertionError("the file is locked")
+    with database.write(), ThreadPoolExecutor(1) as thread:
+        refused = thread.submit(lambda: add_user_within(database, 0.1, now))
+        assert isinstance(refused.exception(), GatewayError)
+    assert monotonic() - start < BOUND_S
+    add_user_within(database, 0, now)  # whoever comes first need not wait
+
+
+def add_user_within(database: Database, wait_s: float, now: datetime) -> None:
+    with database.write(wait_s=wait_s) as connection:
+        connection.execute(sa.insert(users).values(id="within", name="u", created_at=now))
+
+
 def test_opening_waits_for_a_process_that_is_making_the_file(tmp_path: Path) -> None:
     path = tmp_path / "setpoint.db"
     made = threading.Event()
@@ -181,7 +199,7 @@ def test_file_locked_against_readers_too_is_unavailable(tmp_path: Path) -> None:
             Database.open(path, wait_s=WAIT_S)
         assert monotonic() - start < BOUND_S
     assert caught.value.type == "unavailable"
-    assert isinstance(caught.value.__cause__, OperationalError)
+    assert caught.value.message == f"{path} cannot be used: database is locked"
 
 
 def test_more_readers_than_connections_wait_within_the_bound(database: Database) -> None:

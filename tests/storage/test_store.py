@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager, suppress
 from threading import Event
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,16 +15,16 @@ from setpoint.errors import GatewayError, RequestError
 from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage import presets
+from setpoint.storage.database import Database
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from setpoint.records import Key, Preset
-    from setpoint.storage.database import Database
     from setpoint.storage.workspaces import Owner
 
 
@@ -223,3 +225,92 @@ def test_closing_waits_for_what_runs(
     assert not asyncio.run(write())
     with database.read() as connection:
         assert count(connection) == 1
+
+
+# --- storage that is away ------------------------------------------------------------------------------------
+
+
+def test_a_write_that_takes_too_long_is_given_up_and_leaves_nothing(
+    database: Database, snapshots: SnapshotHolder, saving: Callable[[str], Any]
+) -> None:
+    go_on = Event()
+
+    def slow(connection: Connection) -> None:
+        saving("slow")(connection)
+        assert go_on.wait(20)
+
+    async def write() -> int:
+        store = Store(database, snapshots, write_s=0.1)
+        with pytest.raises(GatewayError) as caught:
+            await store.write(slow)
+        assert (caught.value.type, caught.value.retry_after_s) == ("unavailable", 1)
+        go_on.set()
+        store.close()  # the thread has come to its end, and taken back what it wrote
+        return await Store(database, snapshots).read(count)
+
+    assert asyncio.run(write()) == 0
+
+
+def test_writes_behind_one_that_takes_too_long_do_not_wait_in_line(
+    database: Database, snapshots: SnapshotHolder, saving: Callable[[str], Any]
+) -> None:
+    go_on = Event()
+
+    async def write() -> tuple[Sequence[object], int]:
+        store = Store(database, snapshots, write_s=0.2)
+        writes = [store.write(lambda _: go_on.wait(20)), *(store.write(saving("a")) for _ in range(300))]
+        async with asyncio.timeout(10):  # one after the other they would take a minute
+            ended = await asyncio.gather(*writes, return_exceptions=True)
+        go_on.set()
+        saved = await Store(database, snapshots).write(saving("a"))
+        store.close()
+        return ended, saved.latest_version
+
+    ended, latest = asyncio.run(write())
+    assert [type(one) for one in ended] == [GatewayError] * 301
+    assert latest == 1  # of what was refused, nothing was done
+
+
+def test_a_commit_that_has_begun_is_waited_for(database: Database, owner: Owner, saving: Callable[[str], Any]) -> None:
+    class SlowToCommit(Database):
+        @contextmanager
+        def write(self, *, durable: bool = True, wait_s: float | None = None) -> Generator[Connection]:
+            with super().write(durable=durable, wait_s=wait_s) as connection:
+                yield connection
+                sleep(1.3)
+
+    async def write() -> Preset:
+        snapshots = WatchedSnapshots()
+        slow = SlowToCommit.open(database.path)
+        store = Store(slow, snapshots, write_s=1)
+        saved = await store.write(saving("a"))
+        assert snapshots.current.presets[owner.workspace_id, "a"] == saved
+        store.close()
+        slow.close()
+        return saved
+
+    assert asyncio.run(write()).latest_version == 1
+
+
+def test_reads_that_take_too_long_are_given_up_and_too_many_are_refused_at_once(
+    database: Database, snapshots: SnapshotHolder
+) -> None:
+    go_on = Event()
+
+    async def read() -> None:
+        store = Store(database, snapshots, read_s=0.2)
+        async with asyncio.timeout(10):
+            ended = await asyncio.gather(
+                *(store.read(lambda _: go_on.wait(20)) for _ in range(200)), return_exceptions=True
+            )
+        assert {type(one) for one in ended} == {GatewayError}
+        go_on.set()
+        for _ in range(1_000):  # until the threads are free
+            with suppress(GatewayError):
+                assert await store.read(count) == 0
+                break
+            await asyncio.sleep(0.01)
+        assert await store.read(count) == 0
+        store.close()
+
+    asyncio.run(read())

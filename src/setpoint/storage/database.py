@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from setpoint.errors import GatewayError, RequestError
+from setpoint.storage.away import away
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 WAIT_S = 5.0
-"""How long a block waits for other threads, and then as long again for other processes, in seconds."""
+"""How long a block waits for its turn, among the threads of this process and other processes, in seconds."""
 
 _READERS = 16
 _LOG_RETRY_S = 0.02
@@ -46,6 +47,16 @@ _AWAY = {
     sqlite3.SQLITE_PROTOCOL,
 }
 """Primary result codes that say the file cannot be used now. Any other is a mistake of ours and stays as it is."""
+
+_SPOILING = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""Those of them behind which a connection is not used again: one made on a read-only disk, for instance, stays so."""
 
 _RACES = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -86,10 +97,13 @@ class Database:
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
-            raise _away() from error
+            raise away() from error
         database = cls(path, wait_s=wait_s)
         try:
             database.begin_log()
+        except GatewayError as error:
+            database.close()
+            raise GatewayError("unavailable", f"{path} cannot be used: {error.__cause__ or error}") from None
         except BaseException:
             database.close()
             raise
@@ -98,18 +112,21 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A connection that sees one state of everything for as long as the block lasts, and cannot change it."""
-        with _failures(), self._readers.connect() as connection:
+        with _failures(), self._readers.connect() as connection, _spoiling(connection):
             connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Generator[Connection]:
-        """A connection that alone may write, until the block ends.
+    def write(self, *, durable: bool = True, wait_s: float | None = None) -> Generator[Connection]:
+        """A connection that alone may write, until the block ends. None waits for it as long as all blocks do.
 
         What a durable write has committed survives a power cut; any other survives the end of this process only.
         """
+        until = monotonic() + (self._wait_s if wait_s is None else wait_s)
         engine = self._durable if durable else self._quick
-        with self._my_turn(), _failures(), engine.connect() as connection:
+        with self._my_turn(until), _failures(), engine.connect() as connection, _spoiling(connection):
+            left_ms = max(0, round((until - monotonic()) * 1_000))
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {left_ms}")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
@@ -146,7 +163,7 @@ class Database:
                 os.close(descriptor)
             part.replace(to)
         except OSError as error:
-            raise _away() from error
+            raise away() from error
 
     def begin_log(self) -> None:
         """Switch the file to a write-ahead log, which it keeps from then on.
@@ -172,10 +189,11 @@ class Database:
             engine.dispose()
 
     @contextmanager
-    def _my_turn(self) -> Generator[None]:
-        """This thread's turn to write."""
-        if not self._turn.acquire(timeout=self._wait_s):
-            raise _away()
+    def _my_turn(self, until: float | None = None) -> Generator[None]:
+        """This thread's turn to write, if it comes until then."""
+        wait_s = self._wait_s if until is None else max(0.0, until - monotonic())
+        if not self._turn.acquire(timeout=wait_s):
+            raise away()
         try:
             yield
         finally:
@@ -204,6 +222,17 @@ def _engine(path: Path, wait_s: float, connections: int, *pragmas: str) -> Engin
 
 
 @contextmanager
+def _spoiling(connection: Connection) -> Generator[None]:
+    """Give up the connection when the storage fails in a way that it might remember."""
+    try:
+        yield
+    except DBAPIError as error:
+        if _code(error) & 0xFF in _SPOILING:
+            connection.invalidate()
+        raise
+
+
+@contextmanager
 def _failures() -> Generator[None]:
     """Say a failure of the storage in the vocabulary of `errors`; let every other exception pass."""
     try:
@@ -213,14 +242,10 @@ def _failures() -> Generator[None]:
         if code in _RACES:
             raise RequestError("conflict", "Resource conflict. Please try again later.") from error
         if code & 0xFF in _AWAY:
-            raise _away() from error
+            raise away() from error.orig  # the library's own words around it are of no use to an operator
         raise
     except PoolTimeoutError as error:
-        raise _away() from error
-
-
-def _away() -> GatewayError:
-    return GatewayError("unavailable", "Service temporarily unavailable", retry_after_s=1)
+        raise away() from error
 
 
 def _code(error: DBAPIError) -> int:

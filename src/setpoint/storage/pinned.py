@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from setpoint.errors import GatewayError
+from setpoint.storage.away import away
 from setpoint.storage.presets import get_version
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ class PinnedVersions:
             async with asyncio.timeout(_WAIT_S):
                 return await self._store.read(lambda connection: get_version(connection, preset_id, number))
         except TimeoutError:
-            raise GatewayError("unavailable", "Service temporarily unavailable", retry_after_s=1) from None
+            raise away() from None

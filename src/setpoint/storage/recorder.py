@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from setpoint.errors import GatewayError
+from setpoint.storage.away import away
 from setpoint.storage.batches import BATCH, save_batch
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Recorder:
         try:
             return self._spool.read(id_)
         except OSError as error:
-            raise GatewayError("unavailable", "Service temporarily unavailable", retry_after_s=1) from error
+            raise away() from error
 
     def close(self, *, wait_s: float = CLOSE_S) -> int:
         """Write all that waits, and say how many records are lost. Nothing may be recorded any more.

@@ -6,11 +6,14 @@ A write is in the snapshot before its caller hears of it, so whoever wrote sees 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from setpoint.errors import GatewayError
+from setpoint.storage.away import away
+from setpoint.storage.lanes import Lane
 from setpoint.storage.loading import load, load_since
 from setpoint.storage.revisions import read_revision
 
@@ -25,18 +28,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+READ_S = 5.0
+"""How long a read may take, in seconds."""
+
+WRITE_S = 5.0
+"""How long a write may take up to its commit, and then the commit, in seconds."""
+
 _READERS = 8
+_QUEUED_READS = 64
+_QUEUED_WRITES = 256
 _POLL_S = 0.5
 
 
 class Store:
-    """Runs functions of a connection. Writes go one after the other, in their own thread."""
+    """Runs functions of a connection. Writes go one after the other, in their own thread.
 
-    def __init__(self, database: Database, snapshots: SnapshotHolder) -> None:
+    Nobody waits long for a storage that is away: `read` and `write` then raise `GatewayError` (unavailable), in time
+    or at once when many wait already.
+    """
+
+    def __init__(
+        self, database: Database, snapshots: SnapshotHolder, *, read_s: float = READ_S, write_s: float = WRITE_S
+    ) -> None:
         self._database = database
         self._snapshots = snapshots
-        self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="setpoint-read")
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="setpoint-write")
+        self._read_s = read_s
+        self._write_s = write_s
+        self._reading = Lane("setpoint-read", threads=_READERS, queued=_QUEUED_READS)
+        self._following = Lane("setpoint-follow", threads=1, queued=0)
+        self._writing = Lane("setpoint-write", threads=1, queued=_QUEUED_WRITES)
 
     def load(self) -> None:
         """Fill the snapshot with all that is stored. Blocks: for the start, before anything is answered."""
@@ -45,12 +65,18 @@ class Store:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the function gives for one consistent state of the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, work)
+        running = asyncio.wrap_future(self._reading.submit(lambda: self._read(work)))
+        try:
+            async with asyncio.timeout(self._read_s):
+                return await running
+        except TimeoutError:
+            raise away() from None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function gives, once all that it wrote is durable and in the snapshot.
 
-        A caller that goes away does not undo it: what is committed reaches the snapshot all the same.
+        A caller that goes away does not undo it: what is committed reaches the snapshot all the same. One that hears
+        of `unavailable` may take it for not done, unless the storage went away in the middle of the commit.
         """
         return await asyncio.shield(self._write(work))
 
@@ -59,7 +85,7 @@ class Store:
         while True:
             await asyncio.sleep(_POLL_S)
             with suppress(GatewayError):  # storage is away: what is known stays good, and the next poll tries again
-                loaded = await asyncio.get_running_loop().run_in_executor(self._reading, self._newer)
+                loaded = await asyncio.wrap_future(self._following.submit(self._newer))
                 if loaded is not None:
                     self._apply(loaded)
 
@@ -70,23 +96,43 @@ class Store:
 
     def close(self) -> None:
         """Let what runs come to its end."""
-        self._reading.shutdown()
-        self._writing.shutdown()
+        for lane in (self._reading, self._following, self._writing):
+            lane.close()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._database.read() as connection:
             return work(connection)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        result, loaded = await asyncio.get_running_loop().run_in_executor(self._writing, self._commit, work)
+        until = monotonic() + self._write_s
+        decision = Lock()  # whoever takes it decides: the thread to commit, or this task to wait no longer
+        submitted = self._writing.submit(lambda: self._commit(work, until, decision))
+        running = asyncio.wrap_future(submitted)
+        await asyncio.wait({running}, timeout=self._write_s)
+        if not running.done() and not decision.acquire(blocking=False):
+            await asyncio.wait({running}, timeout=self._write_s)
+        if not running.done():
+            running.add_done_callback(_hear)
+            submitted.cancel()
+            raise away()
+        result, loaded = running.result()
         self._apply(loaded)
         return result
 
-    def _commit(self, work: Callable[[Connection], T]) -> tuple[T, Loaded]:
-        with self._database.write() as connection:
+    def _commit(self, work: Callable[[Connection], T], until: float, decision: Lock) -> tuple[T, Loaded]:
+        with self._database.write(wait_s=until - monotonic()) as connection:
             result = work(connection)
             # Read before the commit: what is committed must not be answered with an error because a read failed.
-            return result, load_since(connection, self._snapshots.current.revision)
+            loaded = load_since(connection, self._snapshots.current.revision)
+            if not decision.acquire(blocking=False):
+                raise away()
+        return result, loaded
 
     def _apply(self, loaded: Loaded) -> None:
         self._snapshots.apply(loaded.revision, loaded.presets, loaded.keys)
+
+
+def _hear(running: asyncio.Future[tuple[T, Loaded]]) -> None:
+    """Take note of how a write ended that nobody waits for any more. The poll brings what it committed."""
+    if not running.cancelled():
+        running.exception()
