@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo serve test check docs fuzz soak bench agents lock clean
+.PHONY: help setup demo serve test check docs fuzz soak bench bench-gate bench-profile agents lock clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: $(READY)  ## make .venv with a working setpoint command
 
@@ -42,6 +42,12 @@ soak: setup  ## what takes too long for `make test`: bounded in time, goes on wh
 
 bench: setup  ## what a request and an event cost, beside nginx and a bare relay; quicker with BENCH=--quick
 	PYTHONPATH=tests $(BIN)/python -m bench.run $(BENCH)
+
+bench-gate: setup  ## fail when a request or an event costs too much beside a bare relay
+	PYTHONPATH=tests $(BIN)/python -m bench.gate
+
+bench-profile: setup  ## where the time of a request and of an event goes
+	PYTHONPATH=tests $(BIN)/python -m bench.profile $(BENCH)
 
 agents: setup  ## Claude Code and Codex as they are, in front of every dialect
 	PYTHONPATH=tests $(BIN)/python -m agents.run

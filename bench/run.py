@@ -26,7 +26,7 @@ from bench.report import Results, Started, as_json, table
 from bench.scenarios import SCENARIOS
 from bench.target import Running, Site, Target, UnavailableError
 from bench.targets import TARGETS
-from bench.tools import BUILD, Tools, running_upstream, tools
+from bench.tools import BUILD, Tools, end_in_order, running_upstream, tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +120,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="5; 2 when quick")
     parser.add_argument("--targets", default=";".join(names), help=f"of: {'; '.join(names)}")
     options = parser.parse_args()
+    end_in_order()
     wanted: list[str] = options.targets.split(";")
     started = time.monotonic()
     chosen, available = [target for target in TARGETS if target.name in wanted], available_cores()

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.tools import end_in_order
 from soak.part import Finding, Progress
 from soak.parts import PARTS
 
@@ -100,6 +101,7 @@ def main() -> int:
     parser.add_argument("--limit-s", type=float, default=6 * 3600, help="end after so many seconds")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs did")
     options = parser.parse_args()
+    end_in_order()
     wanted: list[str] = options.parts.split(",")
     if unknown := set(wanted) - set(names):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
