@@ -123,6 +123,10 @@ class RawConnection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def fileno(self) -> int:
+        """The descriptor, to be waited for."""
+        return self._socket.fileno()
+
     def send(self, data: bytes) -> None:
         """Send these bytes."""
         self._socket.sendall(data)

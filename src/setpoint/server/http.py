@@ -17,8 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from setpoint.errors import GatewayError, RequestError
 from setpoint.server.connections import NEVER, Connections, Phase, Room
 from setpoint.server.http_framing import FRAMING, expects_continue
+from setpoint.server.http_resumed import has_body, parser_of, resumed
 from setpoint.server.http_turn import Turn, refusal
-from setpoint.server.unsent import unsent_bytes
+from setpoint.server.unsent import Progress, forget_unsent, unsent_bytes
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,12 +34,13 @@ WATCHERS = "setpoint.watchers"
 
 _FED_AT_ONCE = 16_384
 _QUEUED = 16
+_UNFED_BYTES = 65_536
 _LINGER_S = 5.0
 _CROWDED_HEAD_S = 2.0
 _CROWDED_PATH = b"/health"
 _PROGRESS_LOOKS = 4
 # A chunk of one byte costs five more on the wire; whoever sends more around a body than this sends something else.
-_FREE_OVERHEAD = 16_384
+_FREE_OVERHEAD = 4_096
 _OVERHEAD_PER_BYTE = 8
 
 
@@ -48,7 +50,8 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, limits: HttpLimits, registry: Connections, **more: Any) -> None:
         super().__init__(*args, **more)
         self._app = cast("Application", self.config.loaded_app)
-        self._parser = cast("httptools.HttpRequestParser", self.parser)
+        self._parser = parser_of(self)
+        self._upgrading = False
         self.phase: Phase = "head"
         self.deadline = NEVER
         self._limits = limits
@@ -73,10 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._latest: Turn | None = None
         self._queue: deque[Turn] = deque()
         self._last_words: SetpointError | None = None
-        # What the client takes.
-        self._written = 0
-        self._taken = 0
-        self._taken_at = 0.0
+        self._progress = Progress()
 
     # --- the connection ---
 
@@ -145,12 +145,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        self._written += len(data)
+        self._progress.written += len(data)
         self.transport.write(data)
 
     def _leave_idle(self) -> None:
         # An answer that is not taken by now would keep the connection for ever.
-        if self.transport.get_write_buffer_size():
+        if unsent_bytes(self.transport):
+            forget_unsent(self.transport)
             self.cut()
         else:
             self.transport.close()
@@ -160,7 +161,9 @@ class HttpProtocol(HttpToolsProtocol):
         under its hands, the system would tell it of a reset before it has read its answer."""
         now = self.loop.time()
         self._deaf = True
-        self.phase, self.deadline, self._taken_at = "closing", now + _LINGER_S, now
+        wait = _LINGER_S if linger else self._limits.write_timeout_s / _PROGRESS_LOOKS
+        self.phase, self.deadline = "closing", now + wait
+        self._progress.begin(now)
         if linger:
             self.flow.resume_reading()
             self.transport.write_eof()
@@ -169,13 +172,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _look_for_progress(self, now: float) -> None:
         """End the connection when its client has taken nothing of what waits for it for too long."""
-        waiting = unsent_bytes(self.transport)
-        taken = self._written - waiting
-        if not waiting or taken > self._taken:
-            self._taken, self._taken_at = taken, now
-        elif now - self._taken_at >= self._limits.write_timeout_s:
+        if self._progress.stands_still(self.transport, now, self._limits.write_timeout_s):
+            forget_unsent(self.transport)
             self.cut()
-            return
         self.deadline = now + self._limits.write_timeout_s / _PROGRESS_LOOKS
 
     # --- reading ---
@@ -186,6 +185,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._discard(len(data))
         elif self._unfed or len(self._queue) >= _QUEUED:
             self._unfed += data
+            self._mind_unfed()
         else:
             self._feed(data)
 
@@ -194,8 +194,8 @@ class HttpProtocol(HttpToolsProtocol):
         view = memoryview(data)
         while view and not self._deaf:
             if len(self._queue) >= _QUEUED:
-                self._unfed = bytes(view)
-                self.flow.pause_reading()
+                self._unfed += bytes(view)
+                self._mind_unfed()
                 return
             piece, view = view[:_FED_AT_ONCE], view[_FED_AT_ONCE:]
             if self._reading_head:
@@ -205,13 +205,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse(piece)
         self._discard(len(view))
 
+    def _mind_unfed(self) -> None:
+        # Not before it must be: a client that leaves is only noticed while we read.
+        if len(self._unfed) > _UNFED_BYTES:
+            self.flow.pause_reading()
+
     def _parse(self, piece: memoryview) -> None:
         while piece:
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                # An upgrade is not taken up: what follows is the next request.
+                # It is not taken up: what follows is the body, else the next request.
                 piece = piece[upgrade.args[0] :]
+                if self._upgrading:
+                    self._upgrading = False
+                    self._parser = resumed(self, self._framing)
                 continue
             except httptools.HttpParserError:
                 if not self._deaf:
@@ -302,6 +310,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._reading_head = self._begun = False
         self._in_message = True
         self._fed_head_bytes = self._wire_bytes = self._body_bytes = 0
+        self._upgrading = method != "CONNECT" and self._parser.should_upgrade() and has_body(self._framing)
         text = path.decode("ascii")
         scope = {
             "type": "http",
@@ -332,10 +341,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole; if it said that it is the last, nothing behind it is heard."""
-        self._in_message = False
         turn = self._latest
-        if turn is None:
+        if turn is None or self._upgrading:
             return
+        self._in_message = False
         turn.end_body()
         self._deaf = not turn.keep_alive
         if turn is self._turn:
@@ -397,8 +406,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _await_progress(self) -> None:
         self.phase = "answering"
-        self._taken_at = self.loop.time()
-        self.deadline = self._taken_at + self._limits.write_timeout_s / _PROGRESS_LOOKS
+        now = self.loop.time()
+        self._progress.begin(now)
+        self.deadline = now + self._limits.write_timeout_s / _PROGRESS_LOOKS
 
     def _rest(self) -> None:
         """Between two requests; nothing of the last is kept, for there may be thousands who rest."""
