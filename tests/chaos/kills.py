@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from dataclasses import dataclass, field
 from random import Random
@@ -93,11 +91,10 @@ class Lives:
 
     async def _kill_worker(self, dice: Random) -> None:
         """Kill one of the workers; returns when another has taken its place."""
-        before = workers(self.stage.gateway)
-        victim = dice.choice(before)
+        before = len(workers(self.stage.gateway))
         self.kills.append(time.monotonic())
-        os.kill(victim, signal.SIGKILL)
-        if not await asyncio.to_thread(self.stage.replaced, victim, len(before)):
+        victim = self.stage.kill_worker(dice)
+        if not await asyncio.to_thread(self.stage.replaced, victim, before):
             self.found.append(f"no worker took the place of {victim}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from support.processes import Gateway, config_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from random import Random
 
     from simulator.client import Simulator
 
@@ -54,6 +57,12 @@ class Stage:
             )
         )
         self._port = self.gateway.origin.rpartition(":")[2]
+
+    def kill_worker(self, dice: Random) -> int:
+        """Kill one of the processes that serve, and tell which."""
+        victim = dice.choice(workers(self.gateway))
+        os.kill(victim, signal.SIGKILL)
+        return victim
 
     def replaced(self, victim: int, count: int, *, timeout_s: float = 20) -> bool:
         """Whether so many workers serve again, this one not among them; waits for it."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaos.books import disagreements, entries
 from chaos.cases import leaving_case, quiet_case
 from chaos.stage import staged
-from chaos.storm import few, storm
+from chaos.storm import aftermath, few, storm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +22,8 @@ def test_a_thousand_streams_at_once_keep_their_answers_apart(tmp_path: Path, sim
     with staged(tmp_path, simulator) as stage:
         streams = storm(stage, cases, at_once=STREAMS)
         assert stage.gateway.process.running
-    assert not (found := streams.failures()), few(found)
+    assert not (found := aftermath(stage, [streams], simulator.requests())), few(found)
     told = streams.told
     all_there = max(heard.began_s for _, heard in told)
     assert sum(heard.end == "left" for _, heard in told) > STREAMS / 10, "many went away"
     assert sum(heard.ended_s > all_there for _, heard in told) > STREAMS / 2, "most were there at once"
-    assert not (found := disagreements(entries(stage.data_dir), told, simulator.requests())), few(found)
-    assert not (found := stage.leaks()), few(found)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
@@ -103,15 +104,23 @@ async def ask(origin: str, request: bytes, manner: Manner = WELL, *, timeout_s: 
 
 
 async def ask_all(
-    origin: Callable[[], str], requests: Sequence[tuple[bytes, Manner]], *, at_once: int, timeout_s: float = HANG_S
+    origin: str,
+    requests: Sequence[tuple[bytes, Manner]],
+    *,
+    at_once: int,
+    done: Callable[[int], None] = lambda _: None,
 ) -> list[Heard]:
-    """What each of these clients hears, in their order, with so many of them at a time."""
+    """What each of these clients hears, in their order, with so many of them at a time.
+
+    `done` is told how many have come to their end, each time that one has.
+    """
     heard: list[Heard | None] = [None] * len(requests)
-    numbers = iter(range(len(requests)))
+    numbers, ended = iter(range(len(requests))), count(1)
 
     async def work() -> None:
         for number in numbers:
-            heard[number] = await ask(origin(), *requests[number], timeout_s=timeout_s)
+            heard[number] = await ask(origin, *requests[number])
+            done(next(ended))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(at_once, len(requests))):
