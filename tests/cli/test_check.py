@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setpoint.cli.check import configuration, configure, run
+from setpoint.cli.check import configure, run
+from setpoint.server.configuration import Source
 from setpoint.settings import OPTIONS, ConfigError
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def test_what_is_wrong_does_not_tell_a_secret_either(
 
 def test_the_configuration_for_the_start_is_the_same_reading(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(GOOD)
-    found = configuration(tmp_path / "mine.yaml", {"SETPOINT_HOST": "::1"}, {"port": 1})
+    found = Source(tmp_path / "mine.yaml", {"SETPOINT_HOST": "::1"}, {"port": 1}).read()
     assert (found.loaded.settings.port, found.loaded.settings.host) == (1, "::1")
     assert found.catalog.find("groq/x") is not None
     assert len(found.warnings) == 1
     with pytest.raises(ConfigError) as caught:
-        configuration(None, {"SETPOINT_PORT": "x", "GROQ_API_KEY": "a b\n"}, {})
+        Source(None, {"SETPOINT_PORT": "x", "GROQ_API_KEY": "a b\n"}, {}).read()
     assert len(caught.value.problems) == 2

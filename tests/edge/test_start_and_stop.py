@@ -236,13 +236,13 @@ def test_a_right_file_is_found_right(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_in_plain_words(tmp_path: Path) -> None:
     said = fails(
         tmp_path,
-        *("serve", "--workers", "2", "--port", "65536"),
+        *("serve", "--workers", "0", "--port", "65536"),
         SETPOINT_LOG_LEVLE="debug",
         SETPOINT_API_KEY="too short",
         SETPOINT_DATABASE_URL="postgres://x/y",
     )
     for complaint in (
-        "--workers: workers: more than one worker is not built yet",
+        "--workers: workers: must be an integer from 1 to 256",
         "--port: port: must be an integer from 0 to 65535",
         "SETPOINT_LOG_LEVLE: there is no such option, did you mean 'SETPOINT_LOG_LEVEL'?",
         "SETPOINT_API_KEY: api_key: must be a printable string of at least 16 characters",

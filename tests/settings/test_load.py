@@ -166,7 +166,7 @@ def test_the_api_key_is_taken_from_the_environment_only(tmp_path: Path) -> None:
         ("host: no", "settings.host: must be a string: put it in quotes"),
         ("host: true", "settings.host: must be a string: put it in quotes"),
         ("host: null", "settings.host: must be a string of printable characters, not empty"),
-        ('workers: "1"', "settings.workers: must be the number 1"),
+        ('workers: "1"', "settings.workers: must be an integer from 1 to 256, without quotes"),
         ('show_upstream_errors: "true"', "settings.show_upstream_errors: must be true or false"),
         ("show_upstream_errors: yes", "settings.show_upstream_errors: must be true or false"),
         ('idle_timeout_s: "null"', "settings.idle_timeout_s: must be a number of seconds greater than 0, or null"),
@@ -201,7 +201,7 @@ def test_all_that_is_wrong_is_told_in_the_order_of_lines_and_nothing_twice(tmp_p
     text = (
         "settings:\n  port: 99999\n  secret_key: ${NOT_THERE}\n  hots: x\n  port: 1\n  log_level: loud\nprovders: {}\n"
     )
-    environ = {"SETPOINT_WORKERS": "3", "SETPOINT_PORTS": "1"}
+    environ = {"SETPOINT_WORKERS": "none", "SETPOINT_PORTS": "1"}
     found = problems(text, tmp_path, environ)
     assert [problem.split(" ")[0] for problem in found] == [
         *("f.yaml:2:", "f.yaml:3:", "f.yaml:4:", "f.yaml:5:", "f.yaml:6:", "f.yaml:7:"),

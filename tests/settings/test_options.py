@@ -18,7 +18,8 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     ),
     "host": ({"0.0.0.0": "0.0.0.0", "::": "::"}, (" ", "a\tb")),
     "port": ({"0": 0, "65535": 65535}, ("-1", "65536", "x", "1.0", "1e3", "9" * 5000)),
-    "workers": ({"1": 1}, ("0", "2", "16", "-1", "two")),
+    "workers": ({"1": 1, "16": 16}, ("0", "257", "-1", "two", "2.0")),
+    "watchdog_s": ({"null": None, "2.5": 2.5}, ("0", "-1", "never")),
     "data_dir": ({"/srv/setpoint": Path("/srv/setpoint"), "~/x": Path.home() / "x"}, ("a\x00b", " ")),
     "database_url": ({"null": None}, ("sqlite:///x.db", "postgresql://localhost/x")),
     "valkey_url": ({"null": None}, ("redis://localhost",)),
@@ -87,12 +88,6 @@ def test_a_message_never_quotes_the_value(name: str) -> None:
     _, problems = given(name, "\x01canary-value\x01")
     assert problems
     assert "canary" not in "".join(problems)
-
-
-def test_more_than_one_worker_says_that_it_is_not_built() -> None:
-    assert given("workers", "4")[1] == [
-        "SETPOINT_WORKERS: workers: more than one worker is not built yet: it must be 1"
-    ]
 
 
 def test_another_database_says_that_it_is_not_built() -> None:

@@ -17,6 +17,7 @@ from setpoint.snapshot import SnapshotHolder
 from setpoint.storage import presets
 from setpoint.storage.database import Database
 from setpoint.storage.store import Store
+from support.seats import lone_seat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -37,7 +38,7 @@ def snapshots() -> SnapshotHolder:
 @pytest.fixture
 def store(database: Database, snapshots: SnapshotHolder) -> Iterator[Store]:
     """The store under test."""
-    store = Store(database, snapshots)
+    store = Store(database, snapshots, lone_seat())
     yield store
     store.close()
 
@@ -141,7 +142,7 @@ def test_a_writer_that_goes_away_does_not_undo_what_is_committed(
 
     async def leave() -> Preset:
         snapshots = WatchedSnapshots()
-        store = Store(database, snapshots)
+        store = Store(database, snapshots, lone_seat())
         writing = asyncio.create_task(store.write(slow))
         await asyncio.to_thread(begun.wait, 20)
         writing.cancel()
@@ -212,7 +213,7 @@ def test_closing_waits_for_what_runs(
         return saving("a")(connection)
 
     async def write() -> bool:
-        store = Store(database, snapshots)
+        store = Store(database, snapshots, lone_seat())
         writing = asyncio.create_task(store.write(slow))
         await asyncio.to_thread(begun.wait, 20)
         closing = asyncio.create_task(asyncio.to_thread(store.close))

@@ -6,40 +6,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
-from setpoint.providers.known import KnownProvider, known
-from setpoint.routing import catalog
-from setpoint.settings import OPTIONS, ConfigError, Loaded, Problem, masked, read
-from setpoint.settings.nodes import in_order
+from setpoint.providers.known import known
+from setpoint.server.configuration import Source
+from setpoint.settings import OPTIONS, ConfigError, masked
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Mapping
 
-
-class Configuration(Struct, frozen=True):
-    """All that the user wrote, in use: settings with their origins, the catalog, and what there is to warn about."""
-
-    loaded: Loaded
-    catalog: catalog.Catalog
-    warnings: tuple[Problem, ...]
-
-
-def configuration(config: Path | None, environ: Mapping[str, str], command_line: Mapping[str, object]) -> Configuration:
-    """What the user wrote, ready for use. The arguments are those of `settings.load`.
-
-    Raises: `ConfigError` with all that is wrong, in the settings and in the tables of providers and models.
-    """
-    reading = read(config, environ, command_line)
-    problems = list(reading.problems)
-    try:
-        made, warnings = catalog.build(reading.loaded, known(), environ)
-    except ConfigError as error:
-        raise ConfigError([*problems, *error.problems]) from None
-    if problems:
-        raise ConfigError(problems)
-    return Configuration(reading.loaded, made, in_order(warnings))
+    from setpoint.providers.known import KnownProvider
+    from setpoint.routing.catalog import Catalog
+    from setpoint.server.configuration import Configuration
+    from setpoint.settings import Loaded
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -51,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print what is wrong and return 1; else print warnings, with `--show` every effective value, and return 0."""
     try:
-        found = configuration(args.config, os.environ, {})
+        found = Source(args.config, os.environ, {}).read()
     except ConfigError as error:
         print("\n".join(map(str, error.problems)))
         return 1
@@ -84,7 +62,7 @@ def _providers(found: Configuration, rows: Mapping[str, KnownProvider]) -> list[
     return ["providers", *_columns(lines)]
 
 
-def _models(made: catalog.Catalog) -> list[str]:
+def _models(made: Catalog) -> list[str]:
     """A line for each model that is named: its endpoints in their order."""
     lines = [
         (model.id, ", ".join(one.tag for one in model.endpoints), "" if model.enabled else "disabled")

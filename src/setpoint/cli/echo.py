@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from setpoint.server.echo import EchoServer
-from setpoint.server.serve import listen, run_http
+from setpoint.server.listener import address, listen
+from setpoint.server.serving import run_http
 from setpoint.settings import ConfigError, load
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def run(args: Namespace) -> int:
         print(f"setpoint: {error}")
         return 1
     listener = listen(settings.host, settings.port)
-    uvloop.run(run_http(EchoServer(settings), settings, listener, ready=_tell))
+    uvloop.run(run_http(EchoServer(settings), settings, listener, ready=lambda: _tell(address(listener))))
     return 0
 
 
-def _tell(address: str) -> None:
-    print(f"Echo model on {address}", flush=True)
+def _tell(where: str) -> None:
+    print(f"Echo model on {where}", flush=True)

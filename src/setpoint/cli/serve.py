@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setpoint.cli.check import configuration
 from setpoint.errors import SetpointError
+from setpoint.server.configuration import Source
 from setpoint.server.serve import serve
 from setpoint.settings import ConfigError
 from setpoint.storage.schema import SchemaError
@@ -22,22 +22,22 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: ./setpoint.yaml)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", help="port to listen on; 0 takes a free one (default: 8787)")
-    parser.add_argument("--workers", help="processes that serve: 1 is all there is yet")
+    parser.add_argument("--workers", help="processes that serve (default: 1)")
 
 
 def run(args: Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code."""
     given = {name: getattr(args, name) for name in ("host", "port", "workers")}
+    source = Source(args.config, os.environ, given)
     try:
-        found = configuration(args.config, os.environ, given)
+        found = source.read()
     except ConfigError as error:
         print(f"setpoint: the configuration cannot be used\n{error}", file=sys.stderr)
         return 1
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     try:
-        serve(found.loaded.settings, found.catalog)
+        return serve(source, found)
     except (SetpointError, SchemaError) as error:
         print(f"setpoint: cannot start: {error.__cause__ or error}", file=sys.stderr)
         return 1
-    return 0

@@ -100,3 +100,33 @@ class Board:
     def slots(self) -> list[bytes]:
         """What every worker wrote last."""
         return [slot.read() for slot in self._slots]
+
+    def seat(self, index: int) -> Seat:
+        """The place of the worker with this index."""
+        return Seat(self, index)
+
+
+class Seat:
+    """One worker's place at the board: what it writes under its own name, and what it reads of all."""
+
+    def __init__(self, board: Board, index: int) -> None:
+        self.board = board
+        self.index = index
+
+    @property
+    def revision(self) -> int:
+        """The highest revision of the database that any worker has committed."""
+        return self.board.revision
+
+    def publish(self, revision: int) -> None:
+        """Tell all workers what this one has committed."""
+        self.board.publish(self.index, revision)
+
+    def beat(self) -> None:
+        """Say that this worker's event loop turns."""
+        self.board.beat(self.index)
+
+    @property
+    def slot(self) -> Slot:
+        """The slot that this worker writes."""
+        return self.board.slot(self.index)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from setpoint.coordination.board import Board
 from setpoint.errors import SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.lag import LoopLag
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from setpoint.coordination.board import Seat
     from setpoint.records import Generation
     from setpoint.routing.catalog import Catalog
     from setpoint.server.request import Receive, Scope, Send
@@ -56,11 +55,11 @@ if TYPE_CHECKING:
 class Application:
     """Setpoint as one ASGI callable. Make it inside the running event loop; end it with `close`."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, database: Database, secret: bytes) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, database: Database, secret: bytes, seat: Seat) -> None:
         clock, dice = utc_now, random.SystemRandom()
         quick_dice = random.Random(dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
         self._snapshots = SnapshotHolder(catalog)
-        self._store = Store(database, self._snapshots)
+        self._store = Store(database, self._snapshots, seat)
         spools = settings.data_dir / SPOOL_FOLDER
         self._recorder = Recorder(database, Spool(spools))
         self._recovery = Recovery(database, spools)
@@ -75,7 +74,7 @@ class Application:
 
         self._tasks: list[asyncio.Task[None]] = []
         self._figures = Figures(self._snapshots, self._recorder)
-        self._metrics = Metrics(self._figures.registry, Board(1, monotonic), 0)
+        self._metrics = Metrics(self._figures.registry, seat.board, seat.index)
         self._admission = Admission(settings.max_concurrent_requests)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
@@ -152,6 +151,8 @@ class Application:
             route = match.route
             request = Request(scope, receive, send, match.params, self._limits)
             if match.route.access != "open":
+                if self._store.behind:
+                    await self._store.catch_up()
                 request.key = authenticate(request, self._snapshots.current, self._clock())
                 authorize(request.key, match.route.access)
             response = await match.route.handler(request)

@@ -67,11 +67,11 @@ def error_response(
 
 def unforeseen(error: Exception) -> GatewayError:
     """The error that the caller sees of a fault of ours; the fault itself goes to the log."""
-    _log.error("unforeseen error: %s", type(error).__name__, exc_info=_without_values(error))
+    _log.error("unforeseen error: %s", type(error).__name__, exc_info=without_values(error))
     return GatewayError("server", "Internal Server Error")
 
 
-def _without_values(error: Exception) -> tuple[type[BaseException], BaseException, Any]:
+def without_values(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:
     """The traceback of an error whose message, which may quote a prompt or a key, is left out."""
     bare = RuntimeError(type(error).__name__)
     return RuntimeError, bare, error.__traceback__

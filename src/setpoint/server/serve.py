@@ -1,27 +1,23 @@
-"""Starting and stopping: from what the user wrote to a server that answers, and back to a clean end."""
+"""Starting a server: from what the user wrote to processes that answer."""
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import random
-import signal
-import socket
 import sys
-from contextlib import contextmanager
+import time
 from typing import TYPE_CHECKING
 
-import uvicorn
 import uvloop
 
 from setpoint import __version__
+from setpoint.coordination.board import Board
 from setpoint.ids import key_digest, new_key, new_uuid, user_id, utc_now
-from setpoint.server.app import Application
-from setpoint.server.connections import Connections
-from setpoint.server.descriptors import connection_limit
-from setpoint.server.http import protocol_class
-from setpoint.server.http_limits import HttpLimits
 from setpoint.server.keys import masked
+from setpoint.server.listener import address, listen
 from setpoint.server.log import configure
+from setpoint.server.supervisor import Supervisor
+from setpoint.server.worker import Plan, serve_alone, serve_under
 from setpoint.storage import keys
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
@@ -29,110 +25,61 @@ from setpoint.storage.secret import secret_key
 from setpoint.storage.workspaces import ensure_default
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from setpoint.routing.catalog import Catalog
-    from setpoint.server.request import Receive, Scope, Send
+    from setpoint.server.channel import Channel
+    from setpoint.server.configuration import Configuration, Source
     from setpoint.settings import Settings
 
 _DATABASE_FILE = "setpoint.db"
-_BACKLOG = 2048
-_LAST_WORDS_S = 1.0
 
 
-def serve(settings: Settings, catalog: Catalog) -> None:
-    """Run the server until it is told to stop. Raises: `GatewayError` when the data folder cannot be used."""
+def serve(source: Source, found: Configuration) -> int:
+    """Run the server until it is told to stop. Returns the exit code.
+
+    Raises: `GatewayError` when the data folder cannot be used.
+    """
+    settings = found.loaded.settings
     configure(settings.log_level, settings.log_format)
     listener = listen(settings.host, settings.port)  # first of all: a key that is shown must come of a start
-    secret = secret_key(settings.data_dir, settings.secret_key)
-    database = Database.open(settings.data_dir / _DATABASE_FILE)
+    try:
+        plan = Plan(
+            source=source,
+            found=found,
+            database=settings.data_dir / _DATABASE_FILE,
+            secret=secret_key(settings.data_dir, settings.secret_key),
+            listener=listener,
+            board=Board(settings.workers, time.monotonic),
+        )
+        _prepare(plan)
+        return _run(plan)
+    finally:
+        listener.close()
+
+
+def _run(plan: Plan) -> int:
+    def ready() -> None:
+        print(f"Setpoint {__version__} on {address(plan.listener)}", flush=True)
+
+    def work(index: int, channel: Channel) -> None:
+        uvloop.run(serve_under(plan, index, channel))
+
+    settings = plan.found.loaded.settings
+    if settings.workers == 1:
+        uvloop.run(serve_alone(plan, ready))
+        return 0
+    gc.collect()
+    return Supervisor(
+        work, plan.board, ready=ready, watchdog_s=settings.watchdog_s, grace_s=settings.shutdown_grace_s
+    ).run()
+
+
+def _prepare(plan: Plan) -> None:
+    """Bring the database to what this version needs, before anyone uses it."""
+    database = Database.open(plan.database)
     try:
         prepare(database)
-        _ensure_owner(database, settings)
-        uvloop.run(_run(settings, catalog, database, secret, listener))
+        _ensure_owner(database, plan.found.loaded.settings)
     finally:
         database.close()
-        listener.close()
-
-
-async def _run(
-    settings: Settings, catalog: Catalog, database: Database, secret: bytes, listener: socket.socket
-) -> None:
-    application = Application(settings, catalog, database, secret)
-    try:
-        application.start()
-        await run_http(
-            application,
-            settings,
-            listener,
-            ready=lambda address: print(f"Setpoint {__version__} on {address}", flush=True),
-        )
-    finally:
-        await application.close()
-
-
-async def run_http(
-    application: Callable[[Scope, Receive, Send], object],
-    settings: Settings,
-    listener: socket.socket,
-    *,
-    ready: Callable[[str], None],
-) -> None:
-    """Serve an application over HTTP until SIGTERM or SIGINT. `ready` is told the address once it answers."""
-    limits = HttpLimits.of(settings, max_connections=connection_limit(settings.max_connections))
-    config = uvicorn.Config(
-        application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
-        loop="uvloop",
-        http=protocol_class(limits, Connections(limits)),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=round(settings.shutdown_grace_s),
-    )
-    server = _Server(config)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    server.on_started = lambda: ready(f"http://{shown}:{port}")
-    await server.serve(sockets=[listener])
-    # Requests that outlived the grace period are cancelled by now; each still tells its client how it ends.
-    if server.server_state.tasks:
-        await asyncio.wait(server.server_state.tasks, timeout=_LAST_WORDS_S)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which ends by returning: the signal that stopped it is not raised once more."""
-
-    on_started: Callable[[], None]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.on_started()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The listening socket. Ends the program with a plain message when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SystemExit(f"setpoint: cannot listen on {host}:{port}: {error.strerror}") from None
-    listener.setblocking(False)
-    return listener
 
 
 def _ensure_owner(database: Database, settings: Settings) -> None:

@@ -73,11 +73,16 @@ def load(config: Path | None, environ: Mapping[str, str], command_line: Mapping[
     return reading.loaded
 
 
-def read(config: Path | None, environ: Mapping[str, str], command_line: Mapping[str, object]) -> Reading:
-    """As `load`, but what is wrong is told beside what could be read."""
+def read(
+    config: Path | None, environ: Mapping[str, str], command_line: Mapping[str, object], content: bytes | None = None
+) -> Reading:
+    """As `load`, but what is wrong is told beside what could be read.
+
+    `content` is what stands in the file, when it was read already.
+    """
     report = Report()
     path = _find(config, environ)
-    document = _read_file(path, environ, report)
+    document = _read_file(path, environ, report, content)
     file = None if document.members is None else read_table(_File, document.members, "", report)
     given = [
         *_from_file(file, report),
@@ -119,16 +124,21 @@ def _find(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     return default if default.exists() else None
 
 
-def _read_file(path: Path | None, environ: Mapping[str, str], report: Report) -> Document:
+def _read_file(path: Path | None, environ: Mapping[str, str], report: Report, content: bytes | None) -> Document:
     if path is None:
         return Document(None, frozenset())
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_content(path) if content is None else content
     except OSError as error:
         report.wrong(Place(str(path)), f"cannot be read: {error.strerror or type(error).__name__}")
         return Document(None, frozenset())
     return parse(data, str(path), environ, report)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a configuration file, cut short where it is larger than one can be. Raises: `OSError`."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _from_file(file: _File | None, report: Report) -> list[_Given]:

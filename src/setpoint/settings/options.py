@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "the environment"
 
 _LEAST_API_KEY = 16
+_MOST_WORKERS = 256
 
 # --- kinds that only one option has --------------------------------------------------------------------------
 
@@ -42,14 +43,6 @@ def _api_key(node: Scalar) -> str:
     if len(text) < _LEAST_API_KEY or not text.isprintable() or text != text.strip():
         raise KindError
     return text
-
-
-def _one_worker(node: Scalar) -> int:
-    if node.text.isdecimal() and node.text.strip("0") not in ("", "1") and node.form != "quoted":
-        raise KindError("more than one worker is not built yet: it must be 1")
-    if node.text != "1" or node.form == "quoted":
-        raise KindError
-    return 1
 
 
 def _not_built(what: str) -> Kind:
@@ -83,7 +76,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     host: Annotated[str, Row(NAME, "the address it listens on")] = "127.0.0.1"
     port: Annotated[int, Row(integer(0, 65535), "the port it listens on; 0 takes a free one")] = 8787
-    workers: Annotated[int, Row(scalar("the number 1", _one_worker), "processes that serve; 1 is all there is yet")] = 1
+    workers: Annotated[int, Row(integer(1, _MOST_WORKERS), "processes that serve, all on the one address")] = 1
+    watchdog_s: Annotated[
+        float | None,
+        Row(_LIMIT, "a worker whose event loop stands still for this long is replaced, when there are several"),
+    ] = 30
     data_dir: Annotated[
         Path, Row(PATH, "the folder of the database and the secret key; by default the platform's own for user data")
     ] = field(default_factory=_data_dir)

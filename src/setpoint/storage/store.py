@@ -1,12 +1,13 @@
 """The way from the event loop to the database and back into the snapshot: reads and writes in threads.
 
-A write is in the snapshot before its caller hears of it, so whoever wrote sees what it wrote.
+A write is in this worker's snapshot before its caller hears of it, and on the board, where the other workers of the
+server look before each request; so whoever wrote sees what it wrote, whichever worker answers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import logging
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from setpoint.coordination.board import Seat
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.database import Database
     from setpoint.storage.loading import Loaded
 
 T = TypeVar("T")
+
+_log = logging.getLogger("setpoint.storage")
 
 READ_S = 5.0
 """How long a read may take, in seconds."""
@@ -37,7 +41,8 @@ WRITE_S = 5.0
 _READERS = 8
 _QUEUED_READS = 64
 _QUEUED_WRITES = 256
-_POLL_S = 0.5
+_POLL_S = 0.25
+_CATCH_UP_S = 0.25
 
 
 class Store:
@@ -48,10 +53,19 @@ class Store:
     """
 
     def __init__(
-        self, database: Database, snapshots: SnapshotHolder, *, read_s: float = READ_S, write_s: float = WRITE_S
+        self,
+        database: Database,
+        snapshots: SnapshotHolder,
+        seat: Seat,
+        *,
+        read_s: float = READ_S,
+        write_s: float = WRITE_S,
     ) -> None:
         self._database = database
         self._snapshots = snapshots
+        self._seat = seat
+        self._refresh: asyncio.Task[bool] | None = None
+        self._given_up = 0  # nobody waits for what was committed up to this revision any more
         self._read_s = read_s
         self._write_s = write_s
         self._reading = Lane("setpoint-read", threads=_READERS, queued=_QUEUED_READS)
@@ -80,14 +94,49 @@ class Store:
         """
         return await asyncio.shield(self._write(work))
 
+    @property
+    def behind(self) -> bool:
+        """Whether another worker has committed what is not in the snapshot yet, and could be."""
+        return self._seat.revision > max(self._snapshots.current.revision, self._given_up)
+
+    async def catch_up(self) -> None:
+        """Bring the snapshot up to what other workers have committed.
+
+        Where that fails, or takes longer than a quarter of a second, what is known stays good, and nobody waits for
+        it again: the poll brings it in once the storage is back.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _CATCH_UP_S
+        while self.behind:
+            wanted = self._seat.revision
+            refresh = self._refreshing()
+            done, _ = await asyncio.wait({refresh}, timeout=max(0.0, deadline - loop.time()))
+            if not done or not refresh.result():
+                self._given_up = wanted
+
     async def follow(self) -> None:
-        """Keep the snapshot up with what other processes write, until cancelled: a poll of one number."""
+        """Keep the snapshot up with what processes of other servers write, until cancelled: a poll of one number."""
         while True:
             await asyncio.sleep(_POLL_S)
-            with suppress(GatewayError):  # storage is away: what is known stays good, and the next poll tries again
-                loaded = await asyncio.wrap_future(self._following.submit(self._newer))
-                if loaded is not None:
-                    self._apply(loaded)
+            await asyncio.shield(self._refreshing())
+
+    def _refreshing(self) -> asyncio.Task[bool]:
+        """The refresh that runs, or a new one: there is one at a time. Its result is whether it went well."""
+        if self._refresh is None or self._refresh.done():
+            self._refresh = asyncio.get_running_loop().create_task(self._refresh_once())
+        return self._refresh
+
+    async def _refresh_once(self) -> bool:
+        try:
+            loaded = await asyncio.wrap_future(self._following.submit(self._newer))
+        except GatewayError:  # the storage is away: what is known stays good, and the next poll tries again
+            return False
+        except Exception as error:  # a fault of ours must not end the poll
+            _log.error("what others wrote cannot be read: %s", type(error).__name__)
+            return False
+        if loaded is not None:
+            self._apply(loaded)
+        return True
 
     def _newer(self) -> Loaded | None:
         with self._database.read() as connection:
@@ -116,6 +165,7 @@ class Store:
             submitted.cancel()
             raise away()
         result, loaded = running.result()
+        self._seat.publish(loaded.revision)
         self._apply(loaded)
         return result
 
