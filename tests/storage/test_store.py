@@ -241,13 +241,13 @@ def test_a_write_that_takes_too_long_is_given_up_and_leaves_nothing(
         assert go_on.wait(20)
 
     async def write() -> int:
-        store = Store(database, snapshots, write_s=0.1)
+        store = Store(database, snapshots, lone_seat(), write_s=0.1)
         with pytest.raises(GatewayError) as caught:
             await store.write(slow)
         assert (caught.value.type, caught.value.retry_after_s) == ("unavailable", 1)
         go_on.set()
         store.close()  # the thread has come to its end, and taken back what it wrote
-        return await Store(database, snapshots).read(count)
+        return await Store(database, snapshots, lone_seat()).read(count)
 
     assert asyncio.run(write()) == 0
 
@@ -258,12 +258,12 @@ def test_writes_behind_one_that_takes_too_long_do_not_wait_in_line(
     go_on = Event()
 
     async def write() -> tuple[Sequence[object], int]:
-        store = Store(database, snapshots, write_s=0.2)
+        store = Store(database, snapshots, lone_seat(), write_s=0.2)
         writes = [store.write(lambda _: go_on.wait(20)), *(store.write(saving("a")) for _ in range(300))]
         async with asyncio.timeout(10):  # one after the other they would take a minute
             ended = await asyncio.gather(*writes, return_exceptions=True)
         go_on.set()
-        saved = await Store(database, snapshots).write(saving("a"))
+        saved = await Store(database, snapshots, lone_seat()).write(saving("a"))
         store.close()
         return ended, saved.latest_version
 
@@ -283,7 +283,7 @@ def test_a_commit_that_has_begun_is_waited_for(database: Database, owner: Owner,
     async def write() -> Preset:
         snapshots = WatchedSnapshots()
         slow = SlowToCommit.open(database.path)
-        store = Store(slow, snapshots, write_s=1)
+        store = Store(slow, snapshots, lone_seat(), write_s=1)
         saved = await store.write(saving("a"))
         assert snapshots.current.presets[owner.workspace_id, "a"] == saved
         store.close()
@@ -299,7 +299,7 @@ def test_reads_that_take_too_long_are_given_up_and_too_many_are_refused_at_once(
     go_on = Event()
 
     async def read() -> None:
-        store = Store(database, snapshots, read_s=0.2)
+        store = Store(database, snapshots, lone_seat(), read_s=0.2)
         async with asyncio.timeout(10):
             ended = await asyncio.gather(
                 *(store.read(lambda _: go_on.wait(20)) for _ in range(200)), return_exceptions=True
