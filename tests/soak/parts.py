@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from soak import idle, memory
+from soak.part import Part
 
-if TYPE_CHECKING:
-    from soak.part import Part
-
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (
+    Part("memory", "requests", 1_000_000, 2 * 3600, memory.run),
+    Part("idle", "connections", 10_000, 600, idle.run),
+)
