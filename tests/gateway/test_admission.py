@@ -117,6 +117,14 @@ def test_a_loop_that_is_late_with_little_in_work_refuses_nobody() -> None:
     assert admission.limit == 16
 
 
+def test_a_late_loop_turns_nobody_away_who_is_on_the_way_to_a_provider() -> None:
+    admission = Admission(1_000)
+    places = let_in(admission, 100)
+    admission.observe(LATE_S)
+    assert admission.limit < admission.in_work
+    assert all(place.go_to("quick", alone=False) for place in places)
+
+
 def test_all_places_are_there_again_soon_after_the_load() -> None:
     admission = Admission(1_000)
     leave(*let_in(admission, 1_000))

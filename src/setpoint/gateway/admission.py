@@ -52,6 +52,11 @@ class Admission:
         """How many requests may be in work now."""
         return int(self._bearable)
 
+    @property
+    def most(self) -> int:
+        """How many requests may be in work while the loop is in time."""
+        return self._most
+
     def resize(self, max_requests: int) -> None:
         """Have so many places from now on; who is in stays in."""
         self._most = max_requests
@@ -104,7 +109,9 @@ class Place:
         """
         self._let_go()
         admission = self._admission
-        held, free = admission.held[provider], admission.limit - admission.in_work
+        # Of all places, not of those that a late loop leaves: it may have fewer than are taken, and would turn away
+        # what was let in, on its way to a provider that is as quick as ever.
+        held, free = admission.held[provider], admission.most - admission.in_work
         if held and not alone and held >= _SHARE * free:
             admission.shed["provider"] += 1
             return False
