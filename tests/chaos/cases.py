@@ -16,6 +16,8 @@ from support.load import WELL, Manner, asking
 from support.processes import KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from setpoint.records import Dialect
     from simulator.client import Simulator
 
@@ -107,10 +109,15 @@ def leaving_case(seed: int, number: int) -> Case:
     return replace(quiet_case(seed, number), manner=manner, expected="gone")
 
 
+def gathered(cases: Sequence[Case]) -> list[Case]:
+    """The same, none of which begins to be answered before all of them are open."""
+    return [replace(case, order=replace(case.order, gate=len(cases))) for case in cases]
+
+
 def ending_case(seed: int, number: int) -> Case:
-    """A stream of a second or two, which a server that stops may let end or not."""
+    """A stream of a second or so, which a server that stops may let end or not."""
     case = quiet_case(seed, number)
-    return replace(case, order=replace(case.order, words=40, pause_ms=20 + number % 20), expected="either")
+    return replace(case, order=replace(case.order, words=20, pause_ms=20 + number % 40), expected="either")
 
 
 def hanging_case(seed: int, number: int) -> Case:
@@ -209,7 +216,7 @@ def _faulty(case: Case, at: str, fault: Fault, expected: Expected, *, where: str
     place = where or at
     faults = ((_AT[place], fault),) if place in _AT else ()
     right = case.order
-    order = Order(right.marker, right.words, right.tokens, right.pause_ms, faults)
+    order = replace(right, faults=faults)
     return replace(case, order=order, expected="answer" if fault.name in ("crumbs", "late") else expected)
 
 

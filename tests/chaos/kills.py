@@ -27,9 +27,6 @@ _RECOVERY_S = 20
 """A bound against hanging, for workers and records to come back."""
 
 
-_RECORDS_SURVIVE = False
-
-
 @dataclass
 class Lives:
     """Many lives of one stage: what was acknowledged in them, what was heard, and when something was killed."""
@@ -59,8 +56,6 @@ class Lives:
     def check(self) -> None:
         """Look for all that was acknowledged."""
         self.found += self.ledger.missing(self.stage.data_dir)
-        if not _RECORDS_SURVIVE:
-            return
         until = time.monotonic() + _RECOVERY_S
         while wrong := disagreements(entries(self.stage.data_dir), self.told, kills=self.kills):
             if time.monotonic() > until:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from simulator.client import Simulator
 
-_IMPATIENT = {"connect_timeout_s": 4, "first_token_timeout_s": 4, "idle_timeout_s": 4, "total_timeout_s": 4}
+PATIENT: dict[str, Any] = dict.fromkeys(("first_token_timeout_s", "idle_timeout_s", "total_timeout_s"), 60)
+_SETTINGS = {"max_concurrent_requests": 20_000, "connect_timeout_s": 4, **dict.fromkeys(PATIENT, 4)}
 
 
 class Stage:
@@ -95,7 +96,7 @@ def staged(
             folder,
             providers=providers(simulator, refusing),
             models=models(),
-            settings={**_IMPATIENT, **(settings or {})},
+            settings={**_SETTINGS, **(settings or {})},
         )
         stage = Stage(folder, config, arguments)
         try:

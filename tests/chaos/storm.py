@@ -63,5 +63,6 @@ def aftermath(stage: Stage, storms: Sequence[Storm], received: Sequence[Received
 
 
 def few(found: Sequence[str]) -> str:
-    """The first of what was found, for people."""
-    return f"{len(found)}:\n" + "\n".join(text[:3_000] for text in found[:5])
+    """The first of each kind of what was found, for people: a thousand that hang hide the one that made them."""
+    kinds = {text.partition("): ")[2][:40]: text for text in reversed(found)}
+    return f"{len(found)}:\n" + "\n".join(text[:3_000] for text in list(kinds.values())[:8])

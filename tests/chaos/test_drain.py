@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from chaos.cases import ending_case, hanging_case
-from chaos.stage import staged
+from chaos.cases import ending_case, gathered, hanging_case
+from chaos.stage import PATIENT, staged
 from chaos.storm import aftermath, few, storm
 from chaos.verdicts import counted
 from support.load import ask
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 SEED = 2026
 STREAMS = 1_000
 GRACE_S = 5
-PATIENT = {"shutdown_grace_s": GRACE_S, "idle_timeout_s": 60, "first_token_timeout_s": 60}
 
 
 def test_a_thousand_open_streams_end_each_in_its_own_way_at_sigterm(tmp_path: Path, simulator: Simulator) -> None:
-    cases = [hanging_case(SEED, n) if n % 3 == 0 else ending_case(SEED, n) for n in range(STREAMS)]
-    with staged(tmp_path, simulator, settings=PATIENT) as stage, ThreadPoolExecutor(1) as pool:
+    cases = gathered([hanging_case(SEED, n) if n % 3 == 0 else ending_case(SEED, n) for n in range(STREAMS)])
+    with (
+        staged(tmp_path, simulator, settings={**PATIENT, "shutdown_grace_s": GRACE_S}) as stage,
+        ThreadPoolExecutor(1) as pool,
+    ):
         running = pool.submit(storm, stage, cases, at_once=STREAMS)
         simulator.wait_for_requests(STREAMS, timeout_s=60)
         stage.gateway.process.send_signal(signal.SIGTERM)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MARKER = re.compile(rb"zq[0-9]{10}qz")
 """What every marker looks like; nothing else does."""
 
-_ORDER = re.compile(rb"\[\[order (\w+) (\d+) (\d+),(\d+) (\d+)((?: \w+=\w+@\d+)*)\]\]")
+_ORDER = re.compile(rb"\[\[order (\w+) (\d+) (\d+),(\d+) (\d+) (\d+)((?: \w+=\w+@\d+)*)\]\]")
 
 
 def marker(number: int) -> str:
@@ -43,6 +43,7 @@ class Fault:
 class Order:
     """One answer: so many words that carry the marker, so many tokens, a pause before every word.
 
+    It begins when so many requests have come to the simulator as `gate` says, so that as many are open at once.
     `faults` tells which of the upstreams, by the first name in their path, answer wrongly.
     """
 
@@ -50,6 +51,7 @@ class Order:
     words: int = 4
     tokens: tuple[int, int] = answers.USAGE
     pause_ms: int = 0
+    gate: int = 0
     faults: tuple[tuple[str, Fault], ...] = ()
 
     @property
@@ -65,7 +67,8 @@ class Order:
     def prompt(self) -> str:
         """The order as it stands in a prompt; no character of it is escaped in JSON."""
         faults = "".join(f" {where}={fault.name}@{fault.number}" for where, fault in self.faults)
-        return f"[[order {self.marker} {self.words} {self.tokens[0]},{self.tokens[1]} {self.pause_ms}{faults}]]"
+        tokens = f"{self.tokens[0]},{self.tokens[1]}"
+        return f"[[order {self.marker} {self.words} {tokens} {self.pause_ms} {self.gate}{faults}]]"
 
 
 def read_order(request: bytes) -> Order | None:
@@ -74,12 +77,12 @@ def read_order(request: bytes) -> Order | None:
     if found is None:
         return None
     faults: list[tuple[str, Fault]] = []
-    for word in found[6].decode().split():
+    for word in found[7].decode().split():
         where, _, what = word.partition("=")
         name, _, number = what.partition("@")
         faults.append((where, Fault(name, int(number))))
     tokens = (int(found[3]), int(found[4]))
-    return Order(found[1].decode(), int(found[2]), tokens, int(found[5]), tuple(faults))
+    return Order(found[1].decode(), int(found[2]), tokens, int(found[5]), int(found[6]), tuple(faults))
 
 
 def script_of(path: str, request: bytes) -> Script:
@@ -87,7 +90,7 @@ def script_of(path: str, request: bytes) -> Script:
     order = read_order(request)
     if order is None:
         return ok()
-    right = ok(order.answer, tokens=order.tokens, pause_ms=order.pause_ms, id_=order.upstream_id)
+    right = ok(order.answer, tokens=order.tokens, pause_ms=order.pause_ms, id_=order.upstream_id).at_gate(order.gate)
     fault = dict(order.faults).get(path.split("/")[1])
     return right if fault is None else FAULTS[fault.name](right, fault.number, dialect_of(path))
 

@@ -71,6 +71,7 @@ class Memory:
         """For each script that is running, what takes its connection away."""
         self._scripts: dict[str, list[Script]] = {}
         self._changed = asyncio.Event()
+        self._gates: dict[int, asyncio.Event] = {}
 
     def set_scripts(self, prefix: str, scripts: list[Script]) -> None:
         """From now on requests whose path starts so get these, in order; the last one is for all that follow."""
@@ -80,6 +81,7 @@ class Memory:
         """Forget scripts and records; take the connections away on which a script still runs."""
         self._scripts.clear()
         self.records.clear()
+        self._gates.clear()
         for take_away in tuple(self.running):
             take_away()
 
@@ -90,6 +92,17 @@ class Memory:
         if not queue:
             return _DEFAULT
         return queue.pop(0) if len(queue) > 1 else queue[0]
+
+    def add(self, record: Record) -> None:
+        """Remember a request that has come."""
+        self.records.append(record)
+        if gate := self._gates.pop(len(self.records), None):
+            gate.set()
+
+    async def gate(self, count: int) -> None:
+        """Returns when there are so many records."""
+        if len(self.records) < count:
+            await self._gates.setdefault(count, asyncio.Event()).wait()
 
     def note(self) -> None:
         """Tell whoever waits that a record has come or changed."""

@@ -67,7 +67,8 @@ class Script:
     `read_body` False leaves the request's body in the socket. `stop_after` counts the bytes of the whole answer, head
     included, after which the connection stops as `stop_how` says, whatever steps are left. The answer is cut into
     writes of `piece_bytes`, or at the byte positions `cuts`, with a pause between them; else each step is one write.
-    `obeys`: the request's own order tells what happens (`orders.py`), and nothing else here counts.
+    `gate` is how many requests must have come before it begins. `obeys`: the request's own order tells what happens
+    (`orders.py`), and nothing else here counts.
     """
 
     steps: tuple[Step, ...]
@@ -77,11 +78,16 @@ class Script:
     piece_bytes: int | None = None
     cuts: tuple[int, ...] = ()
     piece_pause_ms: float = 0
+    gate: int = 0
     obeys: bool = False
 
     def behind(self, ms: float) -> Script:
         """The same, behind so many milliseconds of silence."""
         return replace(self, steps=(Pause(ms), *self.steps))
+
+    def at_gate(self, count: int) -> Script:
+        """The same, when so many requests have come."""
+        return replace(self, gate=count)
 
     def to_json(self) -> dict[str, Any]:
         """The script as JSON values."""

@@ -30,7 +30,7 @@ def asked(simulator: Simulator, dialect: Dialect, prompt: str) -> Answer:
 
 def test_an_order_is_read_as_it_was_written() -> None:
     faults = (("c", Fault("cut", 300)), ("m", Fault("html")))
-    for order in (Order(marker(7)), Order(marker(8), 3, (5, 6), 20, faults)):
+    for order in (Order(marker(7)), Order(marker(8), 3, (5, 6), 20, 2, faults)):
         assert read_order(b'{"content":"please ' + order.prompt().encode() + b'"}') == order
     assert read_order(b'{"content":"[[order]]"}') is None
     assert MARKER.findall(Order(marker(7), words=2).answer.encode()) == [b"zq0000000007qz"] * 2

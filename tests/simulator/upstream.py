@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(await control(self._memory, method, path, record.body))
             return True
         self._record = record
-        self._memory.records.append(record)
+        self._memory.add(record)
         script = self._memory.next_script(path)
         self._memory.note()
         await self._answer(record, script)
@@ -111,7 +111,9 @@ class Connection(asyncio.Protocol):
             if self._gone:  # it sent its request and left, both before this task had its turn
                 record.closed_ms = record.age_ms()
                 raise StoppedError
-            await self._player.play(script_of(record.path, record.body) if script.obeys else script, record)
+            due = script_of(record.path, record.body) if script.obeys else script
+            await self._memory.gate(due.gate)
+            await self._player.play(due, record)
             record.answered_ms = record.age_ms()
         finally:
             self._answering = False

@@ -103,6 +103,19 @@ async def ask(origin: str, request: bytes, manner: Manner = WELL, *, timeout_s: 
     return Heard(end, answer, began, time.monotonic())
 
 
+async def insist(origin: str, request: bytes, manner: Manner = WELL) -> Heard:
+    """The same, asked again a little later each time that the server says it has more to do than it can."""
+    until = time.monotonic() + HANG_S
+    while True:
+        heard = await ask(origin, request, manner)
+        answer = heard.answer
+        if answer is None or answer.status not in (503, 529) or b'"unavailable"' not in answer.body:
+            return heard
+        if answer.header("retry-after") is None or time.monotonic() > until:
+            return heard
+        await asyncio.sleep(0.2)
+
+
 async def ask_all(
     origin: str,
     requests: Sequence[tuple[bytes, Manner]],
@@ -110,7 +123,7 @@ async def ask_all(
     at_once: int,
     done: Callable[[int], None] = lambda _: None,
 ) -> list[Heard]:
-    """What each of these clients hears, in their order, with so many of them at a time.
+    """What each of these clients hears, in their order, with so many of them at a time, each of which insists.
 
     `done` is told how many have come to their end, each time that one has.
     """
@@ -119,7 +132,7 @@ async def ask_all(
 
     async def work() -> None:
         for number in numbers:
-            heard[number] = await ask(origin, *requests[number])
+            heard[number] = await insist(origin, *requests[number])
             done(next(ended))
 
     async with asyncio.TaskGroup() as group:
