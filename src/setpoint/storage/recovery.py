@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from setpoint.records import Generation
     from setpoint.storage.database import Database
 
-EVERY_S = 5.0
+EVERY_S = 2.0
 """How often it is looked for processes that have ended, in seconds."""
 
 _BREATH_S = 0.01  # between batches, in which others get their turn to write

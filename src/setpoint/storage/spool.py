@@ -137,8 +137,9 @@ class Spool:
                     segment.parked -= here
                     if not left:
                         break
-            # The last one has what is open, also while it cannot be written any more.
-            gone = [segment for segment in self._segments[:-1] if not segment.unsettled]
+            # The last one has what is open; but once it cannot be written, it may be what the disk is full of.
+            current = self._segments[-1] if self._file is not None else None
+            gone = [segment for segment in self._segments if not segment.unsettled and segment is not current]
             if gone:
                 self._forget(gone)
                 self._dropping = False
