@@ -78,6 +78,9 @@ def disagreements(
     return found
 
 
+_CUT = ("interrupted", "completed")  # the latter when its last words were on their way
+
+
 def _wrong(case: Case, heard: Heard, mine: Sequence[Entry], *, hit: bool) -> str | None:
     """What is wrong with the entries of one case."""
     if len(mine) > 1:
@@ -90,6 +93,8 @@ def _wrong(case: Case, heard: Heard, mine: Sequence[Entry], *, hit: bool) -> str
             return "the client was told another id"
         if entry.status == "interrupted" and not hit:
             return "it is recorded as interrupted, and nothing was killed"
+    if heard.end == "cut" and heard.id is not None and (entry is None or entry.status not in _CUT):
+        return "its answer was cut by a kill, and is recorded otherwise"
     if heard.end != "whole":
         return None
     if case.expected == "refused":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SEED = 2026
 WARM, CALM, KILLED = 1_000, 2_500, 1_500
 """How many requests make the memory's baseline, how many come behind it, and how many while workers are killed."""
-KILLS = 0
+KILLS = 4
 AT_ONCE = 64
 GROWTH = 1.15
 """How much more memory than behind the first of the requests there may be behind the calm ones."""
@@ -25,7 +25,7 @@ GROWTH = 1.15
 def test_every_request_of_a_storm_comes_to_its_own_end(tmp_path: Path, simulator: Simulator) -> None:
     print(f"seed {SEED}")
     cases = [chaos_case(SEED, number) for number in range(WARM + CALM + KILLED)]
-    with staged(tmp_path, simulator, "--workers", "1") as stage:
+    with staged(tmp_path, simulator, "--workers", "2") as stage:
         warm = storm(stage, cases[:WARM], at_once=AT_ONCE)
         serving = workers(stage.gateway)
         baseline = resident(serving)
