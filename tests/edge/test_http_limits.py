@@ -305,8 +305,31 @@ def test_a_small_body_that_unpacks_to_a_large_one_is_refused(gateway: Gateway) -
         (b'{"model":"m"}', "gzip"),
         (gzip.compress(b'{"model":"m"}')[:-9], "gzip"),
         (os.urandom(64), "deflate"),
-        (b'{"model":"m"}', "br"),
+        (gzip.compress(b'{"model":"m"}') + b"x", "gzip"),
+        (gzip.compress(b'{"model":"m"}') * 2, "gzip"),
     ],
 )
 def test_what_cannot_be_unpacked_is_refused(gateway: Gateway, data: bytes, encoding: str) -> None:
     refused(packed(gateway, data, encoding), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip,deflate,gzip", "identity, gzip", "x"])
+def test_a_coding_that_is_not_known_or_not_alone_is_refused(gateway: Gateway, coding: str) -> None:
+    answer = packed(gateway, gzip.compress(gzip.compress(b'{"model":"m"}')), coding)
+    refused(answer, 415, "unsupported_encoding")
+    assert answer.header("accept-encoding") == "gzip, deflate"
+
+
+def test_a_body_that_is_unpacked_in_several_steps_is_whole_and_bounded(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(settings={"max_body_bytes": 4_000_000})
+    begin, end = b'{"model":"sim/solo","temperature":0.5,"x":"', b'","top_k":7}'
+    for spare in (0, 1):
+        whole = begin + b"0" * (4_000_000 - len(begin) - len(end) + spare) + end
+        answer = packed(gateway, gzip.compress(whole), "gzip")
+        if spare:
+            refused(answer, 413, "payload_too_large")
+        else:
+            assert answer.status == 200
+            assert b'"temperature":0.5' in answer.body
+            assert b'"top_k":7' in answer.body
+    refused(packed(gateway, gzip.compress(whole)[:-30], "gzip"), 400, "invalid_request")

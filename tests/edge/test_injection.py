@@ -193,6 +193,7 @@ def test_every_exchange_is_one_line_of_json(start_gateway: StartGateway, simulat
                 "model",
                 "provider",
                 "key",
+                "client",
                 "streamed",
                 "attempts",
             ),

@@ -17,6 +17,7 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.server.answering import Answering, StreamTimes
+from setpoint.server.cors import Cors
 from setpoint.server.figures import Figures
 from setpoint.server.generations import Generations
 from setpoint.server.guard import authenticate, authorize
@@ -28,6 +29,7 @@ from setpoint.server.log import log_exchange
 from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
+from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen
 from setpoint.server.router import Route, Router
@@ -79,6 +81,7 @@ class Application:
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self.health = Health()
         versions = Versions(PinnedVersions(self._store).find)
         relay = Relay(
@@ -111,6 +114,7 @@ class Application:
                     new_id=self._new_id,
                     begin=self._recorder.begin,
                     record=self._record,
+                    proxies=Proxies(settings.trusted_proxies),
                 ),
                 Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
@@ -145,6 +149,10 @@ class Application:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
+        if self._cors is not None and (methods := self._router.methods_for_browsers(scope["raw_path"])):
+            if await self._cors.answers(scope, send, methods):
+                return
+            send = self._cors.sending(scope, send)
         route: Route | None = None
         try:
             match = self._router.match(scope["method"], scope["raw_path"])
@@ -177,10 +185,10 @@ class Application:
         self._admission.observe(late_s)
         self._watch.observe(late_s)
 
-    def _record(self, generation: Generation) -> None:
+    def _record(self, generation: Generation, client: str) -> None:
         self._recorder.record(generation)
         self._figures.ended(generation)
-        log_exchange(generation)
+        log_exchange(generation, client)
 
 
 def routes(
@@ -197,10 +205,10 @@ def routes(
     measured = (Route("GET", "/metrics", metrics.get, "admin_read", based=False),) if metrics is not None else ()
     return (
         *measured,
-        Route("POST", "/chat/completions", inference.skin("chat"), "inference", skin="chat"),
-        Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages"),
-        Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages"),
-        Route("POST", "/responses", inference.skin("responses"), "inference", skin="responses"),
+        Route("POST", "/chat/completions", inference.skin("chat"), "inference", skin="chat", browsers=True),
+        Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages", browsers=True),
+        Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages", browsers=True),
+        Route("POST", "/responses", inference.skin("responses"), "inference", skin="responses", browsers=True),
         Route("GET", "/presets", presets.list, "any"),
         Route("GET", "/presets/{slug}", presets.get, "any"),
         Route("PATCH", "/presets/{slug}", presets.update, "editor"),
@@ -218,7 +226,7 @@ def routes(
         Route("PATCH", "/keys/{hash}", keys.update, "admin"),
         Route("DELETE", "/keys/{hash}", keys.delete, "admin"),
         Route("GET", "/generation", generations.get, "any"),
-        Route("GET", "/models", models.list, "any"),
+        Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/health", health.live, "open", based=False),
         Route("GET", "/ready", health.readiness, "open", based=False),
         Route("HEAD", "/", health.hello, "open", based=False),

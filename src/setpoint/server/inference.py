@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.base import Room
     from setpoint.records import Dialect, Generation
     from setpoint.server.answering import Answering
+    from setpoint.server.proxies import Proxies
     from setpoint.server.request import Request
     from setpoint.server.router import Handler
     from setpoint.wire.body import Body
@@ -44,7 +45,8 @@ class Inference:
         clock: Callable[[], datetime],
         new_id: Callable[[datetime], str],
         begin: Callable[[Generation], None],
-        record: Callable[[Generation], None],
+        record: Callable[[Generation, str], None],
+        proxies: Proxies,
     ) -> None:
         self._pipeline = pipeline
         self._answering = answering
@@ -53,6 +55,7 @@ class Inference:
         self._new_id = new_id
         self._begin = begin
         self._record = record
+        self._proxies = proxies
 
     def skin(self, name: Dialect) -> Handler:
         """The handler of a skin's route: POST /chat/completions, /messages or /responses."""
@@ -91,6 +94,7 @@ class Inference:
             skin.check(body, creating=False)
         except SetpointError as error:
             return error_response(error, skin=skin, headers={"X-Generation-Id": id_})
+        client = self._proxies.client(request.peer, request.header_values(b"x-forwarded-for"))
         return Exchange(
             id_,
             skin=skin,
@@ -99,7 +103,7 @@ class Inference:
             caller=_caller(request),
             created_at=now,
             begin=self._begin,
-            record=self._record,
+            record=lambda generation: self._record(generation, client),
         )
 
 

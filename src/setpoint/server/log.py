@@ -49,8 +49,8 @@ def dropped_lines() -> int:
     return sum(handler.queue.dropped for handler in handlers if isinstance(handler, QueueHandler))
 
 
-def log_exchange(one: Generation) -> None:
-    """One line for one exchange that has ended."""
+def log_exchange(one: Generation, client: str | None = None) -> None:
+    """One line for one exchange that has ended; `client` is the address that asked, where it is known."""
     if not _exchanges.isEnabledFor(logging.INFO):
         return
     fields: dict[str, Any] = {
@@ -61,6 +61,7 @@ def log_exchange(one: Generation) -> None:
         "provider": one.provider,
         "preset": f"{one.preset_slug}@{one.preset_version}" if one.preset_slug else None,
         "key": one.key_digest[:12],
+        "client": client,
         "streamed": one.streamed,
         "attempts": len(one.attempts),
         "error": one.error_type,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
 from setpoint.errors import RequestError
 from setpoint.server.http import WATCHERS
+from setpoint.server.packing import too_large, unpacked
 from setpoint.wire.body import MalformedError, split
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ class Request:
         return cast("str", self.scope["method"])
 
     @property
+    def peer(self) -> str:
+        """The address at the other end of the connection."""
+        peer: tuple[str, int] | None = self.scope["client"]
+        return peer[0] if peer else ""
+
+    @property
     def key(self) -> Key:
         """The caller's key; only on routes that need one."""
         if self._key is None:
@@ -92,7 +98,7 @@ class Request:
         limit = self._limits.max_bytes
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         message = await self._receive()
         data: bytes = message.get("body", b"")
         if message.get("more_body", False):
@@ -102,13 +108,14 @@ class Request:
                 pieces.append(message.get("body", b""))
                 size += len(pieces[-1])
                 if size > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
             data = b"".join(pieces)
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         if len(data) > limit:
-            raise _too_large(limit)
-        return _unpacked(data, (self.header(b"content-encoding") or "identity").strip().lower(), limit)
+            raise too_large(limit)
+        codings = self.header_values(b"content-encoding") if b"content-encoding" in self.headers else None
+        return data if codings is None else await unpacked(data, ",".join(codings), limit)
 
     async def body(self) -> Body:
         """The JSON body, taken apart. Raises: `RequestError` for what is no JSON object, or too much of one."""
@@ -124,27 +131,3 @@ class Request:
 
 class ClientGoneError(Exception):
     """The client went away before its request was whole: there is nobody to answer."""
-
-
-def _unpacked(data: bytes, encoding: str, limit: int) -> bytes:
-    """A body as it was before it was compressed, within the same bound. Raises: `RequestError`."""
-    if encoding == "identity":
-        return data
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise RequestError("invalid_request", "Content-Encoding: must be identity, gzip or deflate")
-    engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        plain = engine.decompress(data, limit + 1)
-    except zlib.error:
-        raise RequestError("invalid_request", f"the request body is no {encoding}") from None
-    if len(plain) > limit:
-        raise _too_large(limit)
-    if not engine.eof:
-        raise RequestError("invalid_request", f"the request body is cut off inside its {encoding}")
-    return plain
-
-
-def _too_large(limit: int) -> RequestError:
-    return RequestError(
-        "payload_too_large", f"the request body is larger than {limit} bytes", headers={"Connection": "close"}
-    )

@@ -33,7 +33,8 @@ class Route(Struct, frozen=True):
     """One operation: `{name}` segments of the path are handed to its handler, decoded.
 
     `based` routes stand under every base path, the others only where they are written. `skin` is whose words its
-    errors are in, None for those of the preset and management routes.
+    errors are in, None for those of the preset and management routes. `browsers` says that pages of other origins may
+    call it, when the settings name them.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Route(Struct, frozen=True):
     access: Access
     based: bool = True
     skin: Dialect | None = None
+    browsers: bool = False
 
 
 class Match(Struct, frozen=True):
@@ -100,6 +102,11 @@ class Router:
         """Whose words a refusal at this path is in, whatever the method."""
         node = self._find(raw_path, {})
         return next((route.skin for route in node.routes.values()), None) if node else None
+
+    def methods_for_browsers(self, raw_path: bytes) -> list[str]:
+        """The methods of the routes at this path that pages of other origins may call."""
+        node = self._find(raw_path, {})
+        return [method for method, route in node.routes.items() if route.browsers] if node else []
 
     def _find(self, raw_path: bytes, params: dict[str, str]) -> _Node | None:
         """The node of a path, and its parameters put into `params`; None for a path that leads nowhere."""

@@ -6,11 +6,12 @@ An option comes into being with what honours it, not before.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import platformdirs
 from msgspec import Struct, field
 
+from setpoint.settings.addresses import NETWORKS, ORIGINS
 from setpoint.settings.kinds import (
     BOOLEAN,
     CREDENTIAL,
@@ -152,6 +153,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics: Annotated[
         bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
     ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Row(ORIGINS, "whose pages may call the inference and model routes from a browser, without credentials"),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], Row(NETWORKS, "whose `X-Forwarded-For` is believed about a client's address")
+    ] = ()
     show_upstream_errors: Annotated[
         bool, Row(BOOLEAN, "whether errors show the upstream's own words, as `metadata.raw`")
     ] = False
@@ -189,4 +197,6 @@ def masked(name: str, value: object) -> str:
         return "********"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, cast('tuple[object, ...]', value)))}]"
     return f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
