@@ -13,6 +13,7 @@ from msgspec import structs
 from gateway.gateway_support import KEY, NOW
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
+from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.relay import Limits, Relay
@@ -147,7 +148,7 @@ class Attempt:
         self.upstream, self.echo = Upstream(answer), Upstream(answer)
         bounds = {"max_answer_bytes": 9_000, "max_event_bytes": 900, "max_json_depth": 20, "max_json_members": 50}
         self.relay = Relay(
-            self.upstream, self.echo, Limits(**(bounds | limits)), b"identity", lambda prefix: f"{prefix}1"
+            self.upstream, self.echo, Limits(**(bounds | limits)), b"identity", lambda prefix: f"{prefix}1", Aside()
         )
 
     async def send(self) -> bytes | LiveStream:

@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from setpoint.errors import RequestError
+from setpoint.gateway.aside import Aside
 from setpoint.ids import key_digest
 from setpoint.records import Key, Role
 from setpoint.routing.catalog import Catalog
@@ -62,7 +63,7 @@ def request(**headers: str | bytes) -> Request:
     async def send(message: Mapping[str, Any]) -> None:
         raise AssertionError(message)
 
-    return Request({"headers": sent, "method": "GET"}, receive, send, {}, BodyLimits(1, 1, 1))
+    return Request({"headers": sent, "method": "GET"}, receive, send, {}, BodyLimits(1, 1, 1), Aside())
 
 
 def refused(asked: Request, *keys: Key, now: datetime = NOW) -> str:

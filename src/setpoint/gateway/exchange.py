@@ -73,6 +73,7 @@ class Exchange:
         self.created_at = created_at
         self.created = int(created_at.timestamp())
         self.stream = bytes(body.get("stream", b"false")) == b"true"
+        self.size = 0  # about how many bytes there are to work on
         self.abandoned = False  # the client has gone
         self.requested_model: str | None = None
         self.preset: Preset | None = None
@@ -88,6 +89,7 @@ class Exchange:
         self.bill: Bill | None = None
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
+        self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
         self._attempt_started: float | None = None  # while one is under way
@@ -138,7 +140,9 @@ class Exchange:
 
     def estimated_input(self) -> int:
         """Our own count of the request's input tokens."""
-        return self.skin.estimated_input(self.body)
+        if self._estimated_input is None:
+            self._estimated_input = self.skin.estimated_input(self.body)
+        return self._estimated_input
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -15,6 +15,7 @@ from setpoint.wire.sse import FrameReader, FrameTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.protocols.answer import Bill
     from setpoint.protocols.base import EditedStream
@@ -38,11 +39,13 @@ class LiveStream:
         answer: AnswerStream,
         edited: EditedStream,
         max_event_bytes: int,
+        aside: Aside,
     ) -> None:
         self.edited = edited
         self._exchange = exchange
         self._candidate = candidate
         self._answer = answer
+        self._aside = aside
         self._reader = FrameReader(max_event_bytes)
         self._max_held_bytes = max_event_bytes
         self._held = b""
@@ -55,7 +58,7 @@ class LiveStream:
             piece = await self._answer.read()
             if not piece:
                 raise ProviderError("provider_unavailable", "the provider's stream ended before its answer began")
-            self._held += self._edit(piece)
+            self._held += await self._edited(piece)
             if self._broken is not None and not self.edited.meaningful:
                 raise self._broken
             if len(self._held) > self._max_held_bytes:
@@ -71,7 +74,7 @@ class LiveStream:
             yield self._held
             self._held = b""
         while self._broken is None and not self.edited.done and (piece := await self._next()):
-            if edited := self._edit(piece):
+            if edited := await self._edited(piece):
                 yield edited
         if self._broken is not None:
             raise self._broken
@@ -122,6 +125,9 @@ class LiveStream:
                 return await self._answer.read()
         except TimeoutError:
             raise ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout") from None
+
+    async def _edited(self, piece: bytes) -> bytes:
+        return await self._aside.run(self._reader.held_bytes, lambda: self._edit(piece))
 
     def _edit(self, piece: bytes) -> bytes:
         """The events for the client in this piece; an error behind them waits until they are out."""

@@ -13,10 +13,11 @@ from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.plan import Route, constraint_filtered, plan
 from setpoint.routing.preferences import read_preferences
-from setpoint.wire.body import as_array, as_text
+from setpoint.wire.body import as_array, as_text, weight
 
 if TYPE_CHECKING:
     from setpoint.gateway.admission import Place
+    from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
@@ -37,11 +38,14 @@ class Policy(Struct, frozen=True, kw_only=True):
 class Pipeline:
     """The hot path."""
 
-    def __init__(self, snapshots: SnapshotHolder, versions: Versions, relay: Relay, policy: Policy) -> None:
+    def __init__(
+        self, snapshots: SnapshotHolder, versions: Versions, relay: Relay, policy: Policy, aside: Aside
+    ) -> None:
         self._snapshots = snapshots
         self._versions = versions
         self._relay = relay
         self._policy = policy
+        self._aside = aside
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -64,7 +68,7 @@ class Pipeline:
                     return await self._relay.count_tokens(exchange, candidate)
                 except ProviderError as error:
                     failure = error
-        return exchange.estimated_input()
+        return await self._aside.run(exchange.size, exchange.estimated_input)
 
     async def _routed(self, exchange: Exchange) -> Route:
         """The way of a request, with its preset applied."""
@@ -74,8 +78,13 @@ class Pipeline:
         preset = version = None
         if named is not None:
             preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
-        exchange.apply(preset, version, self._resolve(exchange, version))
-        return self._plan(exchange, snapshot)
+        exchange.size = weight(exchange.body) + (len(version.config) if version is not None else 0)
+
+        def route() -> Route:
+            exchange.apply(preset, version, self._resolve(exchange, version))
+            return self._plan(exchange, snapshot)
+
+        return await self._aside.run(exchange.size, route)
 
     def _resolve(self, exchange: Exchange, version: Version | None) -> Resolved:
         return resolve(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from setpoint.errors import ProviderError
+from setpoint.gateway.aside import BIG_BYTES
 from setpoint.gateway.failed import check_status, check_type, is_type, reported_failure
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
@@ -25,7 +26,9 @@ from setpoint.wire.body import MalformedError, join, split
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
+    from setpoint.protocols.base import EditedResult
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.routing.plan import Candidate
@@ -58,12 +61,14 @@ class Relay:
         limits: Limits,
         identity_key: bytes,
         new_id: Callable[[str], str],
+        aside: Aside,
     ) -> None:
         self._client = client
         self._echo = echo
         self._limits = limits
         self._identity_key = identity_key
         self._new_id = new_id
+        self._aside = aside
 
     def lower(self, exchange: Exchange, candidate: Candidate) -> Lowered:
         """The request as this endpoint is told of it.
@@ -85,9 +90,8 @@ class Relay:
 
         Raises: `ProviderError` when the attempt failed; it is not yet booked with the exchange.
         """
-        lowered = self.lower(exchange, candidate)
+        lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
         exchange.begin_attempt(candidate, lowered.unsaid)
-        body = join(lowered.body)
         request = self._request(exchange, candidate, body)
         if exchange.stream:
             if wants_echo(exchange.body):
@@ -95,12 +99,22 @@ class Relay:
             return await self._stream(exchange, candidate, request, lowered)
         return await self._whole(exchange, candidate, request, lowered)
 
+    def _written(self, exchange: Exchange, candidate: Candidate) -> tuple[Lowered, bytes]:
+        """What the endpoint is told, and its bytes."""
+        if exchange.size > BIG_BYTES:
+            exchange.estimated_input()  # here and now: it may be wanted when there is no time for it
+        lowered = self.lower(exchange, candidate)
+        return lowered, join(lowered.body)
+
     async def count_tokens(self, exchange: Exchange, candidate: Candidate) -> int:
         """The input tokens of a messages request by this provider's own count. Raises: `ProviderError`."""
-        body = self.lower(exchange, candidate).body
-        for name in _NOT_COUNTED:
-            body.pop(name, None)
-        request = self._request(exchange, candidate, join(body), path="/count_tokens")
+
+        def written() -> bytes:
+            body = self.lower(exchange, candidate).body
+            return join({name: content for name, content in body.items() if name not in _NOT_COUNTED})
+
+        body = await self._aside.run(exchange.size, written)
+        request = self._request(exchange, candidate, body, path="/count_tokens")
         answer = self._whole_body(candidate, await self._way(candidate).send(request))
         counted = bytes(answer.get("input_tokens", b""))
         if not counted.isdigit():
@@ -134,14 +148,19 @@ class Relay:
         self, exchange: Exchange, candidate: Candidate, request: UpstreamRequest, lowered: Lowered
     ) -> bytes:
         answer = await self._way(candidate).send(request)
-        body = self._whole_body(candidate, answer)
-        try:
-            result = read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
-        except StreamFailedError as failed:
-            raise reported_failure(candidate, failed.reported, answer.headers, answer.body) from None
+        size = len(answer.body)
+        result = await self._aside.run(size, lambda: self._result(exchange, candidate, answer, lowered))
         exchange.commit_attempt(answer.status, result.outcome)
         exchange.bill = bill(result.outcome, candidate.endpoint.price, exchange.estimated_input)
-        return result.write(self._opening(exchange, candidate), exchange.bill, router_metadata(exchange))
+        told = self._opening(exchange, candidate), exchange.bill, router_metadata(exchange)
+        return await self._aside.run(size, lambda: result.write(*told))
+
+    def _result(self, exchange: Exchange, candidate: Candidate, answer: Answer, lowered: Lowered) -> EditedResult:
+        body = self._whole_body(candidate, answer)
+        try:
+            return read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
+        except StreamFailedError as failed:
+            raise reported_failure(candidate, failed.reported, answer.headers, answer.body) from None
 
     def _whole_body(self, candidate: Candidate, answer: Answer) -> Body:
         check_status(candidate, answer.status, answer.headers, answer.body)
@@ -173,7 +192,7 @@ class Relay:
                     dialect=PROTOCOLS[candidate.dialect],
                     names=lowered.names,
                 )
-                live = LiveStream(exchange, candidate, answer, edited, self._limits.max_event_bytes)
+                live = LiveStream(exchange, candidate, answer, edited, self._limits.max_event_bytes, self._aside)
                 await live.first()
         except TimeoutError:
             _abort(answer)

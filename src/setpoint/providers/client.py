@@ -22,10 +22,12 @@ from msgspec import Struct
 from setpoint.errors import GatewayError, ProviderError
 
 if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 _HEADER_BYTES = 32_768
+_PIECE_BYTES = 262_144
 _POOL_IDLE_S = 15
 _LIBRARY_ERRORS = (aiohttp.ClientError, OSError, ValueError)
 
@@ -122,7 +124,7 @@ class HttpClient:
         try:
             response = await self._use_session().post(
                 request.url,
-                data=request.body,
+                data=_Pieces(request.body) if len(request.body) > _PIECE_BYTES else request.body,
                 headers=request.headers,
                 proxy=request.proxy,
                 ssl=self._context(request.verify),
@@ -190,6 +192,24 @@ def _is_closed(connection: Connection) -> bool:
             return True
 
 
+class _Pieces(aiohttp.Payload):
+    """A big body that is sent piece by piece, each when the one before has left; it is never copied as a whole."""
+
+    _value: bytes
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, content_type="application/json")
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        view = memoryview(self._value)
+        for at in range(0, len(view), _PIECE_BYTES):
+            await writer.write(view[at : at + _PIECE_BYTES])
+
+
 class _HttpAnswer:
     def __init__(self, response: aiohttp.ClientResponse, max_bytes: int) -> None:
         self._response = response
@@ -197,18 +217,32 @@ class _HttpAnswer:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): text for name, text in response.headers.items()}
         _fail_with_connection(response)
-        self._unpack = _unpacker(self.headers.get("content-encoding", "identity").strip().lower(), response)
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        self._inflate = _inflate(encoding, response, max_bytes)
 
     async def read(self) -> bytes:
         try:
-            while piece := await self._response.content.readany():
-                unpacked = self._unpack(piece, self._max_bytes)
-                if unpacked:
-                    return unpacked
+            if self._inflate is None:
+                if piece := await self._response.content.readany():
+                    return piece
+            elif piece := await self._unpacked(self._inflate):
+                return piece
         except _LIBRARY_ERRORS as error:
             raise _typed(error) from error
         self._response.release()
         return b""
+
+    async def _unpacked(self, inflate: _Inflate) -> bytes:
+        while True:
+            if inflate.more:
+                await asyncio.sleep(0)  # a few bytes may unpack to very many: others get their turn between
+                piece = inflate.unpack()
+            elif packed := await self._response.content.readany():
+                piece = inflate.unpack(packed)
+            else:
+                return b""
+            if piece:
+                return piece
 
     async def read_all(self) -> bytes:
         pieces: list[bytes] = []
@@ -252,38 +286,35 @@ def _fail_with_connection(response: aiohttp.ClientResponse) -> None:
     body.on_eof(forget)
 
 
-def _unpacker(encoding: str, response: aiohttp.ClientResponse) -> _Unpack:
+def _inflate(encoding: str, response: aiohttp.ClientResponse, max_bytes: int) -> _Inflate | None:
+    """What unpacks an answer of this encoding, None when there is nothing to unpack."""
     if encoding in ("", "identity"):
-        return _plain
+        return None
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _Inflate().unpack
+        return _Inflate(max_bytes)
     response.close()
     raise ProviderError("provider_unavailable", "the provider's answer has an encoding that was not asked for")
 
 
-def _plain(piece: bytes, _limit: int) -> bytes:
-    return piece
-
-
-class _Unpack(Protocol):
-    def __call__(self, piece: bytes, limit: int, /) -> bytes: ...
-
-
 class _Inflate:
-    """Unpacks gzip and deflate; what one answer unpacks to is bounded, not only each piece."""
+    """Unpacks gzip and deflate, a bounded piece at a time; what one answer unpacks to is bounded as a whole, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        self._size = 0
+        self._left_bytes = max_bytes
+        self.more = False
+        """Whether there is something left to unpack of what was put in."""
 
-    def unpack(self, piece: bytes, limit: int, /) -> bytes:
+    def unpack(self, piece: bytes = b"") -> bytes:
+        """The next bytes, of this and of what is left from before."""
         try:
-            out = self._engine.decompress(piece, limit - self._size + 1)
+            out = self._engine.decompress(self._engine.unconsumed_tail + piece, _PIECE_BYTES)
         except zlib.error as error:
             raise ProviderError("provider_unavailable", "the provider's answer cannot be unpacked") from error
-        self._size += len(out)
-        if self._size > limit:
+        self._left_bytes -= len(out)
+        if self._left_bytes < 0:
             raise ProviderError("provider_unavailable", "the provider's answer is too large")
+        self.more = len(out) == _PIECE_BYTES or bool(self._engine.unconsumed_tail)
         return out
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from setpoint.providers.client import UpstreamRequest
     from setpoint.providers.echo import EchoReply
 
+_AT_ONCE_BYTES = 262_144
 _JSON = {"content-type": "application/json"}
 _STREAM = {"content-type": "text/event-stream"}
 
@@ -31,12 +32,12 @@ class EchoClient:
 
     async def send(self, request: UpstreamRequest) -> Answer:
         """The whole answer."""
-        said = self._reply(request)
+        said = await self._reply(request)
         return Answer(said.status, _JSON, said.body)
 
     async def stream(self, request: UpstreamRequest) -> EchoStream:
         """The streamed answer."""
-        said = self._reply(request)
+        said = await self._reply(request)
         if said.frames:
             return EchoStream(said.status, _STREAM, said.frames, self._interval_s)
         return EchoStream(said.status, _JSON, (said.body,), 0)
@@ -44,8 +45,12 @@ class EchoClient:
     async def close(self) -> None:
         """There is nothing to close."""
 
-    def _reply(self, request: UpstreamRequest) -> EchoReply:
-        return reply(request.body, dialect_of(request.url) or "chat", created=int(self._now_s()))
+    async def _reply(self, request: UpstreamRequest) -> EchoReply:
+        told = dialect_of(request.url) or "chat"
+        created = int(self._now_s())
+        if len(request.body) <= _AT_ONCE_BYTES:
+            return reply(request.body, told, created=created)
+        return await asyncio.to_thread(reply, request.body, told, created=created)
 
 
 class EchoStream:

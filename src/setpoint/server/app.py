@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.errors import SetpointError
 from setpoint.gateway.admission import Admission
+from setpoint.gateway.aside import Aside
 from setpoint.gateway.lag import LoopLag
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
@@ -77,6 +78,7 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self._figures = Figures(self._snapshots, self._recorder)
         self._metrics = Metrics(self._figures.registry, seat.board, seat.index)
+        self._aside = Aside()
         self._admission = Admission(settings.max_concurrent_requests)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
@@ -95,9 +97,10 @@ class Application:
             ),
             derived(secret, "identity"),
             new_id,
+            self._aside,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
-        pipeline = Pipeline(self._snapshots, versions, relay, policy)
+        pipeline = Pipeline(self._snapshots, versions, relay, policy, self._aside)
         answering = Answering(
             pipeline,
             StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
@@ -140,6 +143,7 @@ class Application:
         self._watch.stop()
         for task in self._tasks:
             task.cancel()
+        self._aside.close()
         await self._client.close()
         self._store.close()
         self._recovery.close()
@@ -157,7 +161,7 @@ class Application:
         try:
             match = self._router.match(scope["method"], scope["raw_path"])
             route = match.route
-            request = Request(scope, receive, send, match.params, self._limits)
+            request = Request(scope, receive, send, match.params, self._limits, self._aside)
             if match.route.access != "open":
                 if self._store.behind:
                     await self._store.catch_up()

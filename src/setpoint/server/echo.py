@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 
 from setpoint.errors import RequestError, SetpointError
+from setpoint.gateway.aside import Aside
 from setpoint.ids import timestamp, utc_now
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.echo import count, dialect_of, reply
@@ -37,6 +38,7 @@ class EchoServer:
 
     def __init__(self, settings: Settings) -> None:
         self._interval_s = settings.echo_interval_ms / 1000
+        self._aside = Aside()
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self._requests: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
@@ -44,7 +46,7 @@ class EchoServer:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        request = Request(scope, receive, send, {}, self._limits)
+        request = Request(scope, receive, send, {}, self._limits, self._aside)
         path: str = scope["raw_path"].decode("latin-1")
         dialect = "messages" if path.endswith(_COUNT) else dialect_of(path)
         try:

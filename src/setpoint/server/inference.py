@@ -65,7 +65,7 @@ class Inference:
             self._admission.check()
             data = await request.read()
             with self._admission.enter() as place:
-                exchange = self._exchange(request, skin, data)
+                exchange = await request.aside(len(data), lambda: self._exchange(request, skin, data))
                 if isinstance(exchange, Response):
                     return exchange
                 await self._answering.answer(request, exchange, place)
@@ -78,7 +78,8 @@ class Inference:
         self._admission.check()
         data = await request.read()
         with self._admission.enter() as place:
-            exchange = self._exchange(request, PROTOCOLS["messages"], data)
+            skin = PROTOCOLS["messages"]
+            exchange = await request.aside(len(data), lambda: self._exchange(request, skin, data))
             if isinstance(exchange, Response):
                 return exchange
             exchange.stream = False

@@ -148,9 +148,16 @@ class Presets:
     async def _create(self, request: Request, skin: CaptureSkin) -> Response:
         slug = parse_slug(request.params["slug"])
         _refuse_unsupported(request)
-        body = await request.body()
-        skin.check(body, creating=True)
-        captured = capture(skin, body, await self._base(request, slug, body))
+        data = await request.read()
+
+        def checked() -> Body:
+            body = request.parsed(data)
+            skin.check(body, creating=True)
+            return body
+
+        body = await request.aside(len(data), checked)
+        base = await self._base(request, slug, body)
+        captured = await request.aside(len(data), lambda: capture(skin, body, base))
         return _one(await self._save(request, slug, captured))
 
     async def _base(self, request: Request, slug: str, body: Body) -> Version | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qs
 
 from setpoint.errors import RequestError
+from setpoint.gateway.aside import BIG_BYTES
 from setpoint.server.http import WATCHERS
 from setpoint.server.packing import too_large, unpacked
 from setpoint.wire.body import MalformedError, split
@@ -14,6 +15,7 @@ from setpoint.wire.body import MalformedError, split
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, MutableMapping
 
+    from setpoint.gateway.aside import Aside
     from setpoint.records import Key
     from setpoint.wire.body import Body
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+
+
+T = TypeVar("T")
 
 
 class BodyLimits:
@@ -37,13 +42,16 @@ class BodyLimits:
 class Request:
     """A request whose route is known. Header names are lower case; of equal ones the last counts."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str], limits: BodyLimits) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, params: dict[str, str], limits: BodyLimits, aside: Aside
+    ) -> None:
         self.scope = scope
         self.send = send
         self.params = params
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
         self._limits = limits
+        self._aside = aside
         self._key: Key | None = None
 
     @property
@@ -119,7 +127,22 @@ class Request:
 
     async def body(self) -> Body:
         """The JSON body, taken apart. Raises: `RequestError` for what is no JSON object, or too much of one."""
-        return self.parsed(await self.read())
+        data = await self.read()
+        return await self.aside(len(data), lambda: self.parsed(data))
+
+    async def aside(self, size: int, work: Callable[[], T]) -> T:
+        """What this work on so many bytes gives; the event loop turns meanwhile when they are many.
+
+        Raises: what the work raises; `ClientGoneError`.
+        """
+        if size <= BIG_BYTES:
+            return work()
+        gone: list[bool] = []
+        with self.watched(lambda: gone.append(True)):
+            done = await self._aside.run(size, work)
+        if gone:
+            raise ClientGoneError
+        return done
 
     def parsed(self, data: bytes) -> Body:
         """A JSON body that has been read, taken apart. Raises: as `body`."""

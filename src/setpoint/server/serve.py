@@ -16,6 +16,7 @@ from setpoint.ids import key_digest, new_key, new_uuid, user_id, utc_now
 from setpoint.server.keys import masked
 from setpoint.server.listener import address, listen
 from setpoint.server.log import configure
+from setpoint.server.memory import give_back_big_blocks
 from setpoint.server.supervisor import Supervisor
 from setpoint.server.worker import Plan, serve_alone, serve_under
 from setpoint.storage import keys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from setpoint.settings import Settings
 
 _DATABASE_FILE = "setpoint.db"
+# How long an event loop may wait for the interpreter while a thread works on a big body, in seconds.
+_SWITCH_S = 0.0005
 
 
 def serve(source: Source, found: Configuration) -> int:
@@ -62,6 +65,8 @@ def _run(plan: Plan) -> int:
     def work(index: int, channel: Channel) -> None:
         uvloop.run(serve_under(plan, index, channel))
 
+    sys.setswitchinterval(_SWITCH_S)
+    give_back_big_blocks()
     settings = plan.found.loaded.settings
     if settings.workers == 1:
         uvloop.run(serve_alone(plan, ready))

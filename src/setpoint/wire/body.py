@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
+
+from setpoint.wire.shape import misshapen, not_text
 
 Body = dict[str, Raw]
 """A JSON object, one level deep: member name to the bytes of its value."""
@@ -27,6 +28,8 @@ _any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
 NULL = Raw(b"null")
+
+_NOT_UTF8 = "not UTF-8 at byte {}"
 
 MAX_DEPTH = 256
 MAX_MEMBERS = 100_000
@@ -43,9 +46,10 @@ def split(data: bytes, *, max_depth: int = MAX_DEPTH, max_members: int = MAX_MEM
 
     Raises: `MalformedError`.
     """
-    if not data.isascii():
-        _text(data)
-    _check_shape(data, max_depth, max_members)
+    if not data.isascii() and (at := not_text(data)) is not None:
+        raise MalformedError(_NOT_UTF8.format(at))
+    if problem := misshapen(data, max_depth, max_members):
+        raise MalformedError(problem)
     return members(data)
 
 
@@ -114,6 +118,11 @@ def _escaped(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
+def weight(body: Body) -> int:
+    """The bytes of all values."""
+    return sum(map(len, map(memoryview, body.values())))
+
+
 def is_null(data: Raw) -> bool:
     """Whether a raw value is the word `null`."""
     return data == NULL
@@ -160,43 +169,6 @@ def join_strings(parts: list[Raw], separator: str = "") -> Raw:
     return Raw(b'"' + between.join(bytes(part)[1:-1] for part in parts) + b'"')
 
 
-# --- shape ---------------------------------------------------------------------------------------------------
-
-_KEEP = b"[]{},"
-_DROP = bytes(set(range(256)) - set(_KEEP))
-_STEP = [1 if c in b"[{" else -1 if c in b"]}" else 0 for c in range(256)]
-
-
-def _check_shape(data: bytes, max_depth: int, max_members: int) -> None:
-    """Refuse what nests deeper or holds more members in one place than allowed; constant stack, mostly C."""
-    deep = data.count(b"[") + data.count(b"{") > max_depth
-    wide = data.count(b",") >= max_members
-    if not (deep or wide):
-        return
-    # Without escapes every quote is a string's end, so every other piece between quotes stands outside of strings.
-    bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    marks = b"".join(bare.split(b'"')[::2]).translate(None, _DROP)
-    if deep and max(accumulate(map(_STEP.__getitem__, marks)), default=0) > max_depth:
-        raise MalformedError(f"nested deeper than {max_depth} levels")
-    if wide and _widest(marks) > max_members:
-        raise MalformedError(f"more than {max_members} members in one object or array")
-
-
-def _widest(marks: bytes) -> int:
-    counts: list[int] = []
-    widest = count = 0
-    for mark in marks:
-        if mark == 44:  # ,
-            count += 1
-        elif mark in b"[{":
-            counts.append(count)
-            count = 1
-        else:
-            widest = max(widest, count)
-            count = counts.pop() if counts else 0
-    return max(widest, count)
-
-
 # --- the slow path -------------------------------------------------------------------------------------------
 
 _space = re.compile(r"[ \t\n\r]*")
@@ -237,7 +209,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise MalformedError(f"not UTF-8 at byte {error.start}") from None
+        raise MalformedError(_NOT_UTF8.format(error.start)) from None
 
 
 def _open(data: bytes, bracket: str) -> tuple[str, int]:

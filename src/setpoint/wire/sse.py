@@ -57,6 +57,11 @@ class FrameReader:
         self._event: bytes | None = None
         self._data: bytearray | None = None  # None: no data line yet
 
+    @property
+    def held_bytes(self) -> int:
+        """How much there is of an event that is not complete."""
+        return self._rest_bytes + len(self._data or b"")
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that are complete with this chunk, in order. Raises: `FrameTooLargeError`."""
         if self._start:

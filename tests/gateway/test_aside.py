@@ -1,0 +1,71 @@
+"""Work beside the event loop: what is small is done at once, what is big elsewhere, without the collector."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setpoint.gateway.aside import BIG_BYTES, Aside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HANG_S = 20.0
+
+
+@pytest.fixture
+def aside() -> Iterator[Aside]:
+    aside = Aside()
+    yield aside
+    aside.close()
+
+
+@pytest.mark.parametrize(("size", "here"), [(0, True), (BIG_BYTES, True), (BIG_BYTES + 1, False)])
+def test_what_is_big_is_done_elsewhere(aside: Aside, size: int, here: bool) -> None:
+    thread = asyncio.run(aside.run(size, threading.get_ident))
+    assert (thread == threading.get_ident()) is here
+
+
+def test_cycles_are_not_collected_until_the_last_work_is_done(aside: Aside) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def long() -> bool:
+        begun.set()
+        return ended.wait(HANG_S) and not gc.isenabled()
+
+    async def both() -> None:
+        first = asyncio.create_task(aside.run(BIG_BYTES + 1, long))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        assert not await aside.run(BIG_BYTES + 1, gc.isenabled)
+        assert not gc.isenabled()
+        ended.set()
+        assert await first
+
+    asyncio.run(both())
+    assert gc.isenabled()
+
+
+def test_what_the_work_raises_is_raised_and_leaves_nothing_behind(aside: Aside) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(aside.run(BIG_BYTES + 1, fail))
+    assert gc.isenabled()
+
+
+def test_the_loop_turns_while_work_is_done(aside: Aside) -> None:
+    ended = threading.Event()
+
+    async def turning() -> bool:
+        task = asyncio.create_task(aside.run(BIG_BYTES + 1, lambda: ended.wait(HANG_S)))
+        await asyncio.sleep(0)
+        ended.set()  # only a loop that turns comes here before the work is over
+        return await task
+
+    assert asyncio.run(turning())
