@@ -39,8 +39,7 @@ def test_cycles_are_not_collected_until_the_last_work_is_done(aside: Aside) -> N
 
     async def both() -> None:
         first = asyncio.create_task(aside.run(BIG_BYTES + 1, long))
-        while not begun.is_set():
-            await asyncio.sleep(0)
+        assert await asyncio.to_thread(begun.wait, HANG_S)
         assert not await aside.run(BIG_BYTES + 1, gc.isenabled)
         assert not gc.isenabled()
         ended.set()
