@@ -49,7 +49,7 @@ def program() -> str:
     folder = BUILD / "nginx"
     unpacked = folder / "usr" / "sbin" / "nginx"
     if not unpacked.exists():
-        _unpack(folder)
+        unpack(folder)
     try:
         subprocess.run([str(unpacked), "-v"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -57,8 +57,11 @@ def program() -> str:
     return str(unpacked)
 
 
-def _unpack(folder: Path) -> None:
-    """Fetch the distribution's package and unpack it, which needs no rights and changes nothing of the machine."""
+def unpack(folder: Path) -> None:
+    """Fetch the distribution's package and unpack it, which needs no rights and changes nothing of the machine.
+
+    Raises: `UnavailableError` with the reason.
+    """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError("not installed, and no apt-get to fetch it with")
     folder.mkdir(parents=True, exist_ok=True)

@@ -182,6 +182,8 @@ def _notes(results: Results) -> list[str]:
     notes = [*results.notes, *(f"{target} was not measured: {why}" for target, why in results.unavailable.items())]
     if any(bound_by_load(results.of(target, "ns16") + results.of(target, "s50")) for target in results.targets[1:]):
         notes.append("a star: the load's own core was at its limit, the target was not; its CPU figures still hold")
+    if any(one.processes > 1 for one in results.started):
+        notes.append("memory of several processes is their sum, and what they share is counted in each")
     notes += [f"INVALID: {failure}" for failure in results.failures]
     return notes
 

@@ -95,6 +95,13 @@ def test_target_that_cannot_be_measured_says_why() -> None:
     assert row(written, "nginx")["requests/s ns16"] == "-"
 
 
+def test_memory_of_several_processes_is_said_to_be_a_sum() -> None:
+    written = table(results(one("setpoint", "ns16")))
+    assert "counted in each" not in written
+    several = Results(["setpoint"], [], [Started("setpoint", 0, 0.6, 64 << 20, 70 << 20, 3)], {}, [])
+    assert "what they share is counted in each" in table(several)
+
+
 def test_json_has_every_single_figure() -> None:
     content = json.loads(as_json(results(one("setpoint", "ns16", cpu_s=0.4), one("setpoint", "s50", cpu_s=1.0))))
     assert [figure["cpu_us_per_request"] for figure in content["figures"]] == [400, 1000]

@@ -66,7 +66,10 @@ def _allow_files(needed: int) -> None:
     """Let this process, and what it starts, have so many files open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+        except ValueError:
+            raise RuntimeError(f"needs {needed} open files in one process: ulimit -n {needed}") from None
 
 
 def _crowd(under: Under, order: Order, connections: int) -> Crowd:
