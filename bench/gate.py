@@ -48,7 +48,7 @@ def _per_event(one: Measured) -> float:
     return one.cpu_us_per_event
 
 
-# Sixteen runs on two cores that six other programs fought over came to 3.7-4.6 and 4.6-6.0; twice the least is above.
+# Sixteen runs on two cores that six other programs fought over came to 3.7-5.4 and 4.6-6.7; twice the least is above.
 GATES = (
     Gate("a whole answer", "ns16", _per_request, 6.5),
     Gate("an event of a stream", "s50", _per_event, 8.0),
