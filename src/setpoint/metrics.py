@@ -78,6 +78,11 @@ class Counter(Metric):
         """Count so much more."""
         (self.series.get(labels) or self._slot(labels))[0] += amount
 
+    def reach(self, total: float, labels: Labels = ()) -> None:
+        """It has come to so much, by whoever counts it; a smaller number changes nothing."""
+        numbers = self.series.get(labels) or self._slot(labels)
+        numbers[0] = max(numbers[0], total)
+
 
 class _Tally:
     """A counter whose number is kept elsewhere in this process: what it has grown by there is added here."""
@@ -141,9 +146,11 @@ class Registry:
         self._tallies: list[_Tally] = []
         self._collectors: list[Callable[[], None]] = []
 
-    def counter(self, name: str, about: str, labels: Labels = (), *, limit: int = SERIES) -> Counter:
+    def counter(
+        self, name: str, about: str, labels: Labels = (), *, how: Literal["sum", "max"] = "sum", limit: int = SERIES
+    ) -> Counter:
         """A new counter."""
-        counter = Counter(name, about, labels, limit=limit)
+        counter = Counter(name, about, labels, how=how, limit=limit)
         self.metrics.append(counter)
         return counter
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from api.api_support import USER, ask, new_key
-from simulator.script import ok, status
+from simulator.script import ok, status, stream
 from support.http import call, open_stream
 from support.scrape import Scrape
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
     from support.processes import Gateway, StartGateway
 
+HANG_S = 20.0
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -105,3 +107,41 @@ def test_the_state_of_the_process_is_there(shared_gateway: Gateway) -> None:
     assert scrape["setpoint_event_loop_lag_seconds_count"] > 0
     assert scrape["setpoint_records_dropped_total"] == 0
     assert scrape.get("setpoint_build_info", version=shared_gateway.version) == 1
+
+
+def test_what_never_reached_a_provider_is_counted_as_refused(shared_gateway: Gateway) -> None:
+    before = Scrape(shared_gateway)
+    assert ask(shared_gateway, {"model": "nobody/nothing", "stream": True}).status == 400
+    assert ask(shared_gateway, {"model": 1}).status == 400
+    assert ask(shared_gateway, {"model": "sim/solo"}, key="sk-sp-v1-unknown-0123456789").status == 401
+    assert shared_gateway.call("GET", "/presets/there-is-none").status == 404
+    after = Scrape(shared_gateway)
+
+    def grown(name: str, **labels: str) -> float:
+        return after.get(name, **labels) - before.get(name, **labels)
+
+    refused = {"skin": "chat", "status": "refused"}
+    assert grown("setpoint_requests_total") == grown("setpoint_requests_total", **refused) == 3
+    assert grown("setpoint_requests_total", **refused, stream="true", error_type="invalid_request") == 1
+    assert grown("setpoint_requests_total", **refused, stream="unknown", error_type="invalid_request") == 1
+    assert grown("setpoint_requests_total", **refused, stream="unknown", error_type="authentication") == 1
+    assert grown("setpoint_management_requests_total", status="404") == 1
+    assert grown("setpoint_attempts_total") == 0
+
+
+def test_what_is_in_work_is_there_while_it_is(shared_gateway: Gateway, simulator: Simulator) -> None:
+    simulator.script(stream(["One"], end="hang"))
+    asked = {"model": "sim/solo", "messages": [USER], "stream": True}
+    with open_stream(f"{shared_gateway.url}/chat/completions", asked, key=shared_gateway.key) as answer:
+        next(iter(answer.frames()))
+        during = Scrape(shared_gateway)
+        assert during["setpoint_requests_in_flight"] == 1
+        assert during.get("setpoint_provider_requests_in_flight", provider="sim") == 1
+        assert during.get("setpoint_upstream_connections", provider="sim", state="in_use") == 1
+        assert during.get("setpoint_client_connections", state="answering") >= 1
+        assert during["setpoint_spool_bytes"] > 0
+    simulator.wait_for_disconnect()
+    until = time.monotonic() + HANG_S
+    while (after := Scrape(shared_gateway))["setpoint_requests_in_flight"]:
+        assert time.monotonic() < until
+    assert after.get("setpoint_upstream_connections", state="in_use") == 0

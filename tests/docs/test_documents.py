@@ -20,6 +20,7 @@ from msgspec import UNSET
 from docs.translation_page import PAGE, page
 from setpoint.canonical.config import CONFIG_FIELDS
 from setpoint.errors import DOCS_URL, STATUS
+from setpoint.metrics import Registry
 from setpoint.protocols.chat.fields import FIELDS as CHAT
 from setpoint.protocols.messages.fields import FIELDS as MESSAGES
 from setpoint.protocols.responses.fields import FIELDS as RESPONSES
@@ -27,6 +28,13 @@ from setpoint.providers.known import known
 from setpoint.routing import tables
 from setpoint.server.app import routes
 from setpoint.server.figures import Figures
+from setpoint.server.gauges import (
+    look_up_clients,
+    look_up_process,
+    look_up_storage,
+    look_up_upstream,
+    look_up_work,
+)
 from setpoint.server.generations import Generations
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
@@ -317,10 +325,14 @@ def test_the_manual_has_every_route_with_its_access() -> None:
 
 
 def test_the_manual_has_every_metric_with_its_kind_and_its_labels() -> None:
-    figures = Figures(cast("Any", None), cast("Any", None))
-    counted = {
-        (one.name, one.kind, one.labels, "largest" if one.how == "max" else "sum") for one in figures.registry.metrics
-    }
+    registry, nothing = Registry(), cast("Any", None)
+    Figures(registry, nothing)
+    look_up_work(registry, nothing, nothing)
+    look_up_storage(registry, nothing, nothing, nothing)
+    look_up_upstream(registry, nothing, nothing)
+    look_up_clients(registry, nothing)
+    look_up_process(registry, nothing)
+    counted = {(one.name, one.kind, one.labels, "largest" if one.how == "max" else "sum") for one in registry.metrics}
     rows = cells("docs/metrics.md", "metric")
     assert {(quoted(row[0])[0], row[1], tuple(quoted(row[2])), row[3]) for row in rows} == counted
     assert len(rows) == len(counted)

@@ -32,7 +32,7 @@ _REDACTED = "[redacted]"
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """What a request's headers say of who sends it. None where they say nothing.
+    """Who sends a request: the address (`client`), and what the headers say. None where that is not known.
 
     `anthropic` are the headers that only upstreams of the messages dialect are told. `credentials` are what it offered
     as its key: they are taken out of whatever else it says, and never kept.
@@ -42,6 +42,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     app_title: str | None
     user_agent: str | None
     session_id: str | None
+    client: str | None = None
     credentials: tuple[str, ...] = ()
     anthropic: AnthropicHeaders = AnthropicHeaders()
     wants_metadata: bool = False
@@ -87,6 +88,7 @@ class Exchange:
         self.candidate: Candidate | None = None
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
+        self.error: SetpointError | None = None  # that it ended with
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
         self._estimated_input: int | None = None
@@ -169,6 +171,7 @@ class Exchange:
         if self._finished:
             return
         self._finished, self._failed = True, status == "failed"
+        self.error = error
         if not self.routed:
             return
         self._end_attempt(None, error.type if error else status)

@@ -13,8 +13,10 @@ import select
 import socket
 import ssl
 import zlib
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from msgspec import Struct
@@ -23,8 +25,12 @@ from setpoint.errors import GatewayError, ProviderError
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+Origin: TypeAlias = tuple[str, int | None]
+"""The host and the port that connections go to."""
 
 _HEADER_BYTES = 32_768
 _PIECE_BYTES = 262_144
@@ -94,6 +100,7 @@ class HttpClient:
     def __init__(self) -> None:
         self._tls: dict[bool | str, ssl.SSLContext | bool] = {True: True}
         self._session: aiohttp.ClientSession | None = None
+        self._connector: _Connector | None = None
 
     def trust(self, verify: bool | str) -> None:
         """Make ready what a provider's `verify` asks for. Raises: `GatewayError` for a CA file that cannot be used."""
@@ -114,6 +121,10 @@ class HttpClient:
     async def stream(self, request: UpstreamRequest) -> AnswerStream:
         """The answer once its headers are there. Raises: `ProviderError` when none came."""
         return await self._open(request)
+
+    def pool(self) -> dict[Origin, tuple[int, int]]:
+        """How many connections there are to each origin: in use, and idle."""
+        return {} if self._connector is None else self._connector.pool()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -137,8 +148,9 @@ class HttpClient:
 
     def _use_session(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._connector = _Connector(limit=0, keepalive_timeout=_POOL_IDLE_S)
             self._session = aiohttp.ClientSession(
-                connector=_Connector(limit=0, keepalive_timeout=_POOL_IDLE_S),
+                connector=self._connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
@@ -161,6 +173,20 @@ class _Connector(aiohttp.TCPConnector):
     The library hears of a close only with the event loop's next turn; a request sent meanwhile would be lost.
     """
 
+    def __init__(self, *, limit: int, keepalive_timeout: float) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] a default of the library's has no type
+            limit=limit, keepalive_timeout=keepalive_timeout
+        )
+        self._origins: WeakKeyDictionary[ResponseHandler, Origin] = WeakKeyDictionary()
+
+    def pool(self) -> dict[Origin, tuple[int, int]]:
+        """How many connections there are to each origin: in use, and idle."""
+        idle = Counter[Origin]()
+        for key, waiting in self._conns.items():
+            idle[key.host, key.port] += len(waiting)
+        in_use = Counter(origin for one in self._acquired if (origin := self._origins.get(one)))
+        return {origin: (in_use[origin], idle[origin]) for origin in idle | in_use}
+
     async def connect(
         self,
         req: aiohttp.ClientRequest,
@@ -170,6 +196,8 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             if not _is_closed(connection):
+                if connection.protocol is not None:
+                    self._origins[connection.protocol] = (req.connection_key.host, req.connection_key.port)
                 return connection
             connection.close()
 

@@ -40,15 +40,25 @@ class StreamTimes(Struct, frozen=True):
 
 
 class Answering:
-    """How exchanges are answered. `new_id` makes an id with the prefix that it is given."""
+    """How exchanges are answered. `new_id` makes an id with the prefix that it is given.
+
+    `refused` is told of those that end without ever having been sent to a provider: there is no record of them.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, times: StreamTimes, *, new_id: Callable[[str], str], show_upstream: bool
+        self,
+        pipeline: Pipeline,
+        times: StreamTimes,
+        *,
+        new_id: Callable[[str], str],
+        show_upstream: bool,
+        refused: Callable[[Exchange], None],
     ) -> None:
         self._pipeline = pipeline
         self._times = times
         self._new_id = new_id
         self._show_upstream = show_upstream
+        self._refused = refused
 
     async def answer(self, request: Request, exchange: Exchange, place: Place) -> None:
         """Answer, and stop at once when the client goes away: its upstream call is cancelled with this task."""
@@ -67,6 +77,9 @@ class Answering:
             exchange.finish("cancelled")
             if not exchange.abandoned:
                 raise
+        finally:
+            if not exchange.routed:
+                self._refused(exchange)
 
     async def _whole(self, request: Request, exchange: Exchange, place: Place) -> None:
         try:

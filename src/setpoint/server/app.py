@@ -14,19 +14,21 @@ from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.ids import generation_id, new_key, new_uuid, prefixed_id, utc_now
+from setpoint.metrics import Registry
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.server.answering import Answering, StreamTimes
 from setpoint.server.cors import Cors
 from setpoint.server.figures import Figures
+from setpoint.server.gauges import look_up_clients, look_up_process, look_up_storage, look_up_upstream, look_up_work
 from setpoint.server.generations import Generations
 from setpoint.server.guard import authenticate, authorize
 from setpoint.server.health import Health
 from setpoint.server.inference import Inference
 from setpoint.server.keys import Keys
 from setpoint.server.lag import LoopWatch
-from setpoint.server.log import log_exchange
+from setpoint.server.log import log_exchange, log_refused
 from setpoint.server.metrics import Metrics
 from setpoint.server.models import Models
 from setpoint.server.presets import Presets
@@ -48,8 +50,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from setpoint.coordination.board import Seat
+    from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
     from setpoint.routing.catalog import Catalog
+    from setpoint.server.connections import Connections
     from setpoint.server.request import Receive, Scope, Send
     from setpoint.settings import Settings
     from setpoint.storage.database import Database
@@ -64,7 +68,8 @@ class Application:
         self._snapshots = SnapshotHolder(catalog)
         self._store = Store(database, self._snapshots, seat)
         spools = settings.data_dir / SPOOL_FOLDER
-        self._recorder = Recorder(database, Spool(spools))
+        spool = Spool(spools)
+        self._recorder = Recorder(database, spool)
         self._recovery = Recovery(database, spools)
         self._client = HttpClient()
         for provider in catalog.providers.values():
@@ -76,12 +81,17 @@ class Application:
             return prefixed_id(prefix, quick_dice)
 
         self._tasks: list[asyncio.Task[None]] = []
-        self._figures = Figures(self._snapshots, self._recorder)
-        self._metrics = Metrics(self._figures.registry, seat.board, seat.index)
+        self._registry = registry = Registry()
+        self._figures = Figures(registry, self._snapshots)
         self._aside = Aside()
         self._admission = Admission(settings.max_concurrent_requests)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
+        look_up_work(registry, self._admission, self._lag)
+        look_up_storage(registry, self._snapshots, self._recorder, spool)
+        look_up_upstream(registry, self._snapshots, self._client)
+        look_up_process(registry, seat.board)
+        self._metrics = Metrics(registry, seat.board, seat.index)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self.health = Health()
@@ -106,6 +116,7 @@ class Application:
             StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
             new_id=new_id,
             show_upstream=settings.show_upstream_errors,
+            refused=self._refused,
         )
         self._router = Router(
             routes(
@@ -136,6 +147,10 @@ class Application:
             self._tasks.append(loop.create_task(running))
         self._watch.start()
         self.health.ready = True
+
+    def show_clients(self, connections: Connections) -> None:
+        """Have the metrics show the connections of clients."""
+        look_up_clients(self._registry, connections)
 
     async def close(self) -> None:
         """End what runs, and write every record that waits."""
@@ -175,6 +190,7 @@ class Application:
         except Exception as error:  # whatever was not foreseen is ours, and is masked
             response = self._refusal(scope, route, unforeseen(error))
         if response is not None:
+            self._count(route, response)
             await send_response(send, response)
 
     def _refusal(self, scope: Scope, route: Route | None, error: SetpointError) -> Response:
@@ -183,6 +199,20 @@ class Application:
         answered = route is not None and route.access == "inference"
         headers = {"X-Generation-Id": self._new_id(self._clock())} if answered else {}
         return error_response(error, skin=PROTOCOLS[skin] if skin else None, headers=headers)
+
+    def _count(self, route: Route | None, response: Response) -> None:
+        """Count an answer that is no exchange's."""
+        if route is None or route.access == "open":
+            return
+        if route.access != "inference":
+            self._figures.managed(response.status)
+        elif route.skin is not None and response.error is not None:
+            self._figures.refused(route.skin, None, response.error)
+
+    def _refused(self, exchange: Exchange) -> None:
+        error = exchange.error
+        self._figures.refused(exchange.skin.name, exchange.stream, error.type if error is not None else None)
+        log_refused(exchange)
 
     def _turned(self, late_s: float) -> None:
         self._figures.lag(late_s)

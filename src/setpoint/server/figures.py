@@ -1,55 +1,40 @@
-"""What this process counts of its own work: the metrics there are, and what is told to each.
+"""What this process counts of its own work as it happens.
 
 Labels hold what the configuration names, or words of a closed set; what callers made up is `other`.
 """
 
 from __future__ import annotations
 
-import platform
-import resource
-import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from setpoint import __version__
-from setpoint.metrics import OTHER, Registry
-from setpoint.server.log import dropped_lines
+from setpoint.metrics import OTHER
 
 if TYPE_CHECKING:
-    from setpoint.records import Generation
+    from setpoint.errors import ErrorType
+    from setpoint.metrics import Registry
+    from setpoint.records import Dialect, Generation
     from setpoint.snapshot import SnapshotHolder
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-_BOTH = {True: "true", False: "false"}
-
-
-class Recording(Protocol):
-    """What is asked of the recorder."""
-
-    @property
-    def dropped(self) -> int:
-        """How many records will never be in the database."""
-        ...
-
-    @property
-    def waiting(self) -> int:
-        """How many records wait for the database."""
-        ...
+_STREAM = {True: "true", False: "false", None: "unknown"}
 
 
 class Figures:
-    """The metrics of one process. `ended` is called for each exchange, the rest is looked up when it is asked for."""
+    """What is counted as it happens: `ended` is called for each exchange that was sent to a provider, `refused` for
+    each request that was not, `lag` each time that the loop's lateness is measured.
+    """
 
-    def __init__(self, snapshots: SnapshotHolder, recorder: Recording) -> None:
-        self.registry = registry = Registry()
+    def __init__(self, registry: Registry, snapshots: SnapshotHolder) -> None:
         self._snapshots = snapshots
         self._requests = registry.counter(
             "setpoint_requests_total",
             "Inference requests that have ended, with the type of the error that they ended with.",
             ("skin", "stream", "status", "error_type"),
             limit=400,
+        )
+        self._management = registry.counter(
+            "setpoint_management_requests_total", "All other requests that need a key.", ("status",)
         )
         self._durations = registry.histogram(
             "setpoint_request_duration_seconds",
@@ -93,46 +78,26 @@ class Figures:
             "How late the event loop was, asked twenty times a second.",
             bounds=_LAG_SECONDS,
         )
-        self._state(recorder)
-
-    def _state(self, recorder: Recording) -> None:
-        """The metrics that are looked up."""
-        registry, snapshots = self.registry, self._snapshots
-        waiting = registry.gauge("setpoint_records_waiting", "Generation records that wait for the database.")
-        dropped = registry.counter("setpoint_records_dropped_total", "Generation records that were lost.")
-        registry.tally(dropped, lambda: recorder.dropped)
-        lines = registry.counter("setpoint_log_lines_dropped_total", "Log lines that nobody took in time.")
-        registry.tally(lines, dropped_lines)
-        revision = registry.gauge("setpoint_snapshot_revision", "The newest revision that is served.", how="max")
-        presets = registry.gauge("setpoint_presets", "Presets, archived ones included.", how="max")
-        keys = registry.gauge("setpoint_keys", "API keys, disabled and expired ones included.", how="max")
-        workers = registry.gauge("setpoint_workers", "Processes that serve.")
-        build = registry.gauge("setpoint_build_info", "Always 1.", ("version", "python"), how="max")
-        cpu = registry.counter("setpoint_process_cpu_seconds_total", "CPU time of the processes that serve.")
-        registry.tally(cpu, time.process_time)
-        memory = registry.gauge("setpoint_process_resident_memory_bytes", "Memory of the processes that serve.")
-        files = registry.gauge("setpoint_process_open_fds", "Open files and sockets of the processes that serve.")
-
-        def collect() -> None:
-            snapshot = snapshots.current
-            waiting.set(recorder.waiting)
-            revision.set(snapshot.revision)
-            presets.set(len(snapshot.presets))
-            keys.set(len(snapshot.keys))
-            workers.set(1)
-            build.set(1, (__version__, platform.python_version()))
-            memory.set(_resident_bytes())
-            files.set(_open_files())
-
-        registry.collector(collect)
 
     def lag(self, late_s: float) -> None:
         """The event loop was so late once."""
         self._lag.observe(late_s)
 
+    def refused(self, skin: Dialect, stream: bool | None, error: ErrorType | None) -> None:
+        """A request has ended without having been sent to a provider: by this error, or else because its client left.
+
+        `stream` is None when its body was not read.
+        """
+        status = "cancelled" if error is None else "refused"
+        self._requests.add((skin, _STREAM[stream], status, error or "none"))
+
+    def managed(self, status: int) -> None:
+        """A request that is none for inference was answered so."""
+        self._management.add((str(status),))
+
     def ended(self, one: Generation) -> None:
         """An exchange has ended as this record."""
-        stream = _BOTH[one.streamed]
+        stream = _STREAM[one.streamed]
         self._requests.add((one.skin, stream, one.status, one.error_type or "none"))
         if one.generation_ms is not None:
             self._durations.observe(one.generation_ms / 1000, (one.skin, stream))
@@ -164,22 +129,3 @@ class Figures:
             self._unknown_costs.add((provider, model))
         else:
             self._cost.add((provider, model), float(cost))
-
-
-def _resident_bytes() -> int:
-    """The memory of this process that is in RAM; where only its peak can be had, that."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * resource.getpagesize()
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _open_files() -> int:
-    """The open files of this process; the folder's size is their number where the kernel says it (Linux 6.2)."""
-    for folder in (Path("/proc/self/fd"), Path("/dev/fd")):
-        try:
-            return folder.stat().st_size or sum(1 for _ in folder.iterdir())
-        except OSError:
-            continue
-    return 0

@@ -101,7 +101,7 @@ class Inference:
             skin=skin,
             key=request.key,
             body=_with_messages(body),
-            caller=_caller(request),
+            caller=_caller(request, client),
             created_at=now,
             begin=self._begin,
             record=lambda generation: self._record(generation, client),
@@ -115,7 +115,7 @@ def _with_messages(body: Body) -> Body:
     return {**body, "messages": raw([{"role": "user", "content": body["prompt"]}])}
 
 
-def _caller(request: Request) -> Caller:
+def _caller(request: Request, client: str) -> Caller:
     def said(*names: bytes) -> str | None:
         text = next((text for name in names if (text := request.header(name))), None)
         return text[:_CALLER_CHARACTERS] if text else None
@@ -125,6 +125,7 @@ def _caller(request: Request) -> Caller:
         app_title=said(b"x-openrouter-title", b"x-title"),
         user_agent=said(b"user-agent"),
         session_id=said(b"x-session-id"),
+        client=client,
         credentials=credentials(request),
         anthropic=_anthropic(request),
         wants_metadata=_wants_metadata(request),

@@ -13,6 +13,7 @@ import msgspec
 from setpoint.server.log_queue import QueueHandler
 
 if TYPE_CHECKING:
+    from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
 
 _exchanges = logging.getLogger("setpoint.exchange")
@@ -72,6 +73,23 @@ def log_exchange(one: Generation, client: str | None = None) -> None:
         "total_ms": one.generation_ms,
     }
     _exchanges.info("exchange", extra={_FIELDS: {name: said for name, said in fields.items() if said is not None}})
+
+
+def log_refused(one: Exchange) -> None:
+    """One line for an exchange that has ended without having been sent to a provider."""
+    if not _exchanges.isEnabledFor(logging.INFO):
+        return
+    fields = {
+        "id": one.id,
+        "status": "cancelled" if one.error is None else "refused",
+        "skin": one.skin.name,
+        "key": one.key.digest[:12],
+        "client": one.caller.client,
+        "streamed": one.stream,
+        "error": one.error.type if one.error is not None else None,
+        "total_ms": one.elapsed_ms,
+    }
+    _exchanges.info("refused", extra={_FIELDS: {name: said for name, said in fields.items() if said is not None}})
 
 
 class _Json(logging.Formatter):

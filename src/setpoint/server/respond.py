@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from setpoint.errors import GatewayError, ProviderError, SetpointError
+from setpoint.errors import ErrorType, GatewayError, ProviderError, SetpointError
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.wire.sse import KEEP_ALIVE
 
@@ -29,12 +29,13 @@ _unsafe = re.compile(r"[^\x20-\x7e]")
 
 
 class Response(Struct, frozen=True):
-    """A whole answer: status, JSON body, and headers beside those that every answer has."""
+    """A whole answer: status, body, and headers beside those that every answer has. `error` is what it tells of."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
+    error: ErrorType | None = None
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -62,7 +63,7 @@ def error_response(
     sent = {**(headers or {}), **error.headers}
     if error.retry_after_s is not None and status in (429, 503, 529):
         sent["Retry-After"] = str(error.retry_after_s)
-    return Response(status, skin.write_error(error, id_, metadata), tuple(sent.items()))
+    return Response(status, skin.write_error(error, id_, metadata), tuple(sent.items()), error=error.type)
 
 
 def unforeseen(error: Exception) -> GatewayError:

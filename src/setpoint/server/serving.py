@@ -47,10 +47,11 @@ class HttpServer:
         self, application: Callable[[Scope, Receive, Send], object], settings: Settings, listener: socket.socket
     ) -> None:
         limits = HttpLimits.of(settings, max_connections=connection_limit(settings.max_connections))
+        self.connections = Connections(limits)
         config = uvicorn.Config(
             application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
             loop="uvloop",
-            http=protocol_class(limits, Connections(limits)),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
+            http=protocol_class(limits, self.connections),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
             ws="none",
             lifespan="off",
             interface="asgi3",

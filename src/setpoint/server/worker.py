@@ -108,6 +108,7 @@ class Worker:
             await self._patiently(application.start)
             if not self._stopped.is_set():
                 self._http = HttpServer(application, settings, plan.listener)
+                application.show_clients(self._http.connections)
                 await self._http.run(ready)
         finally:
             await application.close()

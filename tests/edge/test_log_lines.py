@@ -1,4 +1,4 @@
-"""A gateway whose standard error is a pipe that nobody reads: it answers as before, and loses no line of it."""
+"""The log of a running gateway: a line for each exchange, and nobody waits for whoever reads it, or does not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.processes import StartGateway
+    from support.processes import Gateway, StartGateway
 
 PIPE_BYTES = 4096
 ASKED = 60
@@ -71,3 +71,16 @@ def test_a_log_that_nobody_reads_does_not_keep_the_server_from_its_end(
     for _ in range(ASKED):
         assert call("POST", f"{gateway.url}/chat/completions", content, key=gateway.key).status == 200
     assert gateway.stop(HANG_S) == 0
+
+
+def test_an_exchange_that_never_reached_a_provider_is_a_line_of_its_own(shared_gateway: Gateway) -> None:
+    content = {"model": "nobody/nothing", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    answer = shared_gateway.call("POST", "/messages", content)
+    assert answer.status == 400
+    lines = [json.loads(line) for line in shared_gateway.settled_log_text().splitlines() if line[:1] == "{"]
+    [said] = [line for line in lines if line.get("id") == answer.header("x-generation-id")]
+    assert (said["message"], said["status"], said["skin"]) == ("refused", "refused", "messages")
+    assert (said["error"], said["streamed"], said["pid"]) == ("invalid_request", False, shared_gateway.pid)
+    assert said["total_ms"] >= 0
+    assert said["client"] == "127.0.0.1"
+    assert "nobody" not in json.dumps(said)
