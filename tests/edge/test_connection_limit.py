@@ -112,7 +112,7 @@ def with_open_files(most: int) -> list[str]:
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 1_024, reason="needs `ulimit -n 1024` here")
 def test_a_server_that_may_open_few_files_refuses_and_lives(start_gateway: StartGateway) -> None:
     gateway = start_gateway(command=with_open_files(160))
-    assert "at most 72 connections, not 10000" in gateway.log_text()
+    wait_until(lambda: "at most 72 connections, not 10000" in gateway.log_text())
     with crowd(gateway, 400) as connections:
         for one in connections[:10]:
             one.send(chat(gateway))
