@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from api.skins_support import error_of, text_of
@@ -41,8 +42,9 @@ def verdict(case: Case, heard: Heard, kills: Sequence[float] = ()) -> str | None
 
 
 def was_hit(heard: Heard, kills: Sequence[float]) -> bool:
-    """Whether a process was killed while this client waited."""
-    return any(heard.began_s <= at <= heard.ended_s for at in kills)
+    """Whether a process was killed while this client waited; one that left is in work until the gateway hears of it."""
+    ended_s = inf if heard.end == "left" else heard.ended_s
+    return any(heard.began_s <= at <= ended_s for at in kills)
 
 
 def counted(case: Case, heard: Heard) -> tuple[int, int] | None:
