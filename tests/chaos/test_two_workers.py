@@ -33,6 +33,7 @@ def test_what_one_worker_has_written_every_worker_knows(tmp_path: Path, simulato
     assert len(sight.delays) == 3 * WRITES * READERS
     late = [delay for delay in sight.delays if delay]
     print(f"{len(late)} of {len(sight.delays)} saw it late, p99 {percentile(sight.delays, 0.99) * 1000:.0f} ms")
+    assert percentile(sight.delays, 0.9) == 0, "whoever wrote it finds it, wherever the next request lands"
     assert max(sight.delays) < HANG_S
     logged = [json.loads(line) for line in stage.gateway.process.stderr_text().splitlines() if '"exchange"' in line]
     answered = {line["id"]: line["pid"] for line in logged}

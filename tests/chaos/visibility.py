@@ -82,6 +82,9 @@ def _body(**fields: Any) -> bytes:
 
 
 def _version(answer: Answer) -> int:
+    """The version that answered; 0 where not even the preset is known."""
+    if answer.status == 404:
+        return 0
     assert answer.status == 200, answer.body
     slug, _, version = (answer.header("x-setpoint-preset") or "").partition("@")
     assert slug == _SLUG
