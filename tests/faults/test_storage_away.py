@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.storage_support import HANG_S, Patient, eventually, refused
+from faults.storage_support import BODY, HANG_S, Patient, eventually, recorded, refused
+from simulator import script
 from support.disk import Disk, State, filled, small_disk
 from support.processes import Gateway, Process, clean_environment, config_file, simulated
 
@@ -35,6 +36,16 @@ def gateway(disk: Disk, simulator_process: Simulator, tmp_path_factory: pytest.T
     gateway = Gateway(folder, config=config, environment=disk.environment)
     yield gateway
     assert gateway.stop() == 0, gateway.log_text()
+
+
+def test_connection_that_is_made_on_a_read_only_disk_does_not_stay_read_only(
+    gateway: Gateway, disk: Disk, simulator: Simulator
+) -> None:
+    with disk.state(State.READ_ONLY):  # no record was written before, so this makes the recorder's connection
+        simulator.script(script.ok())
+        answer = gateway.call("POST", "/chat/completions", BODY)
+        eventually(lambda: "the storage is away" in gateway.log_text())
+    eventually(lambda: answer.json()["id"] in recorded(gateway.data_dir))
 
 
 @pytest.mark.parametrize("state", [State.SLOW, State.BROKEN])

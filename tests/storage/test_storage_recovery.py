@@ -70,7 +70,11 @@ def abandoned(spools: Path, records: list[Generation], **options: Any) -> Path:
 
 
 def test_ended_requests_come_home_with_their_end_and_others_as_interrupted(
-    database: Database, spools: Path, recovery: Callable[[], Recovery], make_generation: Make
+    database: Database,
+    spools: Path,
+    recovery: Callable[[], Recovery],
+    make_generation: Make,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     ended, interrupted = make_generation(), make_generation(status="interrupted", usage=None, cost=None)
     folder = abandoned(
@@ -79,6 +83,8 @@ def test_ended_requests_come_home_with_their_end_and_others_as_interrupted(
     recovery()
     wait_until(lambda: not folder.exists())
     assert stored(database) == {ended.id: "completed", interrupted.id: "interrupted"}
+    wait_until(lambda: "2 generations are brought home" in caplog.text)
+    assert "1 of them interrupted" in caplog.text
 
 
 def test_what_is_in_the_database_stays_as_it_is_and_nothing_is_there_twice(

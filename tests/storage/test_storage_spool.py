@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import stat
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from setpoint.storage.segments import (
 from setpoint.storage.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from setpoint.records import Generation
@@ -265,4 +266,47 @@ def test_what_is_open_while_the_spool_is_away_is_in_it_when_it_is_back(tmp_path:
     ended = make_generation()
     assert spool.finish(ended)
     assert lines(tmp_path / "file" / "spool") == [(long.id, "interrupted"), (ended.id, "completed")]
+    spool.close()
+
+
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """Bounds the size of every file that this process writes: what goes beyond it is cut, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size if size >= 0 else before[0], before[1]))
+
+    yield limit
+    limit(-1)
+
+
+def test_a_line_that_is_only_written_in_part_counts_for_nothing_and_spoils_no_other(
+    spools: Path, make_generation: Make, largest_file: Callable[[int], None]
+) -> None:
+    spool = Spool(spools, retry_s=0)
+    first, cut, third = (make_generation() for _ in range(3))
+    largest_file(len(write_line(first) or b"") * 3 // 2)
+    assert (spool.finish(first), spool.finish(cut)) == (True, False)
+    largest_file(-1)
+    assert spool.finish(third)
+    assert lines(spools) == [(first.id, "completed"), ("", ""), (third.id, "completed")]
+    spool.close()
+
+
+def test_tries_that_fail_leave_no_files_and_one_line_in_the_log(
+    spools: Path, make_generation: Make, largest_file: Callable[[int], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    spool = Spool(spools, retry_s=0)
+    largest_file(100)
+    assert not any(spool.finish(make_generation()) for _ in range(10))
+    [folder] = folders(spools)
+    assert segment_paths(folder) == []
+    largest_file(-1)
+    assert spool.finish(make_generation())
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        "the spool is away",
+        "the spool is back",
+    ]
     spool.close()

@@ -315,3 +315,21 @@ def test_reads_that_take_too_long_are_given_up_and_too_many_are_refused_at_once(
         store.close()
 
     asyncio.run(read())
+
+
+def test_beyond_a_bound_reads_are_refused_at_once(database: Database, snapshots: SnapshotHolder) -> None:
+    go_on = Event()
+
+    async def read() -> None:
+        store = Store(database, snapshots, lone_seat(), read_s=60)
+        waiting = [asyncio.create_task(store.read(lambda _: go_on.wait(60))) for _ in range(72)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            with pytest.raises(GatewayError):
+                await store.read(count)
+        go_on.set()
+        assert await asyncio.gather(*waiting) == [True] * 72
+        assert await store.read(count) == 0
+        store.close()
+
+    asyncio.run(read())

@@ -216,6 +216,9 @@ class Spool:
         if written != len(lines):  # the disk is full; what comes next must not stand behind half a line
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         segment.begun = True
+        if self._away_until is not None:
+            self._away_until = None
+            _log.info("the spool is back")
 
     def _begin_segment(self) -> None:
         """Go on in a new file, which begins with what is open."""
@@ -236,9 +239,6 @@ class Spool:
                 self._leave_folder()  # someone took it away: the next try makes another
             self._fail(error)
             return
-        if self._away_until is not None:
-            self._away_until = None
-            _log.info("the spool is back")
         self._drop_oldest()
 
     def _end_segment(self) -> None:
