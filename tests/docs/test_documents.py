@@ -247,6 +247,7 @@ def settings_table() -> str:
     for option, row in OPTIONS.items():
         default = "the platform's" if option == "data_dir" else f"`{masked(option, row.default)}`"
         doc = f"{row.doc}; from {row.only} only" if row.only else row.doc
+        doc = f"{doc}; at the start only" if row.at_start else doc
         rows.append((f"`{option}`", may_be(row), default, doc))
     return written(("name", "may be", "default", "meaning"), rows)
 

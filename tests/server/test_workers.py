@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.http import call
+from support.waiting import children, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +23,7 @@ ECHO = {"model": "setpoint/echo", "messages": [{"role": "user", "content": "hi"}
 
 def workers(gateway: Gateway) -> set[int]:
     """The process ids of the workers."""
-    return {int(word) for word in Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()}
-
-
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
-    """Wait until it is so. Raises: `AssertionError` when it never comes to be."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it does not come to be"
-        time.sleep(0.02)
+    return children(gateway.pid)
 
 
 def said(process: Process, pattern: str) -> Callable[[], bool]:

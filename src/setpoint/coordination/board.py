@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLOT_BYTES = 256 * 1024
-"""The most that a slot holds, in bytes."""
+"""The most that a worker's slot holds, in bytes."""
+
+CONFIGURATION_BYTES = 2 * 1024 * 1024
+"""The most that the configuration's slot holds, in bytes: more than the file may have."""
 
 _CELL_BYTES = 8
 _MILLISECONDS = 1000
@@ -22,17 +25,18 @@ _SLOT_HEAD = 3
 
 
 class Slot:
-    """Bytes that one worker writes and all can read. A writer that is killed at it leaves what was there before."""
+    """Bytes that one process writes and all can read. A writer that is killed at it leaves what was there before."""
 
     def __init__(self, memory: memoryview) -> None:
         head = _SLOT_HEAD * _CELL_BYTES
         self._cells = memory[:head].cast("Q")
-        self._halves = (memory[head : head + SLOT_BYTES], memory[head + SLOT_BYTES :])
+        self._most = (len(memory) - head) // 2
+        self._halves = (memory[head : head + self._most], memory[head + self._most :])
 
     def write(self, data: bytes) -> None:
-        """Replace what is there. Raises: `ValueError` for more than `SLOT_BYTES`."""
-        if len(data) > SLOT_BYTES:
-            raise ValueError(f"{len(data)} bytes do not fit in a slot of {SLOT_BYTES}")
+        """Replace what is there. Raises: `ValueError` for more than fits."""
+        if len(data) > self._most:
+            raise ValueError(f"{len(data)} bytes do not fit in a slot of {self._most}")
         written = self._cells[0] + 1
         half = written % 2
         self._halves[half][: len(data)] = data
@@ -52,20 +56,22 @@ class Slot:
 class Board:
     """The shared memory of a server with this many workers, each known by an index from 0.
 
-    `clock` gives monotonic seconds that all processes of the machine have in common.
+    `clock` gives monotonic seconds that all processes of the machine have in common. `configuration` is a slot of the
+    supervisor's, for the file that the workers are to read.
     """
 
     def __init__(self, workers: int, clock: Callable[[], float]) -> None:
         self.workers = workers
         self._clock = clock
         cells = (2 * workers + 1) * _CELL_BYTES
-        slot = _SLOT_HEAD * _CELL_BYTES + 2 * SLOT_BYTES
-        memory = memoryview(mmap.mmap(-1, cells + workers * slot))
+        slot = _slot_size(SLOT_BYTES)
+        memory = memoryview(mmap.mmap(-1, cells + workers * slot + _slot_size(CONFIGURATION_BYTES)))
         numbers = memory[:cells].cast("Q")
         self._revisions = numbers[:workers]
         self._beats = numbers[workers : 2 * workers]
         self._restarts = numbers[2 * workers :]
         self._slots = tuple(Slot(memory[cells + at * slot :][:slot]) for at in range(workers))
+        self.configuration = Slot(memory[cells + workers * slot :])
 
     @property
     def revision(self) -> int:
@@ -104,6 +110,11 @@ class Board:
     def seat(self, index: int) -> Seat:
         """The place of the worker with this index."""
         return Seat(self, index)
+
+
+def _slot_size(most: int) -> int:
+    """The bytes of a slot that holds so many."""
+    return _SLOT_HEAD * _CELL_BYTES + 2 * most
 
 
 class Seat:

@@ -14,7 +14,7 @@ import socket
 import ssl
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -102,12 +102,21 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._connector: _Connector | None = None
 
-    def trust(self, verify: bool | str) -> None:
-        """Make ready what a provider's `verify` asks for. Raises: `GatewayError` for a CA file that cannot be used."""
-        try:
-            self._context(verify)
-        except (OSError, ValueError) as error:
-            raise GatewayError("unavailable", f"the CA file {verify} cannot be used") from error
+    def trust(self, wanted: Iterable[bool | str]) -> None:
+        """Make ready what the `verify` of providers asks for, from the CA files as they are now.
+
+        May be called from any thread; calls under way keep what they began with. Raises: `GatewayError` for a CA file
+        that cannot be used, and then all is as before.
+        """
+        made: dict[bool | str, ssl.SSLContext | bool] = {True: True}
+        for verify in wanted:
+            if verify in made:
+                continue
+            try:
+                made[verify] = _context(verify)
+            except (OSError, ValueError) as error:
+                raise GatewayError("unavailable", f"the CA file {verify} cannot be used") from error
+        self._tls = made
 
     async def send(self, request: UpstreamRequest) -> Answer:
         """The whole answer. Raises: `ProviderError` when none came in time."""
@@ -161,10 +170,11 @@ class HttpClient:
 
     def _context(self, verify: bool | str) -> ssl.SSLContext | bool:
         context = self._tls.get(verify)
-        if context is None:
-            context = False if verify is False else ssl.create_default_context(cafile=str(verify))
-            self._tls[verify] = context
-        return context
+        return _context(verify) if context is None else context
+
+
+def _context(verify: bool | str) -> ssl.SSLContext | bool:
+    return verify if isinstance(verify, bool) else ssl.create_default_context(cafile=verify)
 
 
 class _Connector(aiohttp.TCPConnector):

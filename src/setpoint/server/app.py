@@ -46,13 +46,14 @@ from setpoint.storage.spool import Spool
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from setpoint.coordination.board import Seat
     from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
     from setpoint.routing.catalog import Catalog
+    from setpoint.server.configuration import Configuration
     from setpoint.server.connections import Connections
     from setpoint.server.request import Receive, Scope, Send
     from setpoint.settings import Settings
@@ -62,24 +63,21 @@ if TYPE_CHECKING:
 class Application:
     """Setpoint as one ASGI callable. Make it inside the running event loop; end it with `close`."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, database: Database, secret: bytes, seat: Seat) -> None:
-        clock, dice = utc_now, random.SystemRandom()
-        quick_dice = random.Random(dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
-        self._snapshots = SnapshotHolder(catalog)
+    def __init__(self, found: Configuration, database: Database, secret: bytes, seat: Seat) -> None:
+        settings = found.loaded.settings
+        self._secret = secret
+        self._dice = random.SystemRandom()
+        self._quick_dice = random.Random(self._dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
+        self._several = settings.workers > 1
+        self._snapshots = SnapshotHolder(found.catalog)
         self._store = Store(database, self._snapshots, seat)
         spools = settings.data_dir / SPOOL_FOLDER
         spool = Spool(spools)
         self._recorder = Recorder(database, spool)
         self._recovery = Recovery(database, spools)
+        self._versions = Versions(PinnedVersions(self._store).find)
         self._client = HttpClient()
-        for provider in catalog.providers.values():
-            self._client.trust(provider.verify)
-        self._clock = clock
-        self._new_id: Callable[[datetime], str] = lambda now: generation_id(now, quick_dice)
-
-        def new_id(prefix: str) -> str:
-            return prefixed_id(prefix, quick_dice)
-
+        self._client.trust(_verified(found.catalog))
         self._tasks: list[asyncio.Task[None]] = []
         self._registry = registry = Registry()
         self._figures = Figures(registry, self._snapshots)
@@ -92,10 +90,24 @@ class Application:
         look_up_upstream(registry, self._snapshots, self._client)
         look_up_process(registry, seat.board)
         self._metrics = Metrics(registry, seat.board, seat.index)
+        self.health = Health()
+        self._build(settings)
+
+    async def apply(self, found: Configuration) -> None:
+        """Answer by this configuration from the next request on; what is under way ends by the one it began with.
+
+        Raises: `GatewayError` when it names a CA file that cannot be used, and then nothing is changed.
+        """
+        settings = found.loaded.settings
+        await asyncio.to_thread(self._client.trust, _verified(found.catalog))
+        self._snapshots.replace_catalog(found.catalog)
+        self._admission.resize(settings.max_concurrent_requests)
+        self._build(settings)
+
+    def _build(self, settings: Settings) -> None:
+        """All that depends on settings and keeps nothing from one request to the next."""
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
-        self.health = Health()
-        versions = Versions(PinnedVersions(self._store).find)
         relay = Relay(
             self._client,
             EchoClient(settings.echo_interval_ms / 1000),
@@ -105,34 +117,36 @@ class Application:
                 max_json_depth=settings.max_json_depth,
                 max_json_members=settings.max_json_members,
             ),
-            derived(secret, "identity"),
-            new_id,
+            derived(self._secret, "identity"),
+            self._item_id,
             self._aside,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
-        pipeline = Pipeline(self._snapshots, versions, relay, policy, self._aside)
+        pipeline = Pipeline(self._snapshots, self._versions, relay, policy, self._aside)
         answering = Answering(
             pipeline,
             StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
-            new_id=new_id,
+            new_id=self._item_id,
             show_upstream=settings.show_upstream_errors,
             refused=self._refused,
         )
+        inference = Inference(
+            pipeline,
+            answering,
+            self._admission,
+            clock=utc_now,
+            new_id=self._new_id,
+            begin=self._recorder.begin,
+            record=self._record,
+            proxies=Proxies(settings.trusted_proxies),
+        )
+        dice = self._dice
         self._router = Router(
             routes(
-                Inference(
-                    pipeline,
-                    answering,
-                    self._admission,
-                    clock=clock,
-                    new_id=self._new_id,
-                    begin=self._recorder.begin,
-                    record=self._record,
-                    proxies=Proxies(settings.trusted_proxies),
-                ),
-                Presets(self._store, self._snapshots, versions, clock=clock, new_id=lambda: new_uuid(dice)),
-                Keys(self._store, clock=clock, new_key=lambda: new_key(dice)),
-                Generations(self._store, self._recorder, clock=clock, several=settings.workers > 1),
+                inference,
+                Presets(self._store, self._snapshots, self._versions, clock=utc_now, new_id=lambda: new_uuid(dice)),
+                Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
+                Generations(self._store, self._recorder, clock=utc_now, several=self._several),
                 Models(self._snapshots),
                 self.health,
                 self._metrics if settings.metrics else None,
@@ -180,7 +194,7 @@ class Application:
             if match.route.access != "open":
                 if self._store.behind:
                     await self._store.catch_up()
-                request.key = authenticate(request, self._snapshots.current, self._clock())
+                request.key = authenticate(request, self._snapshots.current, utc_now())
                 authorize(request.key, match.route.access)
             response = await match.route.handler(request)
         except SetpointError as error:
@@ -197,7 +211,7 @@ class Application:
         """An error that no handler answered, in the words of its route; inference routes always give an id."""
         skin = route.skin if route is not None else self._router.skin(scope["raw_path"])
         answered = route is not None and route.access == "inference"
-        headers = {"X-Generation-Id": self._new_id(self._clock())} if answered else {}
+        headers = {"X-Generation-Id": self._new_id(utc_now())} if answered else {}
         return error_response(error, skin=PROTOCOLS[skin] if skin else None, headers=headers)
 
     def _count(self, route: Route | None, response: Response) -> None:
@@ -214,6 +228,12 @@ class Application:
         self._figures.refused(exchange.skin.name, exchange.stream, error.type if error is not None else None)
         log_refused(exchange)
 
+    def _new_id(self, now: datetime) -> str:
+        return generation_id(now, self._quick_dice)
+
+    def _item_id(self, prefix: str) -> str:
+        return prefixed_id(prefix, self._quick_dice)
+
     def _turned(self, late_s: float) -> None:
         self._figures.lag(late_s)
         self._admission.observe(late_s)
@@ -223,6 +243,10 @@ class Application:
         self._recorder.record(generation)
         self._figures.ended(generation)
         log_exchange(generation, client)
+
+
+def _verified(catalog: Catalog) -> set[bool | str]:
+    return {provider.verify for provider in catalog.providers.values()}
 
 
 def routes(

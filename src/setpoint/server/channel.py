@@ -18,6 +18,12 @@ class Order(IntEnum):
     STOP = 1
     """End, as after SIGTERM; when it comes again, at once."""
 
+    RELOAD = 2
+    """Use the configuration that stands on the board."""
+
+    LEAVE = 3
+    """A successor has taken over: end, but in no hurry."""
+
 
 class Word(IntEnum):
     """What a worker tells its supervisor."""

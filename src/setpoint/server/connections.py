@@ -44,6 +44,10 @@ class Connection(Protocol):
         """End at once, with a word if there is time for one: the place is needed."""
         ...
 
+    def retire(self) -> None:
+        """End, unless something is under way or has come that is not read yet: the server stops."""
+        ...
+
 
 class Connections:
     """The registry. Beyond `max_connections` there is a small reserve, in which the newest come before the oldest.
@@ -53,17 +57,22 @@ class Connections:
     """
 
     def __init__(self, limits: HttpLimits) -> None:
+        self.apply(limits)
+        self._all: set[Connection] = set()
+        self._crowd: dict[Connection, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.draining = False
+        """Whether answers say that their connection will not be used again."""
+
+    def apply(self, limits: HttpLimits) -> None:
+        """Have these limits for whoever comes from now on."""
+        self.limits = limits
         self._most = limits.max_connections
         self._reserve = max(_LEAST_RESERVE, min(_MOST_RESERVE, self._most // 8))
         shortest = min(
             limits.header_timeout_s, limits.body_timeout_s, limits.write_timeout_s, limits.keep_alive_timeout_s
         )
         self._tick_s = min(_LONGEST_TICK_S, max(_SHORTEST_TICK_S, shortest / _SWEEPS_PER_DEADLINE))
-        self._all: set[Connection] = set()
-        self._crowd: dict[Connection, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self.draining = False
-        """Whether answers say that their connection will not be used again."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -75,12 +84,15 @@ class Connections:
         """How many connections are at what."""
         return Counter(one.phase for one in self._all)
 
-    def close_idle(self) -> int:
-        """How many connections were closed because they were between two requests."""
-        idle = [one for one in self._all if one.phase == "idle"]
-        for one in idle:
-            one.turn_away()
-        return len(idle)
+    @property
+    def sending(self) -> bool:
+        """Whether an answer is on its way to some client."""
+        return any(one.phase in ("answering", "closing") for one in self._all)
+
+    def retire(self) -> None:
+        """End all that are between two requests."""
+        for one in tuple(self._all):
+            one.retire()
 
     def add(self, connection: Connection) -> Room:
         """Take a new connection in, and say what room there is for it."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from setpoint.errors import SetpointError
     from setpoint.server.connections import Connections
-    from setpoint.server.http_limits import HttpLimits
 
 WATCHERS = "setpoint.watchers"
 """The ASGI extension that holds the set of functions to call when the client goes away."""
@@ -240,6 +239,6 @@ def _too_large(limit: int) -> RequestError:
     return RequestError("headers_too_large", f"the request's head is larger than {limit} bytes")
 
 
-def protocol_class(limits: HttpLimits, registry: Connections) -> Callable[..., HttpProtocol]:
-    """The protocol with these limits, as uvicorn wants it: something it can call for each connection."""
-    return functools.partial(HttpProtocol, limits=limits, registry=registry)
+def protocol_class(registry: Connections) -> Callable[..., HttpProtocol]:
+    """The protocol with the limits of this registry, as uvicorn wants it: something it can call for each connection."""
+    return functools.partial(HttpProtocol, registry=registry)

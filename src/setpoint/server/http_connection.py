@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from setpoint.errors import GatewayError, RequestError
 from setpoint.server.connections import NEVER, Connections, Phase, Room
 from setpoint.server.http_turn import Turn, refusal
+from setpoint.server.unread import has_unread
 from setpoint.server.unsent import Progress, forget_unsent, unsent_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setpoint.errors import SetpointError
-    from setpoint.server.http_limits import HttpLimits
     from setpoint.server.http_turn import Application
 
 _LINGER_S = 5.0
@@ -35,7 +35,7 @@ class ClientConnection(HttpToolsProtocol):
     Whoever reads sets `begun` while a head is incomplete, and hears nothing more once `deaf` is set.
     """
 
-    def __init__(self, *args: Any, limits: HttpLimits, registry: Connections, **more: Any) -> None:
+    def __init__(self, *args: Any, registry: Connections, **more: Any) -> None:
         super().__init__(*args, **more)
         del self.parser  # ours is another
         self.phase: Phase = "head"
@@ -44,7 +44,7 @@ class ClientConnection(HttpToolsProtocol):
         self.begun = False
         self.deaf = False
         self.discarded = 0
-        self.limits = limits
+        self.limits = registry.limits
         self.watchers: set[Callable[[], object]] = set()
         self.turn: Turn | None = None
         self.latest: Turn | None = None
@@ -108,11 +108,11 @@ class ClientConnection(HttpToolsProtocol):
         else:
             self.cut()
 
-    def shutdown(self) -> None:
-        """The server stops: what is idle ends now, all else with its answer."""
-        if self.phase == "idle" or (self.phase == "head" and not self.begun):
-            self.transport.close()
-        self._registry.draining = True
+    def retire(self) -> None:
+        """End, unless something is under way or has come that is not read yet: the server stops."""
+        resting = self.phase == "idle" or (self.phase == "head" and not self.begun)
+        if resting and not has_unread(self.transport):
+            self._leave_idle()
 
     def cut(self) -> None:
         """End the connection at once."""

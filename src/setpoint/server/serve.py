@@ -6,6 +6,7 @@ import gc
 import random
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -17,8 +18,10 @@ from setpoint.server.keys import masked
 from setpoint.server.listener import address, listen
 from setpoint.server.log import configure
 from setpoint.server.memory import give_back_big_blocks
+from setpoint.server.reload import Reloader
+from setpoint.server.running import serve_alone, serve_under
 from setpoint.server.supervisor import Supervisor
-from setpoint.server.worker import Plan, serve_alone, serve_under
+from setpoint.server.worker import Plan
 from setpoint.storage import keys
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
@@ -45,7 +48,6 @@ def serve(source: Source, found: Configuration) -> int:
     listener = listen(settings.host, settings.port)  # first of all: a key that is shown must come of a start
     try:
         plan = Plan(
-            source=source,
             found=found,
             database=settings.data_dir / _DATABASE_FILE,
             secret=secret_key(settings.data_dir, settings.secret_key),
@@ -53,28 +55,25 @@ def serve(source: Source, found: Configuration) -> int:
             board=Board(settings.workers, time.monotonic),
         )
         _prepare(plan)
-        return _run(plan)
+        return _run(plan, Reloader(source, found))
     finally:
         listener.close()
 
 
-def _run(plan: Plan) -> int:
+def _run(plan: Plan, reloader: Reloader) -> int:
     def ready() -> None:
         print(f"Setpoint {__version__} on {address(plan.listener)}", flush=True)
 
     def work(index: int, channel: Channel) -> None:
-        uvloop.run(serve_under(plan, index, channel))
+        uvloop.run(serve_under(replace(plan, found=reloader.found), reloader.source, index, channel))
 
     sys.setswitchinterval(_SWITCH_S)
     give_back_big_blocks()
-    settings = plan.found.loaded.settings
-    if settings.workers == 1:
-        uvloop.run(serve_alone(plan, ready))
+    if plan.board.workers == 1:
+        uvloop.run(serve_alone(plan, reloader, ready))
         return 0
     gc.collect()
-    return Supervisor(
-        work, plan.board, ready=ready, watchdog_s=settings.watchdog_s, grace_s=settings.shutdown_grace_s
-    ).run()
+    return Supervisor(work, plan.board, listener=plan.listener, reloader=reloader, ready=ready).run()
 
 
 def _prepare(plan: Plan) -> None:

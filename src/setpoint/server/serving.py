@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from setpoint.server.request import Receive, Scope, Send
     from setpoint.settings import Settings
 
+_TICK_S = 1.0
+_LAST_ACCEPTS_S = 0.02
+_IDLE_S = 1.0
+"""How long a client that is between two requests may still send one after the server was told to stop."""
+_LOOK_S = 0.05
 _LAST_WORDS_S = 1.0
+_LAST_LOOKS = 20
 
 
 async def run_http(
@@ -41,17 +47,16 @@ async def run_http(
 
 
 class HttpServer:
-    """Serves an application over HTTP from `run` until `stop`."""
+    """Serves an application over HTTP from `run` until `stop` or `leave`."""
 
     def __init__(
         self, application: Callable[[Scope, Receive, Send], object], settings: Settings, listener: socket.socket
     ) -> None:
-        limits = HttpLimits.of(settings, max_connections=connection_limit(settings.max_connections))
-        self.connections = Connections(limits)
+        self.connections = Connections(_limits(settings))
         config = uvicorn.Config(
             application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
             loop="uvloop",
-            http=protocol_class(limits, self.connections),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
+            http=protocol_class(self.connections),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -60,34 +65,95 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             backlog=BACKLOG,
-            timeout_graceful_shutdown=round(settings.shutdown_grace_s),
         )
-        self._server = _Server(config)
+        self._server = _Server(config, self.connections)
+        self._server.grace_s = settings.shutdown_grace_s
         self._listener = listener
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`; then let what runs come to its end, within the grace period."""
+        """Serve until the end: that of the last request, or of the grace period."""
         self._server.on_started = ready
         await self._server.serve(sockets=[self._listener])
-        # Requests that outlived the grace period are cancelled by now; each still tells its client how it ends.
-        if self._server.server_state.tasks:
-            await asyncio.wait(self._server.server_state.tasks, timeout=_LAST_WORDS_S)
+
+    def apply(self, settings: Settings) -> None:
+        """Serve by these settings: connections that are there keep the limits that they came under."""
+        self._server.grace_s = settings.shutdown_grace_s
+        self.connections.apply(_limits(settings))
 
     def stop(self) -> None:
         """Accept nothing more and come to an end; when said again, at once."""
-        self._server.force_exit = self._server.should_exit
-        self._server.should_exit = True
+        self._server.end(_IDLE_S)
+
+    def leave(self) -> None:
+        """Accept nothing more and come to an end, in no hurry: clients between two requests may send one more."""
+        self._server.end(self._server.grace_s)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, without its signal handlers."""
+    """uvicorn's server, without its signal handlers and with an end of our own."""
 
     on_started: Callable[[], None]
+    grace_s: float
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._ending = asyncio.Event()
+        self._idle_s = 0.0
+
+    def end(self, idle_s: float) -> None:
+        """Begin to end, or end at once when that has begun. `idle_s` is for clients between two requests."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._idle_s = idle_s
+        self._ending.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.on_started()
 
+    async def main_loop(self) -> None:
+        """Keep the date of answers until it is time to end."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _TICK_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what runs come to its end, and end what outlives the grace period: nothing is cut in silence."""
+        self._connections.draining = True
+        await asyncio.sleep(_LAST_ACCEPTS_S)  # whoever waits to be accepted is; nobody is left to be reset
+        for server in self.servers:
+            server.close()
+        for one in sockets or ():
+            one.close()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while self._connections or self.server_state.tasks:
+            now = loop.time()
+            if self.force_exit or now >= begun + self.grace_s:
+                break
+            if now >= begun + self._idle_s:
+                self._connections.retire()
+            await asyncio.sleep(_LOOK_S)
+        await self._last_words()
+
+    async def _last_words(self) -> None:
+        """Cancel the requests that are left; each still tells its client how it ends."""
+        tasks = set(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
+        for _ in range(_LAST_LOOKS):
+            if not self._connections.sending:
+                break
+            await asyncio.sleep(_LOOK_S)
+
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+def _limits(settings: Settings) -> HttpLimits:
+    return HttpLimits.of(settings, max_connections=connection_limit(settings.max_connections))

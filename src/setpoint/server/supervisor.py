@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from setpoint.coordination.board import Board
+    from setpoint.server.reload import Change, Reloader
+    from setpoint.settings import Settings
 
 _log = logging.getLogger("setpoint.supervisor")
 
@@ -37,7 +39,7 @@ _STEADY_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LOOK_S = 1.0
 _KILL_AFTER_S = 5.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
 
 
 @dataclass(slots=True)
@@ -55,8 +57,8 @@ class Supervisor:
     """Keeps as many workers running as the board has places.
 
     `work` is what a worker does: it is called in the forked process, with its index and its end of the channel, and
-    returns when the worker is to end. `ready` is called once all of them answer. `watchdog_s` is how long a worker's
-    event loop may stand still, None for ever; `grace_s` how long a worker may take to end after it was told to.
+    returns when the worker is to end. `ready` is called once all of them answer. `listener` is closed when the server
+    stops.
     """
 
     def __init__(
@@ -64,15 +66,15 @@ class Supervisor:
         work: Callable[[int, Channel], None],
         board: Board,
         *,
+        listener: socket.socket,
+        reloader: Reloader,
         ready: Callable[[], None],
-        watchdog_s: float | None,
-        grace_s: float,
     ) -> None:
         self._work = work
         self._board = board
+        self._listener = listener
+        self._reloader = reloader
         self._tell_ready = ready
-        self._watchdog_s = watchdog_s
-        self._grace_s = grace_s
         self._workers: dict[int, _Worker] = {}  # by index
         self._due: dict[int, float] = {}  # when to start the worker of an index
         self._pauses = dict.fromkeys(range(board.workers), 0.0)  # the last pause before a start
@@ -140,7 +142,11 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor says what it means
+        for number in (
+            signal.SIGINT,
+            signal.SIGHUP,
+        ):  # a terminal sends them to all; the supervisor says what they mean
+            signal.signal(number, signal.SIG_IGN)
         self._selector.close()
         self._woken.close()
         self._waker.close()
@@ -177,14 +183,30 @@ class Supervisor:
             for number in self._woken.recv(256):
                 if number in (signal.SIGTERM, signal.SIGINT):
                     self._stop()
+                elif number == signal.SIGHUP:
+                    self._reload(self._reloader.read())
 
     def _stop(self) -> None:
         """Tell all workers to end; when asked a second time, end them."""
         self._stops += 1
         self._due.clear()
+        self._listener.close()  # each worker has its own hold of it, and lets go once it has taken in who waits there
         for worker in self._workers.values():
             worker.channel.send(Order.STOP)
-        self._kill_at = time.monotonic() + (_KILL_AFTER_S if self._stops > 1 else self._grace_s + _KILL_AFTER_S)
+        grace_s = 0 if self._stops > 1 else self._settings.shutdown_grace_s
+        self._kill_at = time.monotonic() + grace_s + _KILL_AFTER_S
+
+    def _reload(self, change: Change | None) -> None:
+        """Have the workers use a newer configuration; those that start later are made from it."""
+        if change is None or self._stops:
+            return
+        self._board.configuration.write(change.content)
+        for worker in self._workers.values():
+            worker.channel.send(Order.RELOAD)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._reloader.found.loaded.settings
 
     # --- ends ------------------------------------------------------------------------------------------------
 
@@ -227,7 +249,7 @@ class Supervisor:
         return last_s
 
     def _watch(self) -> None:
-        """Kill what stands still, and what has not ended in time."""
+        """See to the workers and the file, once a second; kill what has not ended in time."""
         now = time.monotonic()
         if now >= self._kill_at:
             self._kill_at = float("inf")
@@ -238,11 +260,19 @@ class Supervisor:
             return
         asleep = now - self._looked > 2 * _LOOK_S  # the whole machine may have been: then nobody is to blame
         self._looked = now
-        if self._watchdog_s is None or asleep or self._stops:
+        if not self._stops:
+            self._reload(self._reloader.look())
+            if not asleep:
+                self._watch_beats()
+
+    def _watch_beats(self) -> None:
+        """Kill whoever stands still."""
+        most_s = self._settings.watchdog_s
+        if most_s is None:
             return
         for worker in self._workers.values():
             silence_s = self._board.silence_s(worker.index)
-            if silence_s > self._watchdog_s:
+            if silence_s > most_s:
                 _log.error(
                     "worker %d (process %d) has stood still for %.0f s: it is killed",
                     worker.index,

@@ -1,16 +1,15 @@
-"""One process that serves: alone, or as one of several under a supervisor."""
+"""One process that serves: the application, HTTP in front of it, the database behind it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from setpoint.errors import GatewayError
 from setpoint.server.app import Application
-from setpoint.server.channel import Order, Word
+from setpoint.server.log import configure
 from setpoint.server.serving import HttpServer
 from setpoint.storage.database import Database
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setpoint.coordination.board import Board
-    from setpoint.server.channel import Channel
-    from setpoint.server.configuration import Configuration, Source
+    from setpoint.server.configuration import Configuration
 
 T = TypeVar("T")
 
@@ -35,7 +33,6 @@ _RETRY_S = 0.5
 class Plan:
     """What every worker of one server is made from. `database` is the path of its file."""
 
-    source: Source
     found: Configuration
     database: Path
     secret: bytes
@@ -43,44 +40,19 @@ class Plan:
     board: Board
 
 
-async def serve_alone(plan: Plan, ready: Callable[[], None]) -> None:
-    """Be the only process of a server, until SIGTERM or SIGINT; the second of them ends it at once."""
-    worker = Worker(plan, 0)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
-    await worker.run(ready)
-
-
-async def serve_under(plan: Plan, index: int, channel: Channel) -> None:
-    """Be one worker of several, until the supervisor says so, ends, or this process is sent SIGTERM."""
-    worker = Worker(plan, index)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, worker.stop)
-
-    def obey() -> None:
-        for order in channel.received():
-            if order == Order.STOP:
-                worker.stop()
-        if channel.ended:  # nobody is left who could replace this worker: what runs ends well, nothing new begins
-            loop.remove_reader(channel)
-            worker.stop()
-
-    loop.add_reader(channel, obey)
-    await worker.run(lambda: channel.send(Word.READY))
-
-
 class Worker:
-    """The application, HTTP in front of it, the database behind it."""
+    """One that serves from `run` until `stop` or `leave`."""
 
     def __init__(self, plan: Plan, index: int) -> None:
         self._plan = plan
+        self._found = plan.found
         self._seat = plan.board.seat(index)
+        self._application: Application | None = None
         self._http: HttpServer | None = None
         self._stopped = asyncio.Event()
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop`. `ready` is called once it answers.
+        """Serve. `ready` is called once it answers.
 
         Raises: `GatewayError` when this is the only worker and the storage is away.
         """
@@ -96,18 +68,38 @@ class Worker:
 
     def stop(self) -> None:
         """Come to an end; when said again, at once."""
+        self._end(HttpServer.stop)
+
+    def leave(self) -> None:
+        """Come to an end behind a successor, who takes what is new: clients may finish in their own time."""
+        self._end(HttpServer.leave)
+
+    def _end(self, how: Callable[[HttpServer], None]) -> None:
         self._stopped.set()
+        if self._application is not None:
+            self._application.health.ready = False
         if self._http is not None:
-            self._http.stop()
+            how(self._http)
+
+    async def apply(self, found: Configuration) -> None:
+        """Serve by another configuration from now on. Raises: `GatewayError` when it cannot be used."""
+        settings = found.loaded.settings
+        if self._application is not None:
+            await self._application.apply(found)
+        if self._http is not None:
+            self._http.apply(settings)
+        self._found = found
+        configure(settings.log_level, settings.log_format)
+        _log.info("the new configuration is in use")
 
     async def _serve(self, database: Database, ready: Callable[[], None]) -> None:
         plan = self._plan
-        settings = plan.found.loaded.settings
-        application = Application(settings, plan.found.catalog, database, plan.secret, self._seat)
+        application = Application(self._found, database, plan.secret, self._seat)
         try:
             await self._patiently(application.start)
             if not self._stopped.is_set():
-                self._http = HttpServer(application, settings, plan.listener)
+                self._application = application
+                self._http = HttpServer(application, self._found.loaded.settings, plan.listener)
                 application.show_clients(self._http.connections)
                 await self._http.run(ready)
         finally:

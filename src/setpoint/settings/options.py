@@ -73,17 +73,33 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     api_key: Annotated[
         str | None,
-        Row(_API_KEY, "ensured as an admin key at every start, instead of a key made at the first", only=ENVIRONMENT),
+        Row(
+            _API_KEY,
+            "ensured as an admin key at every start, instead of a key made at the first",
+            only=ENVIRONMENT,
+            at_start=True,
+        ),
     ] = None
-    host: Annotated[str, Row(NAME, "the address it listens on")] = "127.0.0.1"
-    port: Annotated[int, Row(integer(0, 65535), "the port it listens on; 0 takes a free one")] = 8787
-    workers: Annotated[int, Row(integer(1, _MOST_WORKERS), "processes that serve, all on the one address")] = 1
+    host: Annotated[str, Row(NAME, "the address it listens on", at_start=True)] = "127.0.0.1"
+    port: Annotated[int, Row(integer(0, 65535), "the port it listens on; 0 takes a free one", at_start=True)] = 8787
+    workers: Annotated[
+        int, Row(integer(1, _MOST_WORKERS), "processes that serve, all on the one address", at_start=True)
+    ] = 1
     watchdog_s: Annotated[
         float | None,
-        Row(_LIMIT, "a worker whose event loop stands still for this long is replaced, when there are several"),
+        Row(
+            _LIMIT,
+            "a worker whose event loop stands still for this long is replaced, when there are several",
+            at_start=True,
+        ),
     ] = 30
     data_dir: Annotated[
-        Path, Row(PATH, "the folder of the database and the secret key; by default the platform's own for user data")
+        Path,
+        Row(
+            PATH,
+            "the folder of the database and the secret key; by default the platform's own for user data",
+            at_start=True,
+        ),
     ] = field(default_factory=_data_dir)
     database_url: Annotated[
         str | None, Row(_not_built("only the SQLite database in data_dir is built"), "null: SQLite in data_dir")
@@ -96,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         Row(
             or_null(CREDENTIAL),
             "keys the hash of end users' ids; null: made in data_dir at the first start",
+            at_start=True,
         ),
     ] = None
     default_model: Annotated[

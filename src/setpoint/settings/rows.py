@@ -23,13 +23,15 @@ class Row(Struct, frozen=True):
     """One key: what it may be, what it means, and whether it is honoured yet.
 
     `later` says what a key does not do yet; its use is warned about. `only` names the one source that it is taken
-    from, where it is taken from one only. `name`, `default` and `required` are filled in from the field.
+    from, where it is taken from one only; `at_start`, that it is read at the start only, and not when what the user
+    wrote is read again. `name`, `default` and `required` are filled in from the field.
     """
 
     kind: Kind
     doc: str
     later: str | None = None
     only: str | None = None
+    at_start: bool = False
     name: str = ""
     default: object = None
     required: bool = False

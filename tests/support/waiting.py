@@ -1,0 +1,23 @@
+"""Waiting for what another process does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+    """Wait until it is so. Raises: `AssertionError` when it does not come to be in time."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it does not come to be"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> set[int]:
+    """The ids of a process's children."""
+    return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()}
