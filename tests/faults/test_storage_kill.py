@@ -137,4 +137,4 @@ def test_a_gateway_brings_home_what_another_on_its_data_folder_left(
     ids = [ask(first) for _ in range(3)]
     assert record(first, cut)["status"] == "interrupted"
     assert [record(first, id_)["status"] for id_ in ids] == ["completed"] * 3
-    assert first.log_text().count("1 generations are brought home") == 1
+    wait_until(lambda: "1 generations are brought home" in first.log_text())
