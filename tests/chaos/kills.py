@@ -29,22 +29,21 @@ _RECOVERY_S = 20
 
 @dataclass
 class Lives:
-    """Many lives of one stage: what was acknowledged in them, what was heard, and when something was killed."""
+    """Many lives of one stage: what was acknowledged and heard in them, and what was wrong."""
 
     stage: Stage
     seed: int
     ledger: Ledger = field(default_factory=Ledger)
     told: list[tuple[Case, Heard]] = field(default_factory=list)
-    kills: list[float] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
 
     def live(self, *, worker_kills: int = 0) -> None:
         """One life: traffic of every kind, in which workers are killed, and behind them all there is."""
-        dice = Random(self.seed * 1_000_003 + len(self.kills))
+        dice = Random(self.seed * 1_000_003 + len(self.stage.kills))
         began = len(self.told)
         uvloop.run(self._live(dice, worker_kills))
         lived = self.told[began:]
-        self.found += [f"{case}: {wrong}" for case, heard in lived if (wrong := verdict(case, heard, self.kills))]
+        self.found += [f"{case}: {wrong}" for case, heard in lived if (wrong := verdict(case, heard, self.stage.kills))]
         self.found += self.ledger.refusals
         self.ledger.refusals.clear()
 
@@ -57,7 +56,7 @@ class Lives:
         """Look for all that was acknowledged."""
         self.found += self.ledger.missing(self.stage.data_dir)
         until = time.monotonic() + _RECOVERY_S
-        while wrong := disagreements(entries(self.stage.data_dir), self.told, kills=self.kills):
+        while wrong := disagreements(entries(self.stage.data_dir), self.told, kills=self.stage.kills):
             if time.monotonic() > until:
                 self.found += wrong
                 break
@@ -76,8 +75,7 @@ class Lives:
                 await self._kill_worker(dice)
             await _more(shift, dice)
             shift.stop.set()
-            self.kills.append(time.monotonic())
-            self.stage.gateway.kill()
+            self.stage.kill()
 
     async def _ask(self, shift: Shift) -> None:
         while not shift.stop.is_set():
@@ -87,7 +85,6 @@ class Lives:
     async def _kill_worker(self, dice: Random) -> None:
         """Kill one of the workers; returns when another has taken its place."""
         before = len(workers(self.stage.gateway))
-        self.kills.append(time.monotonic())
         victim = self.stage.kill_worker(dice)
         if not await asyncio.to_thread(self.stage.replaced, victim, before):
             self.found.append(f"no worker took the place of {victim}")

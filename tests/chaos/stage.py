@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from chaos.cases import SECRETS, models, providers
 from simulator.orders import MARKER
@@ -31,6 +34,8 @@ class Stage:
 
     def __init__(self, folder: Path, config: Path, arguments: tuple[str, ...]) -> None:
         self.data_dir = folder / "data"
+        self.kills: list[float] = []
+        """When processes were killed, in monotonic seconds."""
         self._folder = folder
         self._config = config
         self._arguments = arguments
@@ -59,9 +64,23 @@ class Stage:
         )
         self._port = self.gateway.origin.rpartition(":")[2]
 
+    def kill(self) -> None:
+        """Kill all processes of this life."""
+        self.kills.append(time.monotonic())
+        self.gateway.kill()
+
+    def reload(self) -> None:
+        """Add a model to the configuration, and have it taken up."""
+        content = yaml.safe_load(self._config.read_text("utf-8"))
+        models = content["models"]
+        content["models"] = {**json.loads(json.dumps(models)), f"new/{len(models)}": dict(models["down/solo"])}
+        self._config.write_text(yaml.safe_dump(content), "utf-8")
+        self.gateway.process.send_signal(signal.SIGHUP)
+
     def kill_worker(self, dice: Random) -> int:
         """Kill one of the processes that serve, and tell which."""
         victim = dice.choice(workers(self.gateway))
+        self.kills.append(time.monotonic())
         os.kill(victim, signal.SIGKILL)
         return victim
 

@@ -34,9 +34,9 @@ def test_a_thousand_open_streams_end_each_in_its_own_way_at_sigterm(tmp_path: Pa
         simulator.wait_for_requests(STREAMS, timeout_s=60)
         stage.gateway.process.send_signal(signal.SIGTERM)
         stage.gateway.process.wait(60)
-        streams = running.result(60)
+        told = running.result(60)
         assert stage.gateway.stop() == 0
         assert uvloop.run(ask(stage.origin(), b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")).end == "refused"
-    assert not (found := aftermath(stage, [streams], simulator.requests())), few(found)
-    ended = sum(counted(case, heard) is not None for case, heard in streams.told if case.expected == "either")
+    assert not (found := aftermath(stage, told, simulator.requests())), few(found)
+    ended = sum(counted(case, heard) is not None for case, heard in told if case.expected == "either")
     assert ended > STREAMS / 3, f"{ended} came to their own end"

@@ -29,7 +29,7 @@ def test_nothing_that_was_acknowledged_is_lost_by_kills(tmp_path: Path, simulato
             lives.rise()
             assert not lives.found, few(lives.found)
     lives.check()
-    assert len(lives.kills) == LIVES * (WORKER_KILLS + 1)
+    assert len(stage.kills) == LIVES * (WORKER_KILLS + 1)
     assert not lives.found, few(lives.found)
     assert lives.ledger.acknowledged > LIVES, "there was something to lose"
     assert [entry for entry in entries(stage.data_dir) if entry.status == "interrupted"], "and something in flight"

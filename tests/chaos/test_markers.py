@@ -20,7 +20,7 @@ STREAMS = 1_000
 def test_a_thousand_streams_at_once_keep_their_answers_apart(tmp_path: Path, simulator: Simulator) -> None:
     cases = gathered([(leaving_case if n % 5 == 0 else quiet_case)(SEED, n) for n in range(STREAMS)])
     with staged(tmp_path, simulator, settings=PATIENT) as stage:
-        streams = storm(stage, cases, at_once=STREAMS)
+        told = storm(stage, cases, at_once=STREAMS)
         assert stage.gateway.process.running
-    assert not (found := aftermath(stage, [streams], simulator.requests())), few(found)
-    assert sum(heard.end == "left" for _, heard in streams.told) > STREAMS / 10, "many went away"
+    assert not (found := aftermath(stage, told, simulator.requests())), few(found)
+    assert sum(heard.end == "left" for _, heard in told) > STREAMS / 10, "many went away"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 from chaos.cases import chaos_case
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
 
 SEED = 2026
-WARM, CALM, KILLED = 1_000, 2_500, 1_500
-"""How many requests make the memory's baseline, how many come behind it, and how many while workers are killed."""
-KILLS = 4
+WARM, CALM, RELOADED, KILLED = 1_000, 1_500, 1_000, 1_500
+"""How many requests make the memory's baseline; come behind it; while configurations change; while workers die."""
+RELOADS, KILLS = 5, 4
 AT_ONCE = 64
 GROWTH = 1.15
 """How much more memory than behind the first of the requests there may be behind the calm ones."""
@@ -24,15 +25,20 @@ GROWTH = 1.15
 
 def test_every_request_of_a_storm_comes_to_its_own_end(tmp_path: Path, simulator: Simulator) -> None:
     print(f"seed {SEED}")
-    cases = [chaos_case(SEED, number) for number in range(WARM + CALM + KILLED)]
+    dice, numbers = Random(SEED), iter(range(WARM + CALM + RELOADED + KILLED))
+    warm, calm, reloaded, killed = (
+        [chaos_case(SEED, next(numbers)) for _ in range(count)] for count in (WARM, CALM, RELOADED, KILLED)
+    )
     with staged(tmp_path, simulator, "--workers", "2") as stage:
-        warm = storm(stage, cases[:WARM], at_once=AT_ONCE)
+        told = storm(stage, warm, at_once=AT_ONCE)
         serving = workers(stage.gateway)
         baseline = resident(serving)
-        calm = storm(stage, cases[WARM:-KILLED], at_once=AT_ONCE)
+        told += storm(stage, calm, at_once=AT_ONCE)
         held = settled(stage.gateway, round(baseline * GROWTH))
+        told += storm(stage, reloaded, at_once=AT_ONCE, meanwhile=[stage.reload] * RELOADS)
+        assert b'"new/' in stage.gateway.call("GET", "/models").body, "a newer configuration is in use"
         assert workers(stage.gateway) == serving, "none of them died"
-        killed = storm(stage, cases[-KILLED:], at_once=AT_ONCE, worker_kills=KILLS, seed=SEED)
-    assert len(killed.kills) == KILLS
-    assert not (found := aftermath(stage, [warm, calm, killed], simulator.requests())), few(found)
+        told += storm(stage, killed, at_once=AT_ONCE, meanwhile=[lambda: stage.kill_worker(dice)] * KILLS)
+    assert len(stage.kills) == KILLS
+    assert not (found := aftermath(stage, told, simulator.requests())), few(found)
     assert held <= baseline * GROWTH, f"{held} bytes are held, after {baseline}"

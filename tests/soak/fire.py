@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import shutil
 from contextlib import contextmanager
+from random import Random
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -69,11 +70,12 @@ def chaos(goal: int, progress: Progress) -> list[Finding]:
     """Requests of every kind, with every fault, over two workers of which some are killed."""
 
     def one_round(folder: Path, simulator: Simulator, seed: int) -> list[str]:
-        cases = [chaos_case(seed, number) for number in range(_STORM)]
+        dice, cases = Random(seed), [chaos_case(seed, number) for number in range(_STORM)]
         with staged(folder, simulator, *_TWO_WORKERS) as stage:
-            stormy = storm(stage, cases, at_once=_AT_ONCE, worker_kills=_STORM_KILLS, seed=seed)
-        _add(progress, kills=len(stormy.kills), cut=sum(heard.end == "cut" for _, heard in stormy.told))
-        return aftermath(stage, [stormy], simulator.requests())
+            disturbed = [lambda: stage.kill_worker(dice), stage.reload] * _STORM_KILLS
+            told = storm(stage, cases, at_once=_AT_ONCE, meanwhile=disturbed)
+        _add(progress, kills=len(stage.kills), cut=sum(heard.end == "cut" for _, heard in told))
+        return aftermath(stage, told, simulator.requests())
 
     found = _rounds(goal, progress, _STORM, one_round)
     return [
@@ -91,8 +93,8 @@ def markers(goal: int, progress: Progress) -> list[Finding]:
         cases = gathered([(leaving_case if n % 5 == 0 else quiet_case)(seed, n) for n in range(goal)])
         many = {"max_connections": 2 * goal}
         with staged(folder, simulator, *_TWO_WORKERS, settings={**PATIENT, **many}) as stage:
-            streams = storm(stage, cases, at_once=goal)
-        return aftermath(stage, [streams], simulator.requests())
+            told = storm(stage, cases, at_once=goal)
+        return aftermath(stage, told, simulator.requests())
 
     found = _rounds(goal, progress, goal, one_round)
     return [
