@@ -82,7 +82,9 @@ def test_requests_that_pile_up_behind_a_slow_one_cost_little(gateway: Gateway, s
             for _ in range(400):
                 connection.send(HEALTH * 1_000)
         assert call("GET", f"{gateway.origin}/health").status == 200
-        assert memory_bytes(gateway) - before < 10_000_000
+        grown = memory_bytes(gateway) - before
+        print(f"\n{grown / 1024:.0f} KiB for a connection full of requests")
+        assert grown < 4_000_000
     assert simulator.wait_for_disconnect().went_away
 
 

@@ -72,8 +72,6 @@ class ClientConnection(HttpToolsProtocol):
         self.phase, self.deadline = "closing", NEVER
         if self.turn is not None:
             self.turn.leave()
-        for turn in self.queue:
-            turn.leave()
         self.queue.clear()
         super().connection_lost(exc)
         watchers, self.watchers = self.watchers, set()

@@ -174,7 +174,8 @@ class EventStream:
             self._timer = self._loop.call_later(self._keep_alive_s - silence, self._beat)
             return
         self._timer = self._loop.call_later(self._keep_alive_s, self._beat)
-        self._beating = self._loop.create_task(self._comment())
+        if self._beating is None or self._beating.done():  # one comment waits for a client that takes nothing, not all
+            self._beating = self._loop.create_task(self._comment())
 
     async def _comment(self) -> None:
         if not self._ended:
