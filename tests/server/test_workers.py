@@ -7,11 +7,10 @@ import re
 import signal
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.http import call
-from support.waiting import children, until
+from support.waiting import children, lives, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +29,14 @@ def said(process: Process, pattern: str) -> Callable[[], bool]:
     return lambda: re.search(pattern, process.stderr_text()) is not None
 
 
-def test_workers_share_the_port_and_the_supervisor_serves_nothing(start_gateway: StartGateway) -> None:
+def test_workers_share_the_port_and_the_supervisorlives_nothing(start_gateway: StartGateway) -> None:
     gateway = start_gateway(arguments=["--workers", "3"])
     served = workers(gateway)
     assert len(served) == 3
     for _ in range(20):
         assert gateway.call("POST", "/chat/completions", ECHO).status == 200
     assert gateway.stop() == 0
-    assert not any(map(_serves, served))
+    assert not any(map(lives, served))
 
 
 def test_a_worker_that_is_killed_is_replaced_while_the_others_answer(start_gateway: StartGateway) -> None:
@@ -73,15 +72,7 @@ def test_workers_whose_supervisor_is_killed_end_by_themselves(start_gateway: Sta
     gateway = start_gateway(arguments=["--workers", "2"])
     orphans = workers(gateway)
     os.kill(gateway.pid, signal.SIGKILL)
-    until(lambda: not any(_serves(orphan) for orphan in orphans))
-
-
-def _serves(pid: int) -> bool:
-    """Whether a process lives; one that has ended and waits for its parent's notice does not."""
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    until(lambda: not any(lives(orphan) for orphan in orphans))
 
 
 def test_workers_that_cannot_start_end_the_server_with_a_reason(start_gateway: StartGateway) -> None:

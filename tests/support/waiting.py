@@ -21,3 +21,11 @@ def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
 def children(pid: int) -> set[int]:
     """The ids of a process's children."""
     return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()}
+
+
+def lives(pid: int) -> bool:
+    """Whether a process lives; one that has ended and waits for its parent's notice does not."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.errors import GatewayError
 from setpoint.server.channel import Order, Word
+from setpoint.server.handover import Succession, notify
 from setpoint.server.reload import LOOK_S, in_place
 from setpoint.server.worker import Worker
 from setpoint.settings import ConfigError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from setpoint.server.channel import Channel
     from setpoint.server.configuration import Configuration, Source
+    from setpoint.server.handover import Successor
     from setpoint.server.reload import Change, Reloader
     from setpoint.server.worker import Plan
 
@@ -25,13 +27,34 @@ _log = logging.getLogger("setpoint.worker")
 
 
 async def serve_alone(plan: Plan, reloader: Reloader, ready: Callable[[], None]) -> None:
-    """Be the only process of a server, until SIGTERM or SIGINT; the second of them ends it at once."""
+    """Be the only process of a server, until SIGTERM or SIGINT; the second of them ends it at once.
+
+    SIGHUP has the configuration read again, SIGUSR2 has a successor take over.
+    """
     worker = Worker(plan, 0)
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        notify("STOPPING=1")
+        worker.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, asked.set)
+    succession = Succession(plan.listener)
+
+    def hand_over() -> None:
+        successor = succession.begin()
+        if successor is not None:
+            loop.add_reader(successor, settle, successor)
+
+    def settle(successor: Successor) -> None:
+        loop.remove_reader(successor)
+        if succession.settle(successor):
+            worker.leave()
+
+    loop.add_signal_handler(signal.SIGUSR2, hand_over)
     following = asyncio.create_task(_follow_file(worker, reloader, asked))
     try:
         await worker.run(ready)

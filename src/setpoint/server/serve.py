@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import sys
 import time
@@ -14,6 +15,7 @@ import uvloop
 from setpoint import __version__
 from setpoint.coordination.board import Board
 from setpoint.ids import key_digest, new_key, new_uuid, user_id, utc_now
+from setpoint.server.handover import inherited, notify
 from setpoint.server.keys import masked
 from setpoint.server.listener import address, listen
 from setpoint.server.log import configure
@@ -31,6 +33,7 @@ from setpoint.storage.workspaces import ensure_default
 if TYPE_CHECKING:
     from setpoint.server.channel import Channel
     from setpoint.server.configuration import Configuration, Source
+    from setpoint.server.handover import Inherited
     from setpoint.settings import Settings
 
 _DATABASE_FILE = "setpoint.db"
@@ -45,7 +48,9 @@ def serve(source: Source, found: Configuration) -> int:
     """
     settings = found.loaded.settings
     configure(settings.log_level, settings.log_format)
-    listener = listen(settings.host, settings.port)  # first of all: a key that is shown must come of a start
+    given = inherited(os.environ)
+    # First of all: a key that is shown must come of a start.
+    listener = given.listener or listen(settings.host, settings.port)
     try:
         plan = Plan(
             found=found,
@@ -55,14 +60,16 @@ def serve(source: Source, found: Configuration) -> int:
             board=Board(settings.workers, time.monotonic),
         )
         _prepare(plan)
-        return _run(plan, Reloader(source, found))
+        return _run(plan, Reloader(source, found), given)
     finally:
         listener.close()
 
 
-def _run(plan: Plan, reloader: Reloader) -> int:
+def _run(plan: Plan, reloader: Reloader, given: Inherited) -> int:
     def ready() -> None:
         print(f"Setpoint {__version__} on {address(plan.listener)}", flush=True)
+        notify("READY=1")
+        given.tell_ready()
 
     def work(index: int, channel: Channel) -> None:
         uvloop.run(serve_under(replace(plan, found=reloader.found), reloader.source, index, channel))

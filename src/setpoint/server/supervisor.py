@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from setpoint.server.channel import Channel, Order, Word
+from setpoint.server.handover import Succession, Successor, notify
 from setpoint.server.respond import without_values
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _STEADY_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LOOK_S = 1.0
 _KILL_AFTER_S = 5.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
 
 
 @dataclass(slots=True)
@@ -74,6 +75,7 @@ class Supervisor:
         self._board = board
         self._listener = listener
         self._reloader = reloader
+        self._succession = Succession(listener)
         self._tell_ready = ready
         self._workers: dict[int, _Worker] = {}  # by index
         self._due: dict[int, float] = {}  # when to start the worker of an index
@@ -142,10 +144,8 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        for number in (
-            signal.SIGINT,
-            signal.SIGHUP,
-        ):  # a terminal sends them to all; the supervisor says what they mean
+        # A terminal sends some of them to all; the supervisor says what they mean.
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
         self._selector.close()
         self._woken.close()
@@ -160,10 +160,13 @@ class Supervisor:
         now = time.monotonic()
         until = min(self._looked + _LOOK_S, self._kill_at, *self._due.values())
         for key, _ in self._selector.select(max(0.0, until - now)):
-            if isinstance(key.data, _Worker):
-                self._hear(key.data)
-            else:
-                self._heed()
+            match key.data:
+                case _Worker():
+                    self._hear(key.data)
+                case Successor():
+                    self._settle(key.data)
+                case _:
+                    self._heed()
 
     def _hear(self, worker: _Worker) -> None:
         for word in worker.channel.received():
@@ -182,17 +185,30 @@ class Supervisor:
         with suppress(BlockingIOError):
             for number in self._woken.recv(256):
                 if number in (signal.SIGTERM, signal.SIGINT):
-                    self._stop()
+                    notify("STOPPING=1")
+                    self._end(Order.STOP)
                 elif number == signal.SIGHUP:
                     self._reload(self._reloader.read())
+                elif number == signal.SIGUSR2 and not self._stops:
+                    self._begin_succession()
 
-    def _stop(self) -> None:
+    def _begin_succession(self) -> None:
+        successor = self._succession.begin()
+        if successor is not None:
+            self._selector.register(successor, selectors.EVENT_READ, successor)
+
+    def _settle(self, successor: Successor) -> None:
+        self._selector.unregister(successor)
+        if self._succession.settle(successor):
+            self._end(Order.LEAVE)
+
+    def _end(self, order: Order) -> None:
         """Tell all workers to end; when asked a second time, end them."""
         self._stops += 1
         self._due.clear()
         self._listener.close()  # each worker has its own hold of it, and lets go once it has taken in who waits there
         for worker in self._workers.values():
-            worker.channel.send(Order.STOP)
+            worker.channel.send(order)
         grace_s = 0 if self._stops > 1 else self._settings.shutdown_grace_s
         self._kill_at = time.monotonic() + grace_s + _KILL_AFTER_S
 
