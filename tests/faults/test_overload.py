@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -78,12 +77,6 @@ def head_alone(gateway: Gateway, path: str, length: int = 1_000_000) -> Answer:
         headers = [("Authorization", f"Bearer {KEY}"), ("Content-Length", str(length))]
         connection.send(request_bytes("POST", gateway.url + path, headers=headers))
         return connection.read_answer()
-
-
-def free(gateway: Gateway) -> bool:
-    """Whether there is a place."""
-    answer = call("POST", gateway.url + "/chat/completions", body=b"{}", key=KEY, timeout_s=HANG_S)
-    return answer.status != 503
 
 
 def wait_until(holds: Callable[[], bool], within_s: float = HANG_S) -> None:
@@ -199,25 +192,3 @@ def test_a_request_passes_over_a_provider_that_is_busy(front: Front) -> None:
         answer = front.ask("pair/model")
         assert answer.status == 200
         assert [one["provider_name"] for one in front.record(answer)["provider_responses"]] == ["Beta"]
-
-
-# --- a loop that is late -------------------------------------------------------------------------------------
-
-
-def test_a_loop_that_is_late_takes_less_and_all_of_it_again_when_it_is_not(front: Front) -> None:
-    front.simulator.script(hang())
-    gateway = front.gateway
-    with held(front, *["solo/alpha"] * SHARE, "solo/beta", "solo/beta"):
-        assert free(gateway)
-
-        def made_late() -> bool:
-            # The process stands still for real; when it goes on its loop finds itself late.
-            gateway.process.send_signal(signal.SIGSTOP)
-            time.sleep(0.2)
-            gateway.process.send_signal(signal.SIGCONT)
-            time.sleep(0.06)
-            return not free(gateway)
-
-        wait_until(made_late)
-        assert call("GET", gateway.origin + "/health", timeout_s=HANG_S).status == 200
-        wait_until(lambda: free(gateway), within_s=10)

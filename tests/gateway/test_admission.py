@@ -8,8 +8,13 @@ import pytest
 
 from setpoint.errors import GatewayError
 from setpoint.gateway.admission import Admission, Place
+from setpoint.gateway.lag import INTERVAL_S
 
 LATE_S = 0.2
+
+
+def admission_of(places: int) -> Admission:
+    return Admission(places, lambda: 0.0)
 
 
 def fill(admission: Admission, provider: str = "slow") -> list[Place]:
@@ -37,7 +42,7 @@ def let_in(admission: Admission, most: int) -> list[Place]:
 
 
 def test_there_are_so_many_places_and_no_more() -> None:
-    admission = Admission(3)
+    admission = admission_of(3)
     places = let_in(admission, 4)
     assert (len(places), admission.in_work, admission.shed) == (3, 3, {"full": 1})
     with pytest.raises(GatewayError) as refused:
@@ -48,7 +53,7 @@ def test_there_are_so_many_places_and_no_more() -> None:
 
 
 def test_a_place_is_given_back_once_however_often_it_is_left() -> None:
-    admission = Admission(3)
+    admission = admission_of(3)
     place, _ = admission.enter(), admission.enter()
     place.go_to("acme", alone=False)
     leave(place, place)
@@ -56,7 +61,7 @@ def test_a_place_is_given_back_once_however_often_it_is_left() -> None:
 
 
 def test_a_place_is_given_back_by_a_request_that_fails() -> None:
-    admission = Admission(3)
+    admission = admission_of(3)
     with pytest.raises(ZeroDivisionError), admission.enter() as place:
         place.go_to("acme", alone=False)
         raise ZeroDivisionError
@@ -64,7 +69,7 @@ def test_a_place_is_given_back_by_a_request_that_fails() -> None:
 
 
 def test_a_place_counts_for_one_provider_at_a_time() -> None:
-    admission = Admission(10)
+    admission = admission_of(10)
     place = admission.enter()
     place.go_to("acme", alone=False)
     place.go_to("bolt", alone=False)
@@ -72,14 +77,14 @@ def test_a_place_counts_for_one_provider_at_a_time() -> None:
 
 
 def test_a_provider_holds_at_most_four_fifths() -> None:
-    admission = Admission(1_000)
+    admission = admission_of(1_000)
     assert len(fill(admission)) == 800
     assert admission.shed == {"provider": 1}
     assert admission.enter().go_to("quick", alone=False)
 
 
 def test_two_slow_providers_leave_room_for_a_third() -> None:
-    admission = Admission(900)
+    admission = admission_of(900)
     held = [admission.enter() for _ in range(800)]
     went = [place.go_to(f"slow{at % 2}", alone=False) for at, place in enumerate(held)]
     leave(*(place for place, ok in zip(held, went, strict=True) if not ok))
@@ -89,59 +94,77 @@ def test_two_slow_providers_leave_room_for_a_third() -> None:
 
 
 def test_a_provider_that_is_alone_may_have_all() -> None:
-    admission = Admission(10)
+    admission = admission_of(10)
     assert all(place.go_to("only", alone=True) for place in let_in(admission, 10))
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 4, 5])
 def test_a_provider_that_holds_nothing_may_be_asked_however_few_places_there_are(places: int) -> None:
-    admission = Admission(places)
+    admission = admission_of(places)
     assert admission.enter().go_to("acme", alone=False)
 
 
-def test_one_late_turn_takes_a_tenth_of_those_in_work() -> None:
-    admission = Admission(1_000)
-    let_in(admission, 500)
-    admission.observe(LATE_S)
-    assert admission.limit == 450
-    with pytest.raises(GatewayError):
+class Clock:
+    """How long a turn has been going on, as the test says."""
+
+    def __init__(self) -> None:
+        self.turn_s = 0.0
+
+    def __call__(self) -> float:
+        return self.turn_s
+
+
+def late_for(admission: Admission, seconds: float, *, turn_s: float = LATE_S) -> None:
+    for _ in range(round(seconds / (turn_s + INTERVAL_S))):
+        admission.observe(turn_s)
+
+
+def is_let_in(admission: Admission) -> bool:
+    try:
         admission.check()
+    except GatewayError:
+        return False
+    return True
+
+
+def test_an_overloaded_loop_takes_what_comes_early_in_a_turn_and_nothing_that_comes_late() -> None:
+    turn = Clock()
+    admission = Admission(1_000, turn)
+    late_for(admission, 4)
+    assert is_let_in(admission)
+    turn.turn_s = 0.03
+    assert not is_let_in(admission)
     assert admission.shed == {"late": 1}
 
 
-def test_a_loop_that_is_late_with_little_in_work_refuses_nobody() -> None:
-    admission = Admission(1_000)
-    let_in(admission, 3)
-    for _ in range(100):
-        admission.observe(LATE_S)
-    assert admission.limit == 16
+@pytest.mark.parametrize("turns", [[2.0], [0.5] * 4, [0.05] * 1_000, [0.3, *[0.0] * 12] * 100])
+def test_a_burst_or_a_long_turn_is_no_overload(turns: list[float]) -> None:
+    turn = Clock()
+    admission = Admission(1_000, turn)
+    turn.turn_s = 9.0
+    for late_s in turns:
+        admission.observe(late_s)
+    assert is_let_in(admission)
 
 
-def test_a_late_loop_turns_nobody_away_who_is_on_the_way_to_a_provider() -> None:
-    admission = Admission(1_000)
-    places = let_in(admission, 100)
-    admission.observe(LATE_S)
-    assert admission.limit < admission.in_work
-    assert all(place.go_to("quick", alone=False) for place in places)
-
-
-def test_all_places_are_there_again_soon_after_the_load() -> None:
-    admission = Admission(1_000)
-    leave(*let_in(admission, 1_000))
-    for _ in range(100):
-        admission.observe(LATE_S)
-    assert admission.limit == 16
-    turns = 0
-    while admission.limit < 1_000:
-        admission.observe(0.0)
-        turns += 1
-    assert turns <= 50
+def test_overload_lasts_as_long_as_anybody_is_refused_and_not_much_longer() -> None:
+    turn = Clock()
+    admission = Admission(1_000, turn)
+    late_for(admission, 4)
+    turn.turn_s = 0.03
+    for _ in range(200):  # short turns, because so many are refused
+        admission.observe(0.02)
+        assert not is_let_in(admission)
+    for _ in range(40):
+        admission.observe(0.02)
+    assert is_let_in(admission)
 
 
 def test_who_is_in_stays_in_when_there_are_fewer_places() -> None:
-    admission = Admission(10)
+    admission = admission_of(10)
     places = let_in(admission, 8)
     admission.resize(4)
     assert (admission.in_work, admission.limit) == (8, 4)
+    assert not is_let_in(admission)
     leave(*places[:5])
-    admission.check()
+    assert is_let_in(admission)

@@ -131,7 +131,7 @@ class Gateway:
     ) -> None:
         self.upstreams = Upstreams(*answers)
         self.records: list[Generation] = []
-        self.admission = Admission(places)
+        self.admission = Admission(places, lambda: 0.0)
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
         limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)

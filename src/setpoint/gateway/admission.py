@@ -1,5 +1,4 @@
-"""Who is let in: how many inference requests are in work, how many of them at one provider, and how many of them the
-event loop can bear.
+"""Who is let in: how many inference requests are in work, how many of them at one provider, and none that is too late.
 
 A request asks twice. Before its body is read it is told at once when there is no place for it, so that a refusal costs
 next to nothing; with its whole body it takes a place, so that a body which comes slowly holds none.
@@ -8,11 +7,14 @@ next to nothing; with its whole body it takes a place, so that a body which come
 from __future__ import annotations
 
 from collections import Counter
+from math import exp
 from typing import TYPE_CHECKING, Literal
 
 from setpoint.errors import GatewayError
+from setpoint.gateway.lag import INTERVAL_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 Shed = Literal["full", "late", "provider"]
@@ -20,61 +22,63 @@ Shed = Literal["full", "late", "provider"]
 
 RETRY_AFTER_S = 1
 
+# The loop is overloaded when it was so late, in seconds, for the greater part of about the last so many seconds. One
+# long turn, or a thousand requests at once, is no overload: that is over when it is done.
 _LATE_S = 0.1
-_LEAST = 16
-_LESS = 0.9
-_MORE = 0.02
+_OVER_S = 4.0
+_GREATER_PART = 0.5
+# While it is, so much of each of its turns is for new requests, in seconds.
+_TURN_S = 0.025
+# It is not any more when it has turned so often, twenty times a second, without refusing anyone.
+_CALM_TIMES = 20
 _SHARE = 4
 
 
 class Admission:
-    """The places of one worker.
+    """The places of one worker, of which there are `max_requests`.
 
-    There are `max_requests` of them, and fewer while the loop is late: every time it is found so, a tenth of those
-    that are in work is too much; every time it is not, a fiftieth of all comes back. So what was let in stays quick,
-    one late turn refuses nobody, and two or three seconds behind the load all places are there again. Some are there
-    always: what makes a loop late with so little in work is not the load, and refusing would mend nothing.
+    While the loop is overloaded, a request that is met in the first part of a turn of the loop is let in, and one
+    that is met later in it is refused. So the turns stay short however many come, what was let in stays quick, and
+    there is always as much work as the loop can do. `turn_s` says how long the loop's present turn has been going on.
 
     A provider may hold places as long as it holds fewer than four times those that are free: at most four fifths
     of all, and when several are slow at once an equal part each. So there is a place for one that holds none.
     """
 
-    def __init__(self, max_requests: int) -> None:
+    def __init__(self, max_requests: int, turn_s: Callable[[], float]) -> None:
+        self.limit = max_requests
         self.in_work = 0
         self.shed: Counter[Shed] = Counter()
         self.held: Counter[str] = Counter()
-        self._most = max_requests
-        self._least = min(_LEAST, max_requests)
-        self._bearable = float(max_requests)
-
-    @property
-    def limit(self) -> int:
-        """How many requests may be in work now."""
-        return int(self._bearable)
-
-    @property
-    def most(self) -> int:
-        """How many requests may be in work while the loop is in time."""
-        return self._most
+        self.overloaded = False
+        self._turn_s = turn_s
+        self._late_part = 0.0
+        self._calm_times = 0
 
     def resize(self, max_requests: int) -> None:
         """Have so many places from now on; who is in stays in."""
-        self._most = max_requests
-        self._least = min(_LEAST, max_requests)
-        self._bearable = float(max_requests)
+        self.limit = max_requests
 
     def observe(self, late_s: float) -> None:
         """The loop has just turned, so late, in seconds."""
-        if late_s >= _LATE_S:
-            self._bearable = max(self._least, min(self._bearable, self.in_work) * _LESS)
-        elif self._bearable < self._most:
-            self._bearable = min(self._most, self._bearable + self._most * _MORE)
+        is_late = float(late_s >= _LATE_S)
+        self._late_part = is_late + (self._late_part - is_late) * exp(-(late_s + INTERVAL_S) / _OVER_S)
+        self._calm_times += 1
+        if self._late_part > _GREATER_PART:
+            self.overloaded, self._calm_times = True, 0
+        elif self._calm_times >= _CALM_TIMES:
+            self.overloaded = False
 
     def check(self) -> None:
         """Raises: `GatewayError` (unavailable) when there is no place."""
-        if self.in_work >= self._bearable:
-            self.shed["late" if self.in_work < self._most else "full"] += 1
-            raise busy("the server has more to do than it can")
+        if self.in_work >= self.limit:
+            self.shed["full"] += 1
+        elif self.overloaded and self._turn_s() > _TURN_S:
+            self.shed["late"] += 1
+            self._calm_times = 0
+        else:
+            return
+        raise busy("the server has more to do than it can")
 
     def enter(self) -> Place:
         """A place, to be left at the end of the `with` block that it is for. Raises: as `check`."""
@@ -109,9 +113,7 @@ class Place:
         """
         self._let_go()
         admission = self._admission
-        # Of all places, not of those that a late loop leaves: it may have fewer than are taken, and would turn away
-        # what was let in, on its way to a provider that is as quick as ever.
-        held, free = admission.held[provider], admission.most - admission.in_work
+        held, free = admission.held[provider], admission.limit - admission.in_work
         if held and not alone and held >= _SHARE * free:
             admission.shed["provider"] += 1
             return False

@@ -16,6 +16,26 @@ INTERVAL_S = 0.05
 _SMOOTHED_OVER_S = 0.5
 
 
+class Turn:
+    """How long the loop's present turn has been going on, in seconds, since it was first asked in that turn.
+
+    The loop's own clock is no help: every timer that is set moves it on.
+    """
+
+    def __init__(self) -> None:
+        self._began_at: float | None = None
+
+    def __call__(self) -> float:
+        now = monotonic()
+        if self._began_at is None:
+            self._began_at = now
+            asyncio.get_running_loop().call_soon(self._end)  # what is put in line now comes with the next turn
+        return now - self._began_at
+
+    def _end(self) -> None:
+        self._began_at = None
+
+
 class LoopLag:
     """The lateness of one event loop, measured by a timer as long as `watch` runs.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from setpoint.errors import SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
-from setpoint.gateway.lag import LoopLag
+from setpoint.gateway.lag import LoopLag, Turn
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
@@ -82,7 +82,7 @@ class Application:
         self._registry = registry = Registry()
         self._figures = Figures(registry, self._snapshots)
         self._aside = Aside()
-        self._admission = Admission(settings.max_concurrent_requests)
+        self._admission = Admission(settings.max_concurrent_requests, Turn())
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
         look_up_work(registry, self._admission, self._lag)
