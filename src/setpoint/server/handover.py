@@ -52,19 +52,21 @@ def inherited(environ: MutableMapping[str, str]) -> Inherited:
     if not said["LISTEN_FDS"].isdecimal() or said["LISTEN_PID"] not in ("", str(os.getpid())):
         return Inherited()
     names = said["LISTEN_FDNAMES"].split(":")
-    listeners: list[socket.socket] = []
-    predecessor = None
-    for at in range(int(said["LISTEN_FDS"])):
-        os.set_inheritable(_FIRST + at, False)
-        given = socket.socket(fileno=_FIRST + at)
-        if at < len(names) and names[at] == _PREDECESSOR:
-            predecessor = given
-        else:
-            listeners.append(given)
-    if len(listeners) != 1 or not _listens(listeners[0]):
+    try:
+        given = [_given(_FIRST + at) for at in range(int(said["LISTEN_FDS"]))]
+    except OSError:
+        given = []
+    predecessor = given.pop() if len(given) == len(names) and names[-1] == _PREDECESSOR else None
+    if len(given) != 1 or not _listens(given[0]):
         raise SystemExit("setpoint: LISTEN_FDS: one listening TCP socket is expected")
-    listeners[0].setblocking(False)
-    return Inherited(listeners[0], predecessor)
+    given[0].setblocking(False)
+    return Inherited(given[0], predecessor)
+
+
+def _given(descriptor: int) -> socket.socket:
+    """The socket that this descriptor is, for this process alone. Raises: `OSError` when it is none."""
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
 
 
 def _listens(one: socket.socket) -> bool:
