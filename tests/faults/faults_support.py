@@ -7,6 +7,7 @@ Three providers of the simulator are told apart by the path they are reached und
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from contextlib import contextmanager
@@ -224,6 +225,12 @@ def peak_memory(gateway: Gateway) -> int:
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1_024
+
+
+def cpu_seconds(gateway: Gateway) -> float:
+    """The processor time that the gateway has taken so far."""
+    fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # --- reading answers -----------------------------------------------------------------------------------------

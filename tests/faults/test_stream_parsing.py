@@ -10,6 +10,7 @@ import pytest
 from faults.faults_support import (
     Front,
     chunks,
+    cpu_seconds,
     error_of,
     fronting,
     generation_id,
@@ -102,6 +103,21 @@ def test_the_same_events_come_out_however_they_are_written(front: Front, script:
 def test_the_same_events_come_out_byte_by_byte(front: Front, name: str) -> None:
     expected = relayed(front, sse(PLAIN))
     assert relayed(front, in_pieces(WRITTEN[name], size=1)) == expected
+
+
+def test_a_byte_at_a_time_costs_about_as_much_as_an_event_at_a_time(front: Front) -> None:
+    def cpu_s(script: Script) -> float:
+        front.simulator.script(script)
+        before = cpu_seconds(front.gateway)
+        assert front.stream().status == 200
+        return cpu_seconds(front.gateway) - before
+
+    texts = ["x"] * 30
+    size = sum(len(step.data) for step in stream(texts).steps if isinstance(step, Send))
+    control = cpu_s(in_pieces(stream(["x"] * size), size=400))
+    bytewise = cpu_s(in_pieces(stream(texts), size=1))
+    print(f"{size} bytes one by one: {bytewise:.2f} s of CPU, {size} events: {control:.2f} s")
+    assert bytewise < 3 * control
 
 
 def test_a_character_is_never_cut(front: Front) -> None:

@@ -180,9 +180,26 @@ def test_a_200_that_reports_an_error_is_that_error(
 def test_a_gzip_bomb_is_capped(front: Front, content_type: str) -> None:
     front.ask()
     before = peak_memory(front.gateway)
-    tried = passed_over(front, gzip_bomb(256, content_type=content_type), streamed=content_type == EVENTS)
+    tried = passed_over(front, gzip_bomb(1_024, content_type=content_type), streamed=content_type == EVENTS)
     assert tried[0] == ("Alpha", None, "provider_unavailable")
     assert peak_memory(front.gateway) - before < 64 * MEBIBYTE
+
+
+@pytest.mark.parametrize("size", [262_143, 262_144, 262_145, 524_288, 3_000_000])
+def test_an_answer_that_unpacks_to_much_is_unpacked_to_its_end(front: Front, size: int) -> None:
+    content = completion("x" * size, (3, 2))
+    packed = gzip.compress(json.dumps(content).encode())
+    front.simulator.script(body(packed, headers={"Content-Encoding": "gzip"}))
+    assert front.ask().json()["choices"][0]["message"]["content"] == "x" * size
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip"])
+def test_an_encoding_that_nobody_asked_for_is_not_unpacked(front: Front, encoding: str) -> None:
+    front.ask()
+    before = peak_memory(front.gateway)
+    tried = passed_over(front, body(b"\0" * MEBIBYTE, headers={"Content-Encoding": encoding}), streamed=False)
+    assert tried[0] == ("Alpha", None, "provider_unavailable")
+    assert peak_memory(front.gateway) - before < 16 * MEBIBYTE
 
 
 def test_an_answer_is_capped_however_it_comes(front: Front) -> None:
