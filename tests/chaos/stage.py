@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from simulator.client import Simulator
 
-PATIENT: dict[str, Any] = dict.fromkeys(("first_token_timeout_s", "idle_timeout_s", "total_timeout_s"), 60)
-_SETTINGS = {"max_concurrent_requests": 20_000, "connect_timeout_s": 4, **dict.fromkeys(PATIENT, 4)}
+_TIMEOUTS = ("connect_timeout_s", "first_token_timeout_s", "idle_timeout_s", "total_timeout_s")
+PATIENT: dict[str, Any] = dict.fromkeys(_TIMEOUTS, 60)
+_SETTINGS = {"max_concurrent_requests": 20_000, **dict.fromkeys(_TIMEOUTS, 4)}
 
 
 class Stage:

@@ -8,7 +8,7 @@ import uvloop
 
 from chaos.books import disagreements, entries
 from chaos.verdicts import verdict
-from support.load import ask_all
+from support.load import HANG_S, ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,14 @@ Told = list[tuple["Case", "Heard"]]
 """What clients heard of their cases."""
 
 
-def storm(stage: Stage, cases: Sequence[Case], *, at_once: int, meanwhile: Sequence[Callable[[], object]] = ()) -> Told:
+def storm(
+    stage: Stage,
+    cases: Sequence[Case],
+    *,
+    at_once: int,
+    meanwhile: Sequence[Callable[[], object]] = (),
+    hang_s: float = HANG_S,
+) -> Told:
     """All these cases, so many at a time: first those that hang for seconds, beside which the others take place.
 
     `meanwhile` is done in between, one thing each time that an equal share of the cases is through.
@@ -36,7 +43,7 @@ def storm(stage: Stage, cases: Sequence[Case], *, at_once: int, meanwhile: Seque
             left.pop(0)()
 
     requests = [(case.request(url), case.manner) for case in ordered]
-    heard = uvloop.run(ask_all(stage.origin(), requests, at_once=at_once, done=done))
+    heard = uvloop.run(ask_all(stage.origin(), requests, at_once=at_once, done=done, hang_s=hang_s))
     return list(zip(ordered, heard, strict=True))
 
 

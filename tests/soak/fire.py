@@ -37,6 +37,7 @@ _LIVES, _WORKER_KILLS = 10, 4
 _STORM, _STORM_KILLS, _AT_ONCE = 10_000, 5, 64
 _WRITES, _READERS = 100, 8
 _PROMISED_S = 1.0
+_LONG_S = 300
 
 
 def kills(goal: int, progress: Progress) -> list[Finding]:
@@ -91,9 +92,9 @@ def markers(goal: int, progress: Progress) -> list[Finding]:
 
     def one_round(folder: Path, simulator: Simulator, seed: int) -> list[str]:
         cases = gathered([(leaving_case if n % 5 == 0 else quiet_case)(seed, n) for n in range(goal)])
-        many = {"max_connections": 2 * goal}
-        with staged(folder, simulator, *_TWO_WORKERS, settings={**PATIENT, **many}) as stage:
-            told = storm(stage, cases, at_once=goal)
+        many = {"max_connections": 2 * goal, **dict.fromkeys(PATIENT, _LONG_S), "header_timeout_s": _LONG_S}
+        with staged(folder, simulator, *_TWO_WORKERS, settings=many) as stage:
+            told = storm(stage, cases, at_once=goal, hang_s=_LONG_S)
         return aftermath(stage, told, simulator.requests())
 
     found = _rounds(goal, progress, goal, one_round)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HANG_S = 60
 """No request of a load takes longer: what does hangs."""
 
+_COME_PER_S = 500
+
 End = Literal["whole", "cut", "refused", "left", "hung"]
 
 
@@ -103,11 +105,11 @@ async def ask(origin: str, request: bytes, manner: Manner = WELL, *, timeout_s: 
     return Heard(end, answer, began, time.monotonic())
 
 
-async def insist(origin: str, request: bytes, manner: Manner = WELL) -> Heard:
+async def insist(origin: str, request: bytes, manner: Manner = WELL, *, hang_s: float = HANG_S) -> Heard:
     """The same, asked again a little later each time that the server says it has more to do than it can."""
-    until = time.monotonic() + HANG_S
+    until = time.monotonic() + hang_s
     while True:
-        heard = await ask(origin, request, manner)
+        heard = await ask(origin, request, manner, timeout_s=hang_s)
         answer = heard.answer
         if answer is None or answer.status not in (503, 529) or b'"unavailable"' not in answer.body:
             return heard
@@ -122,22 +124,25 @@ async def ask_all(
     *,
     at_once: int,
     done: Callable[[int], None] = lambda _: None,
+    hang_s: float = HANG_S,
 ) -> list[Heard]:
     """What each of these clients hears, in their order, with so many of them at a time, each of which insists.
 
+    They do not come all in one moment: what is at hand has no more than two cores for all sides.
     `done` is told how many have come to their end, each time that one has.
     """
     heard: list[Heard | None] = [None] * len(requests)
     numbers, ended = iter(range(len(requests))), count(1)
 
-    async def work() -> None:
+    async def work(place: int) -> None:
+        await asyncio.sleep(place / _COME_PER_S)
         for number in numbers:
-            heard[number] = await insist(origin, *requests[number])
+            heard[number] = await insist(origin, *requests[number], hang_s=hang_s)
             done(next(ended))
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(at_once, len(requests))):
-            group.create_task(work())
+        for place in range(min(at_once, len(requests))):
+            group.create_task(work(place))
     return cast("list[Heard]", heard)
 
 
@@ -276,7 +281,7 @@ class _Client(asyncio.Protocol):
 
     def go(self, *, reset: bool) -> None:
         """Close the connection, whatever is still to come."""
-        if reset:
+        if reset and not self._transport.is_closing():
             taken: socket.socket = self._transport.get_extra_info("socket")
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
