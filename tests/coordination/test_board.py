@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from setpoint.coordination.board import SLOT_BYTES, Board
+from setpoint.coordination.board import SLOT_BYTES, Board, Happening
 
 
 def in_a_fork(work: object) -> int:
@@ -53,11 +53,12 @@ def test_a_beat_ends_the_silence() -> None:
     assert shared.silence_s(1) == pytest.approx(0, abs=0.01)
 
 
-def test_restarts_are_counted_for_all() -> None:
+def test_what_happens_is_counted_for_all() -> None:
     shared = board()
-    assert in_a_fork(shared.count_restart) == 0
-    shared.count_restart()
-    assert shared.restarts == 2
+    assert in_a_fork(lambda: shared.count(Happening.RESTART)) == 0
+    shared.count(Happening.RESTART)
+    shared.count(Happening.RELOAD)
+    assert [shared.counted(what) for what in Happening] == [2, 1, 0]
 
 
 def test_a_slot_holds_what_was_written_last_whatever_its_length() -> None:

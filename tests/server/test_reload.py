@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from support.processes import config_file, simulated
+from support.scrape import Scrape
 from support.waiting import children, until
 
 if TYPE_CHECKING:
@@ -64,20 +65,25 @@ def test_a_changed_file_is_in_use_without_a_word(
 def test_a_wrong_file_is_refused_with_its_reasons_and_the_old_one_stays(
     start_gateway: StartGateway, simulator: Simulator, tmp_path: Path, workers: str
 ) -> None:
-    path = written(tmp_path, simulator)
+    path = written(tmp_path, simulator, metrics=True)
     gateway = start_gateway(config=path, arguments=["--workers", workers])
     right = path.read_text("utf-8")
     path.write_text(right + "\nsettings: {prot: 1, secret_key: canary-in-a-file}\nmodels: [", "utf-8")
     gateway.process.send_signal(signal.SIGHUP)
     until(says(gateway, r"the new configuration is refused, the old one stays: .*setpoint\.yaml"))
     assert everywhere(gateway, "sim/solo", 200)
-    path.write_text(right.replace("sim/solo", "sim/renamed"), "utf-8")
-    until(lambda: everywhere(gateway, "sim/renamed", 200))
+    path.write_text(right.replace("sim/solo", "fresh/solo"), "utf-8")
+    until(lambda: everywhere(gateway, "fresh/solo", 200))
     assert "canary" not in gateway.log_text()
+    path.write_text(right.replace("dialect: chat", "dialect: chat\n    verify: /nowhere/ca.pem", 1), "utf-8")
+    until(says(gateway, "the CA file /nowhere/ca.pem cannot be used"))
     path.unlink()
     gateway.process.send_signal(signal.SIGHUP)
     until(says(gateway, "cannot be read: No such file"))
-    assert everywhere(gateway, "sim/renamed", 200)
+    assert everywhere(gateway, "fresh/solo", 200)
+    scrape = Scrape(gateway)
+    assert scrape.get("setpoint_reloads_total", outcome="applied") == 1
+    assert scrape.get("setpoint_reloads_total", outcome="refused") >= 3
     assert gateway.stop() == 0
 
 

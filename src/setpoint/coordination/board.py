@@ -7,6 +7,7 @@ outlives the worker that wrote it, and ends with the server.
 from __future__ import annotations
 
 import mmap
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,19 @@ _CELL_BYTES = 8
 _MILLISECONDS = 1000
 _SLOT_HEAD = 3
 """Cells at the head of a slot: how often it was written, and how long each of its two halves is."""
+
+
+class Happening(IntEnum):
+    """What happens to a server as a whole, and is counted."""
+
+    RESTART = 0
+    """A worker was started in place of one that ended."""
+
+    RELOAD = 1
+    """A newer configuration was put to use."""
+
+    REFUSED_RELOAD = 2
+    """A newer configuration was wrong."""
 
 
 class Slot:
@@ -63,13 +77,13 @@ class Board:
     def __init__(self, workers: int, clock: Callable[[], float]) -> None:
         self.workers = workers
         self._clock = clock
-        cells = (2 * workers + 1) * _CELL_BYTES
+        cells = (2 * workers + len(Happening)) * _CELL_BYTES
         slot = _slot_size(SLOT_BYTES)
         memory = memoryview(mmap.mmap(-1, cells + workers * slot + _slot_size(CONFIGURATION_BYTES)))
         numbers = memory[:cells].cast("Q")
         self._revisions = numbers[:workers]
         self._beats = numbers[workers : 2 * workers]
-        self._restarts = numbers[2 * workers :]
+        self._counts = numbers[2 * workers :]
         self._slots = tuple(Slot(memory[cells + at * slot :][:slot]) for at in range(workers))
         self.configuration = Slot(memory[cells + workers * slot :])
 
@@ -90,14 +104,13 @@ class Board:
         """How long ago that worker's event loop last turned, in seconds."""
         return self._clock() - self._beats[index] / _MILLISECONDS
 
-    @property
-    def restarts(self) -> int:
-        """How many workers were started in place of one that ended. The supervisor counts them."""
-        return self._restarts[0]
+    def count(self, what: Happening) -> None:
+        """Count one more of these. The process that leads the server does, and no other."""
+        self._counts[what] += 1
 
-    def count_restart(self) -> None:
-        """Count one more of them."""
-        self._restarts[0] += 1
+    def counted(self, what: Happening) -> int:
+        """How many of these there were."""
+        return self._counts[what]
 
     def slot(self, index: int) -> Slot:
         """The slot that this worker writes."""

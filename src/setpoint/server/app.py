@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from setpoint.coordination.board import Seat
     from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
-    from setpoint.routing.catalog import Catalog
     from setpoint.server.configuration import Configuration
     from setpoint.server.connections import Connections
     from setpoint.server.request import Receive, Scope, Send
@@ -77,7 +76,7 @@ class Application:
         self._recovery = Recovery(database, spools)
         self._versions = Versions(PinnedVersions(self._store).find)
         self._client = HttpClient()
-        self._client.trust(_verified(found.catalog))
+        self._client.trust(found.verify)
         self._tasks: list[asyncio.Task[None]] = []
         self._registry = registry = Registry()
         self._figures = Figures(registry, self._snapshots)
@@ -99,7 +98,7 @@ class Application:
         Raises: `GatewayError` when it names a CA file that cannot be used, and then nothing is changed.
         """
         settings = found.loaded.settings
-        await asyncio.to_thread(self._client.trust, _verified(found.catalog))
+        await asyncio.to_thread(self._client.trust, found.verify)
         self._snapshots.replace_catalog(found.catalog)
         self._admission.resize(settings.max_concurrent_requests)
         self._build(settings)
@@ -243,10 +242,6 @@ class Application:
         self._recorder.record(generation)
         self._figures.ended(generation)
         log_exchange(generation, client)
-
-
-def _verified(catalog: Catalog) -> set[bool | str]:
-    return {provider.verify for provider in catalog.providers.values()}
 
 
 def routes(

@@ -20,6 +20,11 @@ class Configuration(Struct, frozen=True):
     catalog: catalog.Catalog
     warnings: tuple[Problem, ...]
 
+    @property
+    def verify(self) -> set[bool | str]:
+        """Whom its providers' certificates are verified by: True for the system's authorities, or a CA file."""
+        return {provider.verify for provider in self.catalog.providers.values()}
+
 
 class Source(Struct, frozen=True):
     """Where the configuration comes from: the arguments of `settings.load`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from setpoint import __version__
+from setpoint.coordination.board import Happening
 from setpoint.gateway.admission import Shed
 from setpoint.metrics import OTHER
 from setpoint.server.connections import Phase
@@ -110,6 +111,7 @@ def look_up_process(registry: Registry, board: Board) -> None:
     """The process itself, and those beside it."""
     workers = registry.gauge("setpoint_workers", "Processes that serve.")
     restarts = registry.counter("setpoint_worker_restarts_total", "Workers that were replaced.", how="max")
+    reloads = registry.counter("setpoint_reloads_total", "Readings of a newer configuration.", ("outcome",), how="max")
     build = registry.gauge("setpoint_build_info", "Always 1.", ("version", "python"), how="max")
     cpu = registry.counter("setpoint_process_cpu_seconds_total", "CPU time of the processes that serve.")
     registry.tally(cpu, time.process_time)
@@ -120,7 +122,9 @@ def look_up_process(registry: Registry, board: Board) -> None:
 
     def collect() -> None:
         workers.set(1)
-        restarts.reach(board.restarts)
+        restarts.reach(board.counted(Happening.RESTART))
+        reloads.reach(board.counted(Happening.RELOAD), ("applied",))
+        reloads.reach(board.counted(Happening.REFUSED_RELOAD), ("refused",))
         build.set(1, (__version__, platform.python_version()))
         memory.set(_resident_bytes())
         files.set(_open_files())

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from setpoint.coordination.board import Happening
+from setpoint.errors import GatewayError
+from setpoint.providers.client import HttpClient
 from setpoint.server.configuration import Configuration, Source
 from setpoint.settings import OPTIONS, ConfigError
 from setpoint.settings.load import read_content
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from setpoint.coordination.board import Board
 
 _log = logging.getLogger("setpoint.configuration")
 
@@ -35,8 +40,9 @@ class Reloader:
     Its methods block for as long as it takes to read and check the file, and say in the log what came of it.
     """
 
-    def __init__(self, source: Source, found: Configuration) -> None:
+    def __init__(self, source: Source, found: Configuration, board: Board) -> None:
         self.found = found
+        self._board = board
         self._path = found.loaded.config
         self.source = structs.replace(source, config=self._path)
         self._seen = self._read_state = _state(self._path)
@@ -50,6 +56,11 @@ class Reloader:
 
     def read(self) -> Change | None:
         """The configuration as it stands in the file now; None when it is wrong, and then the old one stays."""
+        change = self._read()
+        self._board.count(Happening.RELOAD if change is not None else Happening.REFUSED_RELOAD)
+        return change
+
+    def _read(self) -> Change | None:
         if self._path is None:
             _log.warning("there is no configuration file to read again")
             return None
@@ -57,6 +68,10 @@ class Reloader:
         try:
             content = read_content(self._path)
             found = self.source.read(content)
+            HttpClient().trust(found.verify)
+        except GatewayError as error:
+            _log.error("the new configuration is refused, the old one stays: %s", error)
+            return None
         except OSError as error:
             _log.error("the new configuration is refused, the old one stays: %s cannot be read: %s", *_why(error))
             return None

@@ -60,7 +60,7 @@ def serve(source: Source, found: Configuration) -> int:
             board=Board(settings.workers, time.monotonic),
         )
         _prepare(plan)
-        return _run(plan, Reloader(source, found), given)
+        return _run(plan, Reloader(source, found, plan.board), given)
     finally:
         listener.close()
 

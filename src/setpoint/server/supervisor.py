@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from setpoint.coordination.board import Happening
 from setpoint.server.channel import Channel, Order, Word
 from setpoint.server.handover import Succession, Successor, notify
 from setpoint.server.respond import without_values
@@ -99,7 +100,7 @@ class Supervisor:
                 self._wait()
                 self._reap()
                 self._watch()
-                if self._failed_starts >= _LEAST_STARTS and not any(one.ready for one in self._workers.values()):
+                if self._failed_starts >= _LEAST_STARTS and not self._stops:
                     return self._give_up()
         return 0
 
@@ -240,11 +241,13 @@ class Supervisor:
         if self._stops:
             return
         lived_s = time.monotonic() - worker.started
-        if not worker.ready:
+        if any(one.ready for one in self._workers.values()):
+            self._failed_starts = 0
+        elif not worker.ready:
             self._failed_starts += 1
         pause_s = self._pause(worker, lived_s)
         self._due[worker.index] = time.monotonic() + pause_s
-        self._board.count_restart()
+        self._board.count(Happening.RESTART)
         _log.error(
             "worker %d (process %d) %s after %.1f s%s; another starts %s",
             worker.index,
