@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import random
 import re
@@ -214,3 +215,17 @@ def test_nobody_is_asked_for_a_client_that_left_while_its_body_was_worked_on(fro
         connection.reset()
     assert front.ask("solo/beta", body=dumped({**HARD["messages"], "model": "solo/beta"})).status == 200  # behind it
     assert front.reached() == ["beta"]
+
+
+def test_nobody_is_asked_for_a_client_that_left_while_its_body_was_unpacked(front: Front) -> None:
+    def packed(model: str) -> bytes:
+        return gzip.compress(dumped({"model": model, "messages": MESSAGES, "x": "0" * 50_000_000}), 1)
+
+    headers = [("Authorization", f"Bearer {KEY}"), ("Content-Encoding", "gzip")]
+    with RawConnection(front.gateway.origin) as connection:
+        url = front.gateway.url + "/chat/completions"
+        connection.send(request_bytes("POST", url, packed("solo/alpha"), headers=headers))
+        connection.reset()
+    call("POST", url, body=packed("solo/beta"), key=KEY, headers={"Content-Encoding": "gzip"})  # behind it
+    assert front.ask("solo/beta").status == 200
+    assert front.reached() == ["beta", "beta"]

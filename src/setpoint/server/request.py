@@ -123,7 +123,7 @@ class Request:
         if len(data) > limit:
             raise too_large(limit)
         codings = self.header_values(b"content-encoding") if b"content-encoding" in self.headers else None
-        return data if codings is None else await unpacked(data, ",".join(codings), limit)
+        return data if codings is None else await self._unless_gone(unpacked(data, ",".join(codings), limit))
 
     async def body(self) -> Body:
         """The JSON body, taken apart. Raises: `RequestError` for what is no JSON object, or too much of one."""
@@ -135,11 +135,13 @@ class Request:
 
         Raises: what the work raises; `ClientGoneError`.
         """
-        if size <= BIG_BYTES:
-            return work()
+        return work() if size <= BIG_BYTES else await self._unless_gone(self._aside.run(size, work))
+
+    async def _unless_gone(self, work: Awaitable[T]) -> T:
+        """What this gives. Raises: `ClientGoneError` when the client has left meanwhile: nobody else would notice."""
         gone: list[bool] = []
         with self.watched(lambda: gone.append(True)):
-            done = await self._aside.run(size, work)
+            done = await work
         if gone:
             raise ClientGoneError
         return done
