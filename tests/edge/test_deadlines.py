@@ -140,9 +140,13 @@ def test_what_the_system_holds_for_a_client_counts_as_not_taken(gateway: Gateway
         assert simulator.wait_for_disconnect().went_away
 
 
-def test_a_client_that_takes_little_but_goes_on_is_served_to_the_end(gateway: Gateway, simulator: Simulator) -> None:
+@pytest.mark.parametrize("last", [True, False])
+def test_a_client_that_takes_little_but_goes_on_is_served_to_the_end(
+    gateway: Gateway, simulator: Simulator, last: bool
+) -> None:
     simulator.script(stream(["x" * 1_000] * 25))
-    with stalled(gateway, chat(gateway, ("Connection", "close"), stream=True)) as connection:
+    closing = [("Connection", "close")] if last else []
+    with stalled(gateway, chat(gateway, *closing, stream=True)) as connection:
         taken = b""
         while data := connection.read_some(1_000).data:
             taken += data

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from simulator import script
-from support.http import Answer, call, open_stream
+from support.http import Answer, RawConnection, call, open_stream, request_bytes
 
 if TYPE_CHECKING:
     from simulator.client import Simulator
@@ -79,3 +79,22 @@ def test_a_stream_that_ends_within_the_grace_period_is_not_cut(
     assert rest[-2].json()["usage"]["total_tokens"] > 0
     assert gateway.stop() == 0
     assert recorded(gateway) == [("completed", None)]
+
+
+def test_an_answer_that_is_on_its_way_to_a_slow_client_is_not_cut(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = start_gateway(settings={"shutdown_grace_s": 20})
+    simulator.script(script.stream(["x" * 1_000] * 40, pause_ms=40))
+    asked = request_bytes(
+        "POST",
+        f"{gateway.url}/chat/completions",
+        json.dumps({**BODY, "stream": True}).encode(),
+        headers=[("Authorization", f"Bearer {gateway.key}")],
+    )
+    with RawConnection(gateway.origin, receive_buffer=2_048) as connection:
+        connection.send(asked)
+        connection.read_head()  # which does not say that the connection ends, for the server does not end yet
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(20) == 0
+        assert connection.read_all().endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")

@@ -118,6 +118,7 @@ class Connections:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        # Before the rest: whatever goes wrong with one connection, the deadlines of all others hold.
+        self._timer = loop.call_later(self._tick_s, self._sweep) if self._all else None
         for one in [one for one in self._all if one.deadline <= now]:
             one.expire(now)
-        self._timer = loop.call_later(self._tick_s, self._sweep) if self._all else None

@@ -82,7 +82,7 @@ class ClientConnection(HttpToolsProtocol):
         """The deadline has passed: end what is too late, or set another."""
         match self.phase:
             case "idle":
-                self._leave_idle()
+                self._leave_idle(now)
             case "head" if self.begun:
                 self.refuse(RequestError("request_timeout", "the request's head did not come in time"))
             case "head":
@@ -99,7 +99,7 @@ class ClientConnection(HttpToolsProtocol):
     def turn_away(self) -> None:
         """End at once, with a word if there is time for one: the place is needed."""
         if self.phase == "idle":
-            self._leave_idle()
+            self._part(linger=False)
         elif self.turn is None and self.phase == "head":
             self.write(refusal(crowded()))
             self._part(linger=False)
@@ -110,7 +110,7 @@ class ClientConnection(HttpToolsProtocol):
         """End, unless something is under way or has come that is not read yet: the server stops."""
         resting = self.phase == "idle" or (self.phase == "head" and not self.begun)
         if resting and not has_unread(self.transport):
-            self._leave_idle()
+            self._part(linger=False)
 
     def cut(self) -> None:
         """End the connection at once."""
@@ -121,11 +121,10 @@ class ClientConnection(HttpToolsProtocol):
         self._progress.written += len(data)
         self.transport.write(data)
 
-    def _leave_idle(self) -> None:
-        # An answer that is not taken by now would keep the connection for ever.
+    def _leave_idle(self, now: float) -> None:
+        """End between two requests; while the last answer is still on its way, only when nobody takes it."""
         if unsent_bytes(self.transport):
-            forget_unsent(self.transport)
-            self.cut()
+            self._look_for_progress(now)
         else:
             self.transport.close()
 
