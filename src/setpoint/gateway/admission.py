@@ -22,13 +22,16 @@ Shed = Literal["full", "late", "provider"]
 
 RETRY_AFTER_S = 1
 
-# The loop is overloaded when it was so late, in seconds, for the greater part of about the last so many seconds. One
-# long turn, or a thousand requests at once, is no overload: that is over when it is done.
+# The loop is overloaded when it was so late, in seconds, for the greater part of about the last so many seconds: for
+# two seconds on end. A thousand requests at once are no overload: that is over when it is done. Nor is one long turn,
+# which counts for so many seconds at most.
 _LATE_S = 0.1
-_OVER_S = 4.0
+_OVER_S = 3.0
 _GREATER_PART = 0.5
-# While it is, so much of each of its turns is for new requests, in seconds.
-_TURN_S = 0.025
+_MOST_S = 0.5
+# While it is, so much of each of its turns is for new requests, in seconds. A request takes about five turns, so that
+# is a fifth of what the wait in line adds to an answer.
+_TURN_S = 0.005
 # It is not any more when it has turned so often, twenty times a second, without refusing anyone.
 _CALM_TIMES = 20
 _SHARE = 4
@@ -62,7 +65,7 @@ class Admission:
     def observe(self, late_s: float) -> None:
         """The loop has just turned, so late, in seconds."""
         is_late = float(late_s >= _LATE_S)
-        self._late_part = is_late + (self._late_part - is_late) * exp(-(late_s + INTERVAL_S) / _OVER_S)
+        self._late_part = is_late + (self._late_part - is_late) * exp(-(min(late_s, _MOST_S) + INTERVAL_S) / _OVER_S)
         self._calm_times += 1
         if self._late_part > _GREATER_PART:
             self.overloaded, self._calm_times = True, 0

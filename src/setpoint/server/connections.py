@@ -85,6 +85,11 @@ class Connections:
         return Counter(one.phase for one in self._all)
 
     @property
+    def left(self) -> int:
+        """How many more may come before whoever was turned away for them is gone: at least one, to be told so."""
+        return max(1, self._most + 2 * self._reserve - len(self._all))
+
+    @property
     def sending(self) -> bool:
         """Whether an answer is on its way to some client."""
         return any(one.phase in ("answering", "closing") for one in self._all)

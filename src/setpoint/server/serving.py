@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from setpoint.server.accepting import Acceptor
 from setpoint.server.connections import Connections
 from setpoint.server.descriptors import connection_limit
 from setpoint.server.http import protocol_class
 from setpoint.server.http_limits import HttpLimits
-from setpoint.server.listener import BACKLOG
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from setpoint.settings import Settings
 
 _TICK_S = 1.0
-_LAST_ACCEPTS_S = 0.02
 _IDLE_S = 1.0
 """How long a client that is between two requests may still send one after the server was told to stop."""
 _LOOK_S = 0.05
@@ -56,7 +55,7 @@ class HttpServer:
         config = uvicorn.Config(
             application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
             loop="uvloop",
-            http=protocol_class(self.connections),  # pyright: ignore[reportArgumentType] any callable that makes a protocol will do
+            http="httptools",
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -64,7 +63,6 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=BACKLOG,
         )
         self._server = _Server(config, self.connections)
         self._server.grace_s = settings.shutdown_grace_s
@@ -109,7 +107,15 @@ class _Server(uvicorn.Server):
         self._ending.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        made, config, state = protocol_class(self._connections), self.config, self.server_state
+
+        def protocol() -> asyncio.Protocol:
+            return made(config=config, server_state=state, app_state={})
+
+        self._acceptors = [Acceptor(one, protocol, lambda: self._connections.left) for one in sockets or ()]
+        for acceptor in self._acceptors:
+            acceptor.start()
+        self.started = True
         self.on_started()
 
     async def main_loop(self) -> None:
@@ -121,12 +127,15 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let what runs come to its end, and end what outlives the grace period: nothing is cut in silence."""
+        del sockets  # each is closed by who accepts from it
         self._connections.draining = True
-        await asyncio.sleep(_LAST_ACCEPTS_S)  # whoever waits to be accepted is; nobody is left to be reset
-        for server in self.servers:
-            server.close()
-        for one in sockets or ():
-            one.close()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
+        await self._last_requests()
+        await self._last_words()
+
+    async def _last_requests(self) -> None:
+        """Wait for what is under way, as long as it may go on, and end connections that have rested for long enough."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         while self._connections or self.server_state.tasks:
@@ -136,7 +145,6 @@ class _Server(uvicorn.Server):
             if now >= begun + self._idle_s:
                 self._connections.retire()
             await asyncio.sleep(_LOOK_S)
-        await self._last_words()
 
     async def _last_words(self) -> None:
         """Cancel the requests that are left; each still tells its client how it ends."""
