@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from server.server_support import ended_behind, successor
 from support.http import RawConnection, call, request_bytes
 from support.processes import KEY, clean_environment
 from support.waiting import children, lives, until
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
-    from support.processes import Gateway, StartGateway
+    from support.processes import StartGateway
 
 ECHO = {"model": "setpoint/echo", "messages": [{"role": "user", "content": "hi"}]}
 BY_WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
@@ -89,29 +88,6 @@ class Clients:
                             break
             except (OSError, AssertionError, EOFError) as error:
                 self.faults.append(f"kept: {error!r}")
-
-
-@contextmanager
-def ended_behind(pids: list[int]) -> Generator[None]:
-    """End these processes, which are nobody's children any more, behind the block."""
-    try:
-        yield
-    finally:
-        for pid in pids:
-            if lives(pid):
-                os.kill(pid, signal.SIGTERM)
-        until(lambda: not any(map(lives, pids)))
-
-
-def successor(gateway: Gateway, pid: int) -> int:
-    """The id of the process that has taken over from this one."""
-    pattern = (
-        rf"process (\d+) has taken over[^\n]*\"pid\": ?{pid}\b|\"pid\": ?{pid}\b[^\n]*process (\d+) has taken over"
-    )
-    until(lambda: re.search(pattern, gateway.process.stderr_text()) is not None)
-    found = re.search(pattern, gateway.process.stderr_text())
-    assert found is not None
-    return int(found[1] or found[2])
 
 
 @BY_WORKERS

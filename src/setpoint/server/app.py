@@ -152,9 +152,12 @@ class Application:
             )
         )
 
-    def start(self) -> None:
-        """Load all that is stored; from then on the application can answer."""
+    def load(self) -> None:
+        """Load all that is stored. Blocks; may be called from any thread, before `start`. Raises: `GatewayError`."""
         self._store.load()
+
+    def start(self) -> None:
+        """Begin, with what was loaded: from then on the application can answer."""
         loop = asyncio.get_running_loop()
         for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up()):
             self._tasks.append(loop.create_task(running))

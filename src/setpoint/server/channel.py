@@ -16,13 +16,16 @@ class Order(IntEnum):
     """What a supervisor tells a worker."""
 
     STOP = 1
-    """End, as after SIGTERM; when it comes again, at once."""
+    """End, as after SIGTERM."""
 
     RELOAD = 2
     """Use the configuration that stands on the board."""
 
     LEAVE = 3
     """A successor has taken over: end, but in no hurry."""
+
+    CUT = 4
+    """End at once, as after a second SIGTERM."""
 
 
 class Word(IntEnum):

@@ -35,12 +35,14 @@ async def serve_alone(plan: Plan, reloader: Reloader, ready: Callable[[], None])
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
+    def end() -> None:
         notify("STOPPING=1")
         worker.stop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.cut)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGHUP, asked.set)
     succession = Succession(plan.listener)
 
@@ -94,6 +96,8 @@ async def serve_under(plan: Plan, source: Source, index: int, channel: Channel) 
                     worker.stop()
                 case Order.LEAVE:
                     worker.leave()
+                case Order.CUT:
+                    worker.cut()
                 case Order.RELOAD:
                     asked.set()
                 case _:

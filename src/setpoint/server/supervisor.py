@@ -40,7 +40,12 @@ _STEADY_S = 5.0
 
 _FIRST_PAUSE_S = 0.1
 _LOOK_S = 1.0
-_KILL_AFTER_S = 5.0
+_CLOSE_S = 15.0
+"""How long a worker may take behind the grace period, to bring its records home from a storage that is slow."""
+
+_CUT_S = 5.0
+"""How long it may take when it is to end at once."""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
 
 
@@ -83,7 +88,7 @@ class Supervisor:
         self._pauses = dict.fromkeys(range(board.workers), 0.0)  # the last pause before a start
         self._failed_starts = 0
         self._all_ready = False
-        self._stops = 0
+        self._ending: Order | None = None
         self._kill_at = float("inf")
         self._looked = 0.0
         self._selector = selectors.DefaultSelector()
@@ -100,7 +105,7 @@ class Supervisor:
                 self._wait()
                 self._reap()
                 self._watch()
-                if self._failed_starts >= _LEAST_STARTS and not self._stops:
+                if self._failed_starts >= _LEAST_STARTS and self._ending is None:
                     return self._give_up()
         return 0
 
@@ -187,10 +192,10 @@ class Supervisor:
             for number in self._woken.recv(256):
                 if number in (signal.SIGTERM, signal.SIGINT):
                     notify("STOPPING=1")
-                    self._end(Order.STOP)
+                    self._end(Order.CUT if self._ending in (Order.STOP, Order.CUT) else Order.STOP)
                 elif number == signal.SIGHUP:
                     self._reload(self._reloader.read())
-                elif number == signal.SIGUSR2 and not self._stops:
+                elif number == signal.SIGUSR2 and self._ending is None:
                     self._begin_succession()
 
     def _begin_succession(self) -> None:
@@ -200,22 +205,22 @@ class Supervisor:
 
     def _settle(self, successor: Successor) -> None:
         self._selector.unregister(successor)
-        if self._succession.settle(successor):
+        if self._succession.settle(successor) and self._ending is None:
             self._end(Order.LEAVE)
 
     def _end(self, order: Order) -> None:
-        """Tell all workers to end; when asked a second time, end them."""
-        self._stops += 1
+        """Tell all workers to end; they are killed when they have not in time."""
+        self._ending = order
         self._due.clear()
         self._listener.close()  # each worker has its own hold of it, and lets go once it has taken in who waits there
         for worker in self._workers.values():
             worker.channel.send(order)
-        grace_s = 0 if self._stops > 1 else self._settings.shutdown_grace_s
-        self._kill_at = time.monotonic() + grace_s + _KILL_AFTER_S
+        most_s = _CUT_S if order == Order.CUT else self._settings.shutdown_grace_s + _CLOSE_S
+        self._kill_at = time.monotonic() + most_s
 
     def _reload(self, change: Change | None) -> None:
         """Have the workers use a newer configuration; those that start later are made from it."""
-        if change is None or self._stops:
+        if change is None or self._ending is not None:
             return
         self._board.configuration.write(change.content)
         for worker in self._workers.values():
@@ -238,7 +243,7 @@ class Supervisor:
         with suppress(KeyError):
             self._selector.unregister(worker.channel)
         worker.channel.close()
-        if self._stops:
+        if self._ending is not None:
             return
         lived_s = time.monotonic() - worker.started
         if any(one.ready for one in self._workers.values()):
@@ -279,7 +284,7 @@ class Supervisor:
             return
         asleep = now - self._looked > 2 * _LOOK_S  # the whole machine may have been: then nobody is to blame
         self._looked = now
-        if not self._stops:
+        if self._ending is None:
             self._reload(self._reloader.look())
             if not asleep:
                 self._watch_beats()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from setpoint.errors import GatewayError
 from setpoint.server.app import Application
@@ -27,6 +27,7 @@ _log = logging.getLogger("setpoint.worker")
 
 _BEAT_S = 0.5
 _RETRY_S = 0.5
+_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Plan:
 
 
 class Worker:
-    """One that serves from `run` until `stop` or `leave`."""
+    """One that serves from `run` until `leave`, `stop` or `cut`, each of which may be said behind those before it."""
 
     def __init__(self, plan: Plan, index: int) -> None:
         self._plan = plan
@@ -49,7 +50,8 @@ class Worker:
         self._seat = plan.board.seat(index)
         self._application: Application | None = None
         self._http: HttpServer | None = None
-        self._stopped = asyncio.Event()
+        self._ending: Literal["leaving", "stopping"] | None = None
+        self._retiring: asyncio.Task[None] | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve. `ready` is called once it answers.
@@ -63,23 +65,45 @@ class Worker:
                 await self._serve(database, ready)
         finally:
             beating.cancel()
+            if self._retiring is not None:
+                self._retiring.cancel()
             if database is not None:
                 database.close()
 
-    def stop(self) -> None:
-        """Come to an end; when said again, at once."""
-        self._end(HttpServer.stop)
-
     def leave(self) -> None:
         """Come to an end behind a successor, who takes what is new: clients may finish in their own time."""
-        self._end(HttpServer.leave)
+        if self._ending is None:
+            self._end("leaving", HttpServer.leave)
 
-    def _end(self, how: Callable[[HttpServer], None]) -> None:
-        self._stopped.set()
+    def stop(self) -> None:
+        """Come to an end. Two may say so of one wish: the supervisor, and whoever signals all processes of a group."""
+        if self._ending is None:
+            self._end("stopping", HttpServer.stop)
+        elif self._ending == "leaving":
+            self._end("stopping", self._hurry)
+
+    def cut(self) -> None:
+        """Come to an end at once."""
+        self.stop()
+        if self._http is not None:
+            self._http.stop()  # for it, the second time is at once
+
+    def _end(self, ending: Literal["leaving", "stopping"], how: Callable[[HttpServer], None]) -> None:
+        self._ending = ending
         if self._application is not None:
             self._application.health.ready = False
         if self._http is not None:
             how(self._http)
+
+    def _hurry(self, http: HttpServer) -> None:
+        """Leave no time any more to clients between two requests."""
+
+        async def retire() -> None:
+            while True:
+                http.connections.retire()
+                await asyncio.sleep(_LOOK_S)
+
+        self._retiring = asyncio.create_task(retire())
 
     async def apply(self, found: Configuration) -> None:
         """Serve by another configuration from now on. Raises: `GatewayError` when it cannot be used."""
@@ -95,10 +119,11 @@ class Worker:
     async def _serve(self, database: Database, ready: Callable[[], None]) -> None:
         plan = self._plan
         application = Application(self._found, database, plan.secret, self._seat)
+        self._application = application  # from here on it hears of newer configurations
         try:
-            await self._patiently(application.start)
-            if not self._stopped.is_set():
-                self._application = application
+            await self._patiently(application.load)
+            if self._ending is None:
+                application.start()
                 self._http = HttpServer(application, self._found.loaded.settings, plan.listener)
                 application.show_clients(self._http.connections)
                 await self._http.run(ready)
@@ -106,14 +131,15 @@ class Worker:
             await application.close()
 
     async def _patiently(self, work: Callable[[], T]) -> T | None:
-        """What the storage gives; None when the worker is stopped before.
+        """What the storage gives; None when the worker is to end before.
 
-        One worker of several waits for a storage that is away: its siblings go on, and its end would not mend it.
+        A thread asks for it, so that the supervisor is heard, and sees the event loop turn. One worker of several waits
+        for a storage that is away: its siblings go on, and its end would not mend it.
         """
         said = False
-        while not self._stopped.is_set():
+        while self._ending is None:
             try:
-                return work()
+                return await asyncio.to_thread(work)
             except GatewayError:
                 if self._plan.board.workers == 1:
                     raise

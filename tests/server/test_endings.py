@@ -1,0 +1,117 @@
+"""The end of a server, however many signals say so and to whom: open streams keep their grace period."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.server_support import ended_behind, successor
+from simulator import script
+from support.http import open_stream
+from support.waiting import children, lives, until
+
+if TYPE_CHECKING:
+    from simulator.client import Simulator
+    from simulator.script import Script
+    from support.http import Streaming
+    from support.processes import Gateway, StartGateway
+
+SETTINGS = {"log_format": "json", "shutdown_grace_s": 60}
+ASK = {"model": "sim/solo", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+SLOW = script.stream(["piece "] * 24, pause_ms=50)
+BY_WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
+
+
+def streaming(gateway: Gateway, simulator: Simulator, answer: Script = SLOW) -> Streaming:
+    """An answer of a second, or another, which has begun."""
+    simulator.script(answer)
+    return open_stream(f"{gateway.url}/chat/completions", ASK, key=gateway.key)
+
+
+def ending(stream: Streaming) -> list[str]:
+    """The last two events of an answer."""
+    return [frame.data or "" for frame in stream.frames()][-2:]
+
+
+def ended_well(stream: Streaming) -> bool:
+    """Whether the answer comes to its own end."""
+    last, done = ending(stream)
+    return done == "[DONE]" and '"usage"' in last and '"error"' not in last
+
+
+def test_a_signal_to_all_processes_of_a_server_is_one_wish(start_gateway: StartGateway, simulator: Simulator) -> None:
+    gateway = start_gateway(arguments=["--workers", "2"], settings=SETTINGS)
+    with streaming(gateway, simulator) as stream:
+        os.killpg(gateway.pid, signal.SIGTERM)  # as a service manager does that ends a whole control group
+        assert ended_well(stream)
+        assert gateway.process.wait(30) == 0
+
+
+def test_streams_outlive_a_supervisor_that_is_killed_while_it_ends(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = start_gateway(arguments=["--workers", "2"], settings=SETTINGS)
+    orphans = children(gateway.pid)
+    with streaming(gateway, simulator) as stream:
+        gateway.process.send_signal(signal.SIGTERM)
+        until(lambda: any(not lives(orphan) for orphan in orphans))  # the idle one has heard of it
+        os.kill(gateway.pid, signal.SIGKILL)
+        assert ended_well(stream)
+        until(lambda: not any(map(lives, orphans)))
+
+
+@BY_WORKERS
+def test_a_signal_behind_a_handover_is_the_first(
+    start_gateway: StartGateway, simulator: Simulator, workers: str
+) -> None:
+    gateway = start_gateway(arguments=["--workers", workers], settings=SETTINGS)
+    pids: list[int] = []
+    with ended_behind(pids), streaming(gateway, simulator) as stream:
+        gateway.process.send_signal(signal.SIGUSR2)
+        pids.append(successor(gateway, gateway.pid))
+        gateway.process.send_signal(signal.SIGTERM)
+        assert ended_well(stream)
+        assert gateway.process.wait(30) == 0, "in a hurry now: clients at rest are not waited for"
+        assert gateway.call("GET", "/models").status == 200
+
+
+@BY_WORKERS
+def test_a_server_that_is_ended_before_its_successor_is_ready_leaves_the_socket_to_it(
+    start_gateway: StartGateway, simulator: Simulator, workers: str
+) -> None:
+    gateway = start_gateway(arguments=["--workers", workers], settings=SETTINGS)
+    pids: list[int] = []
+    with ended_behind(pids), streaming(gateway, simulator) as stream:
+        gateway.process.send_signal(signal.SIGUSR2)
+        until(lambda: "a successor is starting" in gateway.process.stderr_text())
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.call("GET", "/models").status == 200, "it waits for the successor"
+        pids.append(successor(gateway, gateway.pid))
+        assert ended_well(stream)
+        assert gateway.process.wait(30) == 0
+
+
+@BY_WORKERS
+def test_a_second_signal_ends_at_once_and_still_tells_the_client(
+    start_gateway: StartGateway, simulator: Simulator, workers: str
+) -> None:
+    gateway = start_gateway(arguments=["--workers", workers], settings=SETTINGS)
+    endless = script.stream(["a", "b"], finish=None, tokens=None, done=False, end="hang")
+    with streaming(gateway, simulator, endless) as stream:
+        gateway.process.send_signal(signal.SIGTERM)
+        until(lambda: gateway.process.running and refused(gateway))
+        gateway.process.send_signal(signal.SIGTERM)
+        assert '"error"' in ending(stream)[0]
+        assert gateway.process.wait(30) == 0
+
+
+def refused(gateway: Gateway) -> bool:
+    """Whether nobody listens any more."""
+    try:
+        gateway.call("GET", "/models")
+    except OSError:
+        return True
+    return False
