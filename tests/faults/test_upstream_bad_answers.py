@@ -21,7 +21,7 @@ from faults.faults_support import (
     serving,
 )
 from simulator.answers import completion
-from simulator.script import body, gzip_bomb, ok, raw, sse, status
+from simulator.script import body, gzip_bomb, gzip_without_end, ok, raw, sse, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,6 +183,15 @@ def test_a_gzip_bomb_is_capped(front: Front, content_type: str) -> None:
     tried = passed_over(front, gzip_bomb(1_024, content_type=content_type), streamed=content_type == EVENTS)
     assert tried[0] == ("Alpha", None, "provider_unavailable")
     assert peak_memory(front.gateway) - before < 64 * MEBIBYTE
+
+
+def test_what_comes_behind_a_gzip_is_neither_kept_nor_read_for_ever(front: Front) -> None:
+    front.ask()
+    before = peak_memory(front.gateway)
+    assert failed(front, gzip_without_end(GOOD_JSON))["code"] == 502
+    assert peak_memory(front.gateway) - before < 16 * MEBIBYTE
+    front.simulator.script(body(gzip.compress(GOOD_JSON.encode()) + b"\0" * 9, headers={"Content-Encoding": "gzip"}))
+    assert front.ask().status == 200
 
 
 @pytest.mark.parametrize("size", [262_143, 262_144, 262_145, 524_288, 3_000_000])

@@ -10,6 +10,7 @@ The bytes of an answer are made here, so a wrong answer is as easy to write as a
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -208,6 +209,12 @@ def gzip_bomb(mebibytes: int, *, content_type: str = "application/json") -> Scri
     length = len(first) + mebibytes * len(piece) + len(last)
     lines = [("Content-Type", content_type), ("Content-Encoding", "gzip"), ("Content-Length", str(length))]
     return _script(Send(head(200, lines) + first), Repeat(piece, times=mebibytes), Send(last))
+
+
+def gzip_without_end(content: str) -> Script:
+    """A whole gzip body of this JSON, and behind it bytes that are none of it for as long as the peer stays."""
+    lines = [("Content-Type", "application/json"), ("Content-Encoding", "gzip"), ("Connection", "close")]
+    return _script(Send(head(200, lines) + gzip.compress(content.encode())), Repeat(b"\0" * 65_536))
 
 
 def hang(of: Script | None = None, *, after: int = 0) -> Script:

@@ -344,16 +344,23 @@ class _Inflate:
         """Whether there is something left to unpack of what was put in."""
 
     def unpack(self, piece: bytes = b"") -> bytes:
-        """The next bytes, of this and of what is left from before."""
+        """The next bytes, of this and of what is left from before. What comes behind the end only counts."""
+        if self._engine.eof:  # it would keep all that it is given now, and copy that each time
+            self._count(len(piece))
+            self.more = False
+            return b""
         try:
             out = self._engine.decompress(self._engine.unconsumed_tail + piece, _PIECE_BYTES)
         except zlib.error as error:
             raise ProviderError("provider_unavailable", "the provider's answer cannot be unpacked") from error
-        self._left_bytes -= len(out)
-        if self._left_bytes < 0:
-            raise ProviderError("provider_unavailable", "the provider's answer is too large")
+        self._count(len(out))
         self.more = len(out) == _PIECE_BYTES or bool(self._engine.unconsumed_tail)
         return out
+
+    def _count(self, size: int) -> None:
+        self._left_bytes -= size
+        if self._left_bytes < 0:
+            raise ProviderError("provider_unavailable", "the provider's answer is too large")
 
 
 def _typed(error: Exception) -> ProviderError:
