@@ -219,3 +219,10 @@ def test_no_name_is_too_strange_for_one_line(name: str, form: Any) -> None:
     assert rest == ""
     assert line.isascii()
     assert line.isprintable()
+
+
+def test_a_record_that_cannot_be_put_into_words_fails_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "json")
+    logging.getLogger("library").error("%d of a secret", "sk-1")
+    line = json.loads(written(capsys))
+    assert (line["level"], line["message"]) == ("error", "a line of library failed: TypeError")

@@ -151,7 +151,13 @@ class QueueHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record. It is put into words here, so that nothing it mentions is kept alive."""
-        self.queue.put(f"{self.format(record)}\n".encode("ascii", "backslashreplace"))
+        try:
+            line = self.format(record)
+        except Exception as error:  # whoever logs, a library perhaps, is not to fail for its words
+            line = self.format(
+                _plain_record(logging.ERROR, "a line of %s failed: %s", record.name, type(error).__name__)
+            )
+        self.queue.put(_encoded(line))
 
     def flush(self) -> None:
         """Wait for what has not been written, a second at most. The end of the process calls this."""
@@ -163,8 +169,15 @@ class QueueHandler(logging.Handler):
         super().close()
 
     def _told(self, lost: int) -> bytes:
-        record = logging.LogRecord(__name__, logging.WARNING, "", 0, "%d log lines were dropped", (lost,), None)
-        return f"{self.format(record)}\n".encode("ascii", "backslashreplace")
+        return _encoded(self.format(_plain_record(logging.WARNING, "%d log lines were dropped", lost)))
+
+
+def _plain_record(level: int, message: str, *said: object) -> logging.LogRecord:
+    return logging.LogRecord(__name__, level, "", 0, message, said, None)
+
+
+def _encoded(line: str) -> bytes:
+    return f"{line}\n".encode("ascii", "backslashreplace")
 
 
 def standard_error() -> Callable[[bytes], object]:
