@@ -7,6 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from setpoint.providers.client import HttpClient, UpstreamRequest
 from simulator.answers import completion, head
 from simulator.script import raw
@@ -36,4 +38,29 @@ def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used_again(
             await client.close()
 
     assert asyncio.run(ask_twice()) == [200, 200]
+    assert len({received.connection for received in simulator.requests()}) == 2
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_an_upstream_says_unasked_is_the_answer_to_nobody(simulator: Simulator, heard: bool) -> None:
+    def whole(text: str) -> bytes:
+        content = json.dumps(completion(text, (1, 1))).encode()
+        return head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]) + content
+
+    simulator.script(raw(whole("mine"), whole("unasked"), then=None, pause_ms=50))
+
+    async def ask_twice() -> list[bool]:
+        client = HttpClient()
+        try:
+            first = await client.send(request(simulator.url("/v1")))
+            if heard:
+                await asyncio.sleep(0.2)
+            else:
+                time.sleep(0.2)  # noqa: ASYNC251 so that it still waits in the system
+            second = await client.send(request(simulator.url("/v1")))
+            return [b"mine" in first.body, b"unasked" in second.body]
+        finally:
+            await client.close()
+
+    assert asyncio.run(ask_twice()) == [True, False]
     assert len({received.connection for received in simulator.requests()}) == 2

@@ -8,7 +8,6 @@ is unpacked within a cap.
 from __future__ import annotations
 
 import asyncio
-import os
 import select
 import socket
 import ssl
@@ -178,9 +177,11 @@ def _context(verify: bool | str) -> ssl.SSLContext | bool:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """A pool that never hands out a connection whose other end has closed it already.
+    """A pool that never hands out a connection whose other end has closed it already, or has spoken unasked.
 
-    The library hears of a close only with the event loop's next turn; a request sent meanwhile would be lost.
+    The library hears of a close only with the event loop's next turn; a request sent meanwhile would be lost. And it
+    takes an answer that came to no request for that to the next one, and so on for ever: each caller would read what
+    belongs to the one before.
     """
 
     def __init__(self, *, limit: int, keepalive_timeout: float) -> None:
@@ -205,29 +206,25 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         while True:
             connection = await super().connect(req, traces, timeout)
-            if not _is_closed(connection):
+            if connection.protocol not in self._origins:
                 if connection.protocol is not None:
                     self._origins[connection.protocol] = (req.connection_key.host, req.connection_key.port)
+                return connection
+            if not _is_spoilt(connection):
                 return connection
             connection.close()
 
 
-def _is_closed(connection: Connection) -> bool:
-    """Whether the end of the stream waits to be read, so that whatever is sent now would go nowhere."""
+def _is_spoilt(connection: Connection) -> bool:
+    """Whether something came on a connection that rested: its end, or bytes that nobody asked for."""
+    if connection.protocol is None or connection.protocol.should_close:
+        return True
     handle = connection.transport.get_extra_info("socket") if connection.transport else None
     if handle is None:
         return False
     poll = select.poll()
     poll.register(handle.fileno(), select.POLLIN)
-    if not poll.poll(0):
-        return False
-    with socket.socket(fileno=os.dup(handle.fileno())) as twin:
-        try:
-            return not twin.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+    return bool(poll.poll(0))
 
 
 class _Pieces(aiohttp.Payload):
