@@ -48,7 +48,11 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "shutdown_grace_s": ({"0.1": 0.1}, ("0", "null")),
     "metrics": ({"true": True, "False": False}, ("yes", "1", "null")),
     "cors_origins": (
-        {"https://a.example,http://b:8080/": ("https://a.example", "http://b:8080"), "*": ("*",)},
+        {
+            "https://a.example,http://b:8080/": ("https://a.example", "http://b:8080"),
+            "https://a.example:443,http://[::1]:80,https://b:80": ("https://a.example", "http://[::1]", "https://b:80"),
+            "*": ("*",),
+        },
         ("a.example", "https://a.example/path", "https://", "https://a.example:x", "null"),
     ),
     "trusted_proxies": (

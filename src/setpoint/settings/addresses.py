@@ -10,13 +10,16 @@ from setpoint.settings.nodes import Items, Node, Report, Scalar
 
 # "scheme://host[:port]", as browsers write it: in lower case, without a path.
 _ORIGIN = re.compile(r"(https?|[a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+# Browsers leave out the port that a scheme has anyway.
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _origin(node: Scalar) -> str:
     text = text_of(node).lower().removesuffix("/")
     if text != "*" and not _ORIGIN.fullmatch(text):
         raise KindError
-    return text
+    scheme = text.partition(":")[0]
+    return text.removesuffix(_USUAL_PORTS.get(scheme, ""))
 
 
 def _network(node: Scalar) -> str:
