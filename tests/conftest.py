@@ -25,10 +25,11 @@ def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simu
 
 
 @pytest.fixture
-def simulator(simulator_process: Simulator) -> Simulator:
-    """The simulator, as new."""
+def simulator(simulator_process: Simulator) -> Iterator[Simulator]:
+    """The simulator, as new; and left so, for tests that do without a script and do not ask for it."""
     simulator_process.clear()
-    return simulator_process
+    yield simulator_process
+    simulator_process.clear()
 
 
 @pytest.fixture
