@@ -97,3 +97,20 @@ def test_a_reader_never_sees_half_of_a_write_also_when_the_writer_is_killed() ->
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         assert shared.slot(0).read() in texts
+
+
+def test_records_are_held_since_the_first_of_them_until_let_go() -> None:
+    now = 100.0
+    shared = Board(2, lambda: now)
+    assert shared.held_s() == 0
+    shared.hold(1)
+    now = 103.0
+    shared.hold(1)
+    shared.hold(0)
+    assert shared.held_s() == 3
+    shared.let_go(1)
+    assert shared.held_s() == 0
+    now = 104.0
+    assert shared.held_s() == 1
+    shared.let_go(0)
+    assert shared.held_s() == 0

@@ -18,6 +18,7 @@ from setpoint.storage.database import Database
 from setpoint.storage.recorder import Recorder
 from setpoint.storage.spool import Spool
 from setpoint.storage.tables import generations as table
+from support.seats import lone_seat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def lock(database: Database) -> sqlite3.Connection:
 
 
 def test_close_writes_everything_that_was_recorded(database: Database, spool: Spool, make_generation: Make) -> None:
-    recorder = Recorder(database, spool)
+    recorder = Recorder(database, spool, lone_seat())
     records = [make_generation() for _ in range(1234)]
     for record in records:
         recorder.record(record)
@@ -72,7 +73,7 @@ def test_close_writes_everything_that_was_recorded(database: Database, spool: Sp
 def test_record_reaches_the_database_without_being_asked_to(
     database: Database, spool: Spool, make_generation: Make
 ) -> None:
-    recorder = Recorder(database, spool)
+    recorder = Recorder(database, spool, lone_seat())
     for _ in range(3):  # after an idle time too
         record = make_generation()
         recorder.record(record)
@@ -84,7 +85,7 @@ def test_record_reaches_the_database_without_being_asked_to(
 def test_record_is_found_before_it_is_written_and_never_between(
     database: Database, spool: Spool, make_generation: Make
 ) -> None:
-    recorder = Recorder(database, spool, gather_s=0.2)
+    recorder = Recorder(database, spool, lone_seat(), gather_s=0.2)
     record = make_generation()
     recorder.record(record)
     assert recorder.find(record.id) == record
@@ -101,7 +102,7 @@ def test_records_wait_while_the_storage_is_away(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="setpoint.storage.recorder")
-    recorder = Recorder(impatient, spool, gather_s=0.001)
+    recorder = Recorder(impatient, spool, lone_seat(), gather_s=0.001)
     records = [make_generation(user_agent="do not log me") for _ in range(700)]
     with closing(lock(database)):
         for record in records:
@@ -129,7 +130,7 @@ def no_spool(tmp_path: Path) -> Spool:
 def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(impatient, spool, held=10, gather_s=0.001)
+    recorder = Recorder(impatient, spool, lone_seat(), held=10, gather_s=0.001)
     with closing(lock(database)):
         in_hand = make_generation()
         recorder.record(in_hand)
@@ -150,7 +151,7 @@ def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
 def test_without_a_spool_the_oldest_records_are_dropped_and_counted(
     database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(impatient, no_spool, capacity=10, gather_s=0.001)
+    recorder = Recorder(impatient, no_spool, lone_seat(), capacity=10, gather_s=0.001)
     with closing(lock(database)):
         in_hand = make_generation()
         recorder.record(in_hand)
@@ -172,7 +173,7 @@ def test_what_came_while_the_spool_was_away_is_in_it_as_soon_as_it_is_back(
 ) -> None:
     (tmp_path / "file").touch()
     spool = Spool(tmp_path / "file" / "spool", retry_s=0)
-    recorder = Recorder(impatient, spool, gather_s=0.001)
+    recorder = Recorder(impatient, spool, lone_seat(), gather_s=0.001)
     with closing(lock(database)):
         records = [make_generation() for _ in range(20)]
         for record in records:
@@ -186,7 +187,7 @@ def test_what_came_while_the_spool_was_away_is_in_it_as_soon_as_it_is_back(
 def test_close_leaves_what_cannot_be_written_to_the_next_start(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(impatient, spool)
+    recorder = Recorder(impatient, spool, lone_seat())
     with closing(lock(database)):
         for _ in range(3):
             recorder.record(make_generation())
@@ -199,7 +200,7 @@ def test_close_leaves_what_cannot_be_written_to_the_next_start(
 def test_close_gives_up_in_time_and_says_how_many_are_lost(
     database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(impatient, no_spool)
+    recorder = Recorder(impatient, no_spool, lone_seat())
     with closing(lock(database)):
         for _ in range(3):
             recorder.record(make_generation())
@@ -212,7 +213,7 @@ def test_close_gives_up_in_time_and_says_how_many_are_lost(
 def test_close_waits_for_a_storage_that_comes_back(
     database: Database, impatient: Database, no_spool: Spool, make_generation: Make
 ) -> None:
-    recorder = Recorder(impatient, no_spool, gather_s=0.001)
+    recorder = Recorder(impatient, no_spool, lone_seat(), gather_s=0.001)
     other = lock(database)
     recorder.record(make_generation())
     sleep(0.1)
@@ -224,7 +225,7 @@ def test_close_waits_for_a_storage_that_comes_back(
 def test_record_that_cannot_be_written_does_not_keep_the_others_back(
     database: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(database, spool)
+    recorder = Recorder(database, spool, lone_seat())
     good = [make_generation() for _ in range(20)]
     bad = make_generation(latency_ms=2**80)
     for record in (*good[:10], bad, *good[10:]):
@@ -237,7 +238,7 @@ def test_record_that_cannot_be_written_does_not_keep_the_others_back(
 
 
 def test_recorder_of_an_idle_server_does_nothing(database: Database, spool: Spool, make_generation: Make) -> None:
-    recorder = Recorder(database, spool, gather_s=0.001)
+    recorder = Recorder(database, spool, lone_seat(), gather_s=0.001)
     recorder.record(make_generation())
     wait_until(lambda: count(database) == 1)
     assert recorder.close() == 0

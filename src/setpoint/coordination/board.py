@@ -77,13 +77,14 @@ class Board:
     def __init__(self, workers: int, clock: Callable[[], float]) -> None:
         self.workers = workers
         self._clock = clock
-        cells = (2 * workers + len(Happening)) * _CELL_BYTES
+        cells = (3 * workers + len(Happening)) * _CELL_BYTES
         slot = _slot_size(SLOT_BYTES)
         memory = memoryview(mmap.mmap(-1, cells + workers * slot + _slot_size(CONFIGURATION_BYTES)))
         numbers = memory[:cells].cast("Q")
         self._revisions = numbers[:workers]
         self._beats = numbers[workers : 2 * workers]
-        self._counts = numbers[2 * workers :]
+        self._held = numbers[2 * workers : 3 * workers]
+        self._counts = numbers[3 * workers :]
         self._slots = tuple(Slot(memory[cells + at * slot :][:slot]) for at in range(workers))
         self.configuration = Slot(memory[cells + workers * slot :])
 
@@ -103,6 +104,20 @@ class Board:
     def silence_s(self, index: int) -> float:
         """How long ago that worker's event loop last turned, in seconds."""
         return self._clock() - self._beats[index] / _MILLISECONDS
+
+    def hold(self, index: int) -> None:
+        """Say that this worker has records that are not in the database, since now or since it said so before."""
+        if not self._held[index]:
+            self._held[index] = int(self._clock() * _MILLISECONDS)
+
+    def let_go(self, index: int) -> None:
+        """Say that this worker has brought its records to the database."""
+        self._held[index] = 0
+
+    def held_s(self) -> float:
+        """How long any worker has had records that are not in the database, in seconds; 0 when none has."""
+        since = min(filter(None, self._held), default=None)
+        return 0.0 if since is None else self._clock() - since / _MILLISECONDS
 
     def count(self, what: Happening) -> None:
         """Count one more of these. The process that leads the server does, and no other."""
@@ -149,6 +164,18 @@ class Seat:
     def beat(self) -> None:
         """Say that this worker's event loop turns."""
         self.board.beat(self.index)
+
+    def hold(self) -> None:
+        """Say that this worker has records that are not in the database."""
+        self.board.hold(self.index)
+
+    def let_go(self) -> None:
+        """Say that this worker has brought its records to the database."""
+        self.board.let_go(self.index)
+
+    def held_s(self) -> float:
+        """How long any worker has had records that are not in the database, in seconds."""
+        return self.board.held_s()
 
     @property
     def slot(self) -> Slot:

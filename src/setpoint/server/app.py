@@ -67,12 +67,12 @@ class Application:
         self._secret = secret
         self._dice = random.SystemRandom()
         self._quick_dice = random.Random(self._dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
-        self._several = settings.workers > 1
+        self._siblings = seat if settings.workers > 1 else None
         self._snapshots = SnapshotHolder(found.catalog)
         self._store = Store(database, self._snapshots, seat)
         spools = settings.data_dir / SPOOL_FOLDER
         spool = Spool(spools)
-        self._recorder = Recorder(database, spool)
+        self._recorder = Recorder(database, spool, seat)
         self._recovery = Recovery(database, spools)
         self._versions = Versions(PinnedVersions(self._store).find)
         self._client = HttpClient()
@@ -145,7 +145,7 @@ class Application:
                 inference,
                 Presets(self._store, self._snapshots, self._versions, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
-                Generations(self._store, self._recorder, clock=utc_now, several=self._several),
+                Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
                 Models(self._snapshots),
                 self.health,
                 self._metrics if settings.metrics else None,

@@ -9,12 +9,14 @@ from setpoint.errors import FieldError, RequestError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.chat.usage import money
 from setpoint.server.respond import Response, json_response
+from setpoint.storage.away import away
 from setpoint.storage.generations import get
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from setpoint.coordination.board import Seat
     from setpoint.records import Attempt, Generation, Key
     from setpoint.server.request import Request
     from setpoint.storage.recorder import Recorder
@@ -24,18 +26,22 @@ if TYPE_CHECKING:
 # A record that another worker has is in the database after a moment: so long, and so often, it is looked for there.
 _ELSEWHERE_TRIES = 5
 _ELSEWHERE_PAUSE_S = 0.1
+# A record that has waited this long, in seconds, waits for a storage that is away.
+_AWAY_S = 0.25
 # How long ago its request may have come, in seconds: longer than an answer takes.
 _YOUNG_S = 3_600
 
 
 class Generations:
-    """The handlers of the generation routes. `several` says that other workers have records of their own."""
+    """The handlers of the generation routes. `siblings` are the workers that have records of their own, if any."""
 
-    def __init__(self, store: Store, recorder: Recorder, *, clock: Callable[[], datetime], several: bool) -> None:
+    def __init__(
+        self, store: Store, recorder: Recorder, *, clock: Callable[[], datetime], siblings: Seat | None
+    ) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
-        self._several = several
+        self._siblings = siblings
 
     async def get(self, request: Request) -> Response:
         """GET /generation?id=: there with the answer, also while it is not yet written."""
@@ -55,14 +61,23 @@ class Generations:
         if found is not None:
             return found
         found = await self._stored(id_, workspace_id)
-        age_s = generation_age_s(id_, self._clock()) if self._several else None
-        if age_s is not None and age_s < _YOUNG_S:
-            for _ in range(_ELSEWHERE_TRIES):
-                if found is not None:
-                    break
-                await asyncio.sleep(_ELSEWHERE_PAUSE_S)
-                found = await self._stored(id_, workspace_id)
+        age_s = generation_age_s(id_, self._clock())
+        if found is None and self._siblings is not None and age_s is not None and age_s < _YOUNG_S:
+            return await self._elsewhere(id_, workspace_id, self._siblings)
         return found
+
+    async def _elsewhere(self, id_: str, workspace_id: str, siblings: Seat) -> Generation | None:
+        """A record that another worker may have. Raises: `GatewayError` while that cannot be told."""
+        held_s = 0.0
+        for _ in range(_ELSEWHERE_TRIES):
+            await asyncio.sleep(_ELSEWHERE_PAUSE_S)
+            held_s = siblings.held_s()  # before the look: what is let go meanwhile is found by it
+            found = await self._stored(id_, workspace_id)
+            if found is not None:
+                return found
+        if held_s >= _AWAY_S:
+            raise away()
+        return None
 
     async def _stored(self, id_: str, workspace_id: str) -> Generation | None:
         return await self._store.read(lambda connection: get(connection, id_, workspace_id))

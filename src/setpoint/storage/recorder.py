@@ -13,6 +13,7 @@ from setpoint.storage.away import away
 from setpoint.storage.batches import BATCH, save_batch
 
 if TYPE_CHECKING:
+    from setpoint.coordination.board import Seat
     from setpoint.records import Generation
     from setpoint.storage.database import Database
     from setpoint.storage.spool import Spool
@@ -45,6 +46,7 @@ class Recorder:
         self,
         database: Database,
         spool: Spool,
+        seat: Seat,
         *,
         held: int = HELD,
         capacity: int = CAPACITY,
@@ -52,6 +54,7 @@ class Recorder:
     ) -> None:
         self._database = database
         self._spool = spool
+        self._seat = seat  # where the other workers see that there are records here
         self._held = held
         self._capacity = capacity
         self._gather_s = gather_s
@@ -64,6 +67,7 @@ class Recorder:
         self._work = Event()
         self._closing = Event()
         self._close_by = float("inf")
+        seat.let_go()
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -92,6 +96,8 @@ class Recorder:
             if not spooled:
                 self._bare.add(generation.id)
             first = len(self._waiting) == 1
+            if first:
+                self._seat.hold()
             if len(self._waiting) > self._capacity:
                 oldest, _ = self._waiting.popitem(last=False)
                 if not self._spool.park(oldest):
@@ -175,6 +181,9 @@ class Recorder:
         with self._lock:
             self._bare.difference_update(self._writing)
             self._writing = {}
+            self._seat.let_go()
+            if self._waiting:
+                self._seat.hold()
         return True
 
     def _take(self) -> None:
@@ -192,6 +201,7 @@ class Recorder:
             parked = {record.id: record for record in self._spool.parked()}
             with self._lock:
                 self._writing = parked
+                self._seat.hold()
 
     def _spool_again(self) -> None:
         """Bring to the spool what it could not take when it came."""
