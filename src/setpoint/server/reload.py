@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
@@ -66,6 +67,9 @@ class Reloader:
             return None
         self._read_state = _state(self._path)
         try:
+            if not S_ISREG(self._path.stat().st_mode):  # to read a pipe again is to wait, or to find it empty
+                _log.error("the new configuration is refused, the old one stays: %s is not a file", self._path)
+                return None
             content = read_content(self._path)
             found = self.source.read(content)
             HttpClient().trust(found.verify)
@@ -77,6 +81,9 @@ class Reloader:
             return None
         except ConfigError as error:
             _log.error("the new configuration is refused, the old one stays: %s", "; ".join(map(str, error.problems)))
+            return None
+        except Exception as error:  # a mistake of ours in reading it must not end a server that runs
+            _log.error("the new configuration is refused, the old one stays: %s", type(error).__name__)
             return None
         for warning in found.warnings:
             _log.warning("%s", warning)
@@ -100,14 +107,14 @@ def _waiting(old: Configuration, new: Configuration) -> list[str]:
 
 
 def _state(path: Path | None) -> _State:
-    """What tells one state of a file from another without reading it; None when it is not there."""
+    """What tells one state of a file from another without reading it; None when there is no file."""
     if path is None:
         return None
     try:
         now = path.stat()
     except OSError:
         return None
-    return now.st_mtime_ns, now.st_size, now.st_ino, now.st_dev
+    return (now.st_mtime_ns, now.st_size, now.st_ino, now.st_dev) if S_ISREG(now.st_mode) else None
 
 
 def _why(error: OSError) -> tuple[str, str]:

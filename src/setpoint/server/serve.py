@@ -59,8 +59,9 @@ def serve(source: Source, found: Configuration) -> int:
             listener=listener,
             board=Board(settings.workers, time.monotonic),
         )
+        reloader = Reloader(source, found, plan.board)  # before the database, which may take long to be brought up
         _prepare(plan)
-        return _run(plan, Reloader(source, found, plan.board), given)
+        return _run(plan, reloader, given)
     finally:
         listener.close()
 
