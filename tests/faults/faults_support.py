@@ -141,7 +141,9 @@ class Front:
         self.simulator.clear()
         self._recorded.append(generation_id(_good(self.gateway)))
         log = self.gateway.settled_log_text()
-        ended = [line["id"] for line in self._lines()]
+        until = time.monotonic() + HANG_S  # of several workers each has a log of its own to write
+        while set(self._recorded) - set(ended := [line["id"] for line in self._lines()]) and time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN_S)
         for id_ in self._recorded:
             assert self.record(id_)["status"] in ("completed", "failed", "cancelled")
             assert ended.count(id_) == 1, f"{id_} ended {ended.count(id_)} times"

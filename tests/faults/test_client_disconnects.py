@@ -23,9 +23,11 @@ CLOSED_WITHIN_S = 10
 """Ten times what is promised: a bound against hanging. What was measured is printed (pytest -s)."""
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = {"stream_commit_s": 0.1, "keep_alive_s": 0.1}
+@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
+def gateway(
+    request: pytest.FixtureRequest, simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    settings = {"stream_commit_s": 0.1, "keep_alive_s": 0.1, "workers": request.param}
     with serving(tmp_path_factory, simulator_process, settings=settings) as gateway:
         yield gateway
 
