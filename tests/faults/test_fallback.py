@@ -31,7 +31,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         },
         "twin/model": {"endpoints": [endpoint("alpha")], "aliases": ["twin/alias"]},
     }
-    with serving(tmp_path_factory, simulator_process, more_models=more) as gateway:
+    with serving(tmp_path_factory, simulator_process, settings={"workers": 2}, more_models=more) as gateway:
         yield gateway
 
 

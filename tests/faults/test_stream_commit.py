@@ -41,7 +41,7 @@ ERROR = b'data: {"error":{"message":"no room","code":503}}\n\n'
 
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = {"stream_commit_s": COMMIT_S, "keep_alive_s": 0.05}
+    settings = {"workers": 2, "stream_commit_s": COMMIT_S, "keep_alive_s": 0.05}
     impatient = {"alpha": provider(simulator_process.origin, "alpha", first_token_timeout_s=0.6)}
     with serving(tmp_path_factory, simulator_process, settings=settings, more_providers=impatient) as gateway:
         created = gateway.call(

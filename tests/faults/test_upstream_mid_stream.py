@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = {"idle_timeout_s": 0.5, "keep_alive_s": 0.1}
+    settings = {"workers": 2, "idle_timeout_s": 0.5, "keep_alive_s": 0.1}
     with serving(tmp_path_factory, simulator_process, settings=settings) as gateway:
         yield gateway
 
