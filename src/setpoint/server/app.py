@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from setpoint.server.models import Models
 from setpoint.server.presets import Presets
 from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
-from setpoint.server.respond import Response, error_response, send_response, unforeseen
+from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
 from setpoint.server.router import Route, Router
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     from setpoint.server.request import Receive, Scope, Send
     from setpoint.settings import Settings
     from setpoint.storage.database import Database
+
+
+_log = logging.getLogger("setpoint.server")
 
 
 class Application:
@@ -160,7 +164,9 @@ class Application:
         """Begin, with what was loaded: from then on the application can answer."""
         loop = asyncio.get_running_loop()
         for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up()):
-            self._tasks.append(loop.create_task(running))
+            task = loop.create_task(running)
+            task.add_done_callback(_say_end)
+            self._tasks.append(task)
         self._watch.start()
         self.health.ready = True
 
@@ -245,6 +251,12 @@ class Application:
         self._recorder.record(generation)
         self._figures.ended(generation)
         log_exchange(generation, client)
+
+
+def _say_end(task: asyncio.Task[None]) -> None:
+    """Say so when something that runs as long as the server does has ended by a fault."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _log.critical("a part of the server has ended: %s", type(fault).__name__, exc_info=without_values(fault))
 
 
 def routes(

@@ -68,7 +68,10 @@ def serve(source: Source, found: Configuration) -> int:
 
 def _run(plan: Plan, reloader: Reloader, given: Inherited) -> int:
     def ready() -> None:
-        print(f"Setpoint {__version__} on {address(plan.listener)}", flush=True)
+        try:
+            print(f"Setpoint {__version__} on {address(plan.listener)}", flush=True)
+        except OSError:  # whoever read this, perhaps from a predecessor, is gone: nobody will read the rest either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         notify("READY=1")
         given.tell_ready()
 
