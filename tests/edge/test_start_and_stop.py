@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -19,6 +20,7 @@ import pytest
 from simulator.script import stream
 from support.http import RawConnection, call, open_stream, request_bytes
 from support.processes import KEY, Process, clean_environment
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +103,32 @@ def test_its_files_are_for_their_owner_only(tmp_path: Path, started: list[Proces
     assert [modes.pop(folder) for folder in ("data", "spool", spool)] == [0o700] * 3
     assert {"setpoint.db", "setpoint.db-wal", "secret.key", "0000000001.jsonl"} <= set(modes)
     assert set(modes.values()) == {0o600}
+
+
+def test_it_serves_though_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**clean_environment(tmp_path), "SETPOINT_DATA_DIR": str(tmp_path / "data"), "SETPOINT_API_KEY": KEY}
+    words = [sys.executable, "-m", "setpoint", "serve", "--port", str(port)]
+    with subprocess.Popen(words, stdout=writing, stderr=subprocess.PIPE, env=environment, cwd=tmp_path) as process:
+        os.close(writing)
+        try:
+            until(lambda: _answers(f"http://127.0.0.1:{port}/ready"))
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert b"BrokenPipe" not in process.stderr.read()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return call("GET", url).status == 200
+    except OSError:
+        return False
 
 
 # --- the next start ------------------------------------------------------------------------------------------
