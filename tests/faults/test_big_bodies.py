@@ -26,10 +26,11 @@ from faults.faults_support import (
     serving,
 )
 from simulator.answers import completion
-from simulator.script import body
+from simulator.script import body, hang
 from support.http import Answer, RawConnection, call, request_bytes
 from support.probe import Probe
 from support.processes import KEY
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,8 +214,20 @@ def test_nobody_is_asked_for_a_client_that_left_while_its_body_was_worked_on(fro
         headers = [("Authorization", f"Bearer {KEY}")]
         connection.send(request_bytes("POST", front.gateway.url + "/chat/completions", content, headers=headers))
         connection.reset()
-    assert front.ask("solo/beta", body=dumped({**HARD["messages"], "model": "solo/beta"})).status == 200  # behind it
-    assert front.reached() == ["beta"]
+    assert front.ask("other/model", body=dumped(HARD["messages"])).status == 200  # more work, so it ends behind it
+    assert front.reached() == ["gamma"]
+
+
+def test_a_client_that_leaves_behind_a_big_body_is_noticed(front: Front) -> None:
+    front.simulator.script(hang())
+    with RawConnection(front.gateway.origin) as connection:
+        headers = [("Authorization", f"Bearer {KEY}")]
+        url = front.gateway.url + "/chat/completions"
+        connection.send(request_bytes("POST", url, with_pictures("solo/alpha", SIZE), headers=headers))
+        front.simulator.wait_for_requests(1)
+        connection.reset()
+    until(lambda: front.simulator.requests()[0].went_away, timeout_s=10)
+    front.wait_for_line()
 
 
 def test_nobody_is_asked_for_a_client_that_left_while_its_body_was_unpacked(front: Front) -> None:

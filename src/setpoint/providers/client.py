@@ -14,17 +14,17 @@ import ssl
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from msgspec import Struct
 
 from setpoint.errors import GatewayError, ProviderError
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
@@ -195,7 +195,10 @@ class _Connector(aiohttp.TCPConnector):
         idle = Counter[Origin]()
         for key, waiting in self._conns.items():
             idle[key.host, key.port] += len(waiting)
-        in_use = Counter(origin for one in self._acquired if (origin := self._origins.get(one)))
+        # Those that are being made stand there as something else.
+        acquired = cast("Iterable[object]", self._acquired)
+        made = (one for one in acquired if isinstance(one, ResponseHandler))
+        in_use = Counter(origin for one in made if (origin := self._origins.get(one)))
         return {origin: (in_use[origin], idle[origin]) for origin in idle | in_use}
 
     async def connect(

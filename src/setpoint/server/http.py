@@ -220,6 +220,7 @@ class HttpProtocol(ClientConnection):
         turn.end_body()
         self.deaf = not turn.keep_alive
         if turn is self.turn:
+            self.flow.resume_reading()  # whoever waits for an answer is heard, if only going away
             self.await_progress()
 
     # --- refusals from inside the parser ---
