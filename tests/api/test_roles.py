@@ -8,14 +8,14 @@ import pytest
 
 from api.api_support import create, new_key
 from setpoint.server.app import routes
-from setpoint.server.generations import Generations
-from setpoint.server.health import Health
-from setpoint.server.inference import Inference
-from setpoint.server.keys import Keys
-from setpoint.server.metrics import Metrics
-from setpoint.server.models import Models
-from setpoint.server.presets import Presets
 from setpoint.server.router import BASES
+from setpoint.server.routes.generations import Generations
+from setpoint.server.routes.health import Health
+from setpoint.server.routes.inference import Inference
+from setpoint.server.routes.keys import Keys
+from setpoint.server.routes.metrics import Metrics
+from setpoint.server.routes.models import Models
+from setpoint.server.routes.presets import Presets
 from support.http import call
 
 if TYPE_CHECKING:

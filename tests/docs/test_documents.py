@@ -27,21 +27,21 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.routing import tables
 from setpoint.server.app import routes
-from setpoint.server.figures import Figures
-from setpoint.server.gauges import (
+from setpoint.server.routes.generations import Generations
+from setpoint.server.routes.health import Health
+from setpoint.server.routes.inference import Inference
+from setpoint.server.routes.keys import Keys
+from setpoint.server.routes.metrics import Metrics
+from setpoint.server.routes.models import Models
+from setpoint.server.routes.presets import Presets
+from setpoint.server.telemetry.figures import Figures
+from setpoint.server.telemetry.gauges import (
     look_up_clients,
     look_up_process,
     look_up_storage,
     look_up_upstream,
     look_up_work,
 )
-from setpoint.server.generations import Generations
-from setpoint.server.health import Health
-from setpoint.server.inference import Inference
-from setpoint.server.keys import Keys
-from setpoint.server.metrics import Metrics
-from setpoint.server.models import Models
-from setpoint.server.presets import Presets
 from setpoint.settings import OPTIONS, Settings, masked
 from setpoint.settings.rows import Row, Table, rows_of
 from support.processes import Gateway, clean_environment

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from setpoint.server.connection.listener import address, listen
+from setpoint.server.connection.serving import run_http
 from setpoint.server.echo import EchoServer
-from setpoint.server.listener import address, listen
-from setpoint.server.serving import run_http
 from setpoint.settings import ConfigError, load
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.errors import SetpointError
 from setpoint.server.configuration import Source
-from setpoint.server.serve import serve
+from setpoint.server.process.serve import serve
 from setpoint.settings import ConfigError
 from setpoint.storage.schema import SchemaError
 

@@ -19,24 +19,30 @@ from setpoint.metrics import Registry
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
-from setpoint.server.answering import Answering, StreamTimes
 from setpoint.server.cors import Cors
-from setpoint.server.figures import Figures
-from setpoint.server.gauges import look_up_clients, look_up_process, look_up_storage, look_up_upstream, look_up_work
-from setpoint.server.generations import Generations
 from setpoint.server.guard import authenticate, authorize
-from setpoint.server.health import Health
-from setpoint.server.inference import Inference
-from setpoint.server.keys import Keys
-from setpoint.server.lag import LoopWatch
-from setpoint.server.log import log_exchange, log_refused
-from setpoint.server.metrics import Metrics
-from setpoint.server.models import Models
-from setpoint.server.presets import Presets
 from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
 from setpoint.server.router import Route, Router
+from setpoint.server.routes.answering import Answering, StreamTimes
+from setpoint.server.routes.generations import Generations
+from setpoint.server.routes.health import Health
+from setpoint.server.routes.inference import Inference
+from setpoint.server.routes.keys import Keys
+from setpoint.server.routes.metrics import Metrics
+from setpoint.server.routes.models import Models
+from setpoint.server.routes.presets import Presets
+from setpoint.server.telemetry.figures import Figures
+from setpoint.server.telemetry.gauges import (
+    look_up_clients,
+    look_up_process,
+    look_up_storage,
+    look_up_upstream,
+    look_up_work,
+)
+from setpoint.server.telemetry.lag import LoopWatch
+from setpoint.server.telemetry.log import log_exchange, log_refused
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
@@ -54,8 +60,8 @@ if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
     from setpoint.server.configuration import Configuration
-    from setpoint.server.connections import Connections
-    from setpoint.server.request import Receive, Scope, Send
+    from setpoint.server.connection.asgi import Receive, Scope, Send
+    from setpoint.server.connection.connections import Connections
     from setpoint.settings import Settings
     from setpoint.storage.database import Database
 

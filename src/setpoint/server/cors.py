@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from setpoint.server.request import Message, Scope, Send
+    from setpoint.server.connection.asgi import Message, Scope, Send
 
     Headers = list[tuple[bytes, bytes]]
 

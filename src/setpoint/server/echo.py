@@ -26,7 +26,7 @@ from setpoint.wire.body import MalformedError, split
 if TYPE_CHECKING:
     from setpoint.providers.echo import EchoReply
     from setpoint.records import Dialect
-    from setpoint.server.request import Receive, Scope, Send
+    from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.settings import Settings
 
 _KEPT = 100

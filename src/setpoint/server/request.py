@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import parse_qs
 
 from setpoint.errors import RequestError
 from setpoint.gateway.aside import BIG_BYTES
-from setpoint.server.http import WATCHERS
+from setpoint.server.connection.asgi import WATCHERS
 from setpoint.server.packing import too_large, unpacked
 from setpoint.wire.body import MalformedError, split
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, MutableMapping
+    from collections.abc import Awaitable, Callable, Generator
 
     from setpoint.gateway.aside import Aside
     from setpoint.records import Key
+    from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.wire.body import Body
-
-    Scope = MutableMapping[str, Any]
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from setpoint.protocols.base import Room
-    from setpoint.server.request import Send
+    from setpoint.server.connection.asgi import Send
 
 _log = logging.getLogger("setpoint.server")
 _json = msgspec.json.Encoder()

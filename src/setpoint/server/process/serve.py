@@ -15,15 +15,15 @@ import uvloop
 from setpoint import __version__
 from setpoint.coordination.board import Board
 from setpoint.ids import key_digest, new_key, new_uuid, user_id, utc_now
-from setpoint.server.handover import inherited, notify
-from setpoint.server.keys import masked
-from setpoint.server.listener import address, listen
-from setpoint.server.log import configure
-from setpoint.server.memory import give_back_big_blocks
-from setpoint.server.reload import Reloader
-from setpoint.server.running import serve_alone, serve_under
-from setpoint.server.supervisor import Supervisor
-from setpoint.server.worker import Plan
+from setpoint.server.connection.listener import address, listen
+from setpoint.server.process.handover import inherited, notify
+from setpoint.server.process.memory import give_back_big_blocks
+from setpoint.server.process.reload import Reloader
+from setpoint.server.process.running import serve_alone, serve_under
+from setpoint.server.process.supervisor import Supervisor
+from setpoint.server.process.worker import Plan
+from setpoint.server.routes.keys import masked
+from setpoint.server.telemetry.log import configure
 from setpoint.storage import keys
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
@@ -31,9 +31,9 @@ from setpoint.storage.secret import secret_key
 from setpoint.storage.workspaces import ensure_default
 
 if TYPE_CHECKING:
-    from setpoint.server.channel import Channel
     from setpoint.server.configuration import Configuration, Source
-    from setpoint.server.handover import Inherited
+    from setpoint.server.process.channel import Channel
+    from setpoint.server.process.handover import Inherited
     from setpoint.settings import Settings
 
 _DATABASE_FILE = "setpoint.db"

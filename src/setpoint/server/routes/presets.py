@@ -12,8 +12,8 @@ from setpoint.ids import timestamp
 from setpoint.presets.capture import capture
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
-from setpoint.server.paging import flag, page
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.paging import flag, page
 from setpoint.storage import presets as stored
 from setpoint.storage.workspaces import exists
 from setpoint.wire.body import is_null, value

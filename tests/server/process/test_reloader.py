@@ -10,7 +10,7 @@ import pytest
 
 from setpoint.coordination.board import Board
 from setpoint.server.configuration import Configuration, Source
-from setpoint.server.reload import Reloader
+from setpoint.server.process.reload import Reloader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.errors import FieldError
-from setpoint.server.paging import flag, integer, page
+from setpoint.server.routes.paging import flag, integer, page
 
 LARGEST = 2**63 - 1
 

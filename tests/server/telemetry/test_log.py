@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from setpoint.canonical.usage import Usage
 from setpoint.records import Attempt, Cost, Generation
-from setpoint.server.log import configure, log_exchange
+from setpoint.server.telemetry.log import configure, log_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

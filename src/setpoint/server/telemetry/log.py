@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from setpoint.server.log_queue import QueueHandler
+from setpoint.server.telemetry.log_queue import QueueHandler
 
 if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange

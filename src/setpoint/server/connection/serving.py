@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from setpoint.server.accepting import Acceptor
-from setpoint.server.connections import Connections
-from setpoint.server.descriptors import connection_limit
-from setpoint.server.http import protocol_class
-from setpoint.server.http_limits import HttpLimits
+from setpoint.server.connection.accepting import Acceptor
+from setpoint.server.connection.connections import Connections
+from setpoint.server.connection.descriptors import connection_limit
+from setpoint.server.connection.http import protocol_class
+from setpoint.server.connection.limits import HttpLimits
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Generator
 
-    from setpoint.server.request import Receive, Scope, Send
+    from setpoint.server.connection.asgi import Application
     from setpoint.settings import Settings
 
 _TICK_S = 1.0
@@ -31,7 +31,7 @@ _LAST_LOOKS = 20
 
 
 async def run_http(
-    application: Callable[[Scope, Receive, Send], object],
+    application: Application,
     settings: Settings,
     listener: socket.socket,
     *,
@@ -48,12 +48,10 @@ async def run_http(
 class HttpServer:
     """Serves an application over HTTP from `run` until `stop` or `leave`."""
 
-    def __init__(
-        self, application: Callable[[Scope, Receive, Send], object], settings: Settings, listener: socket.socket
-    ) -> None:
+    def __init__(self, application: Application, settings: Settings, listener: socket.socket) -> None:
         self.connections = Connections(_limits(settings))
         config = uvicorn.Config(
-            application,  # pyright: ignore[reportArgumentType] the scope's types are narrower than a mapping's
+            application,
             loop="uvloop",
             http="httptools",
             ws="none",

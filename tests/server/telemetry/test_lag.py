@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from setpoint.gateway.lag import LoopLag
-from setpoint.server.lag import LoopWatch
+from setpoint.server.telemetry.lag import LoopWatch
 
 if TYPE_CHECKING:
     import pytest
@@ -46,7 +46,7 @@ def test_a_loop_that_stands_still_is_said_with_its_place_and_again_when_it_turns
 
     asyncio.run(run())
     stands, turns = caplog.messages
-    assert re.match(r"the event loop stands still for \d+\.\d s: \S*hold_up \(server/test_lag\.py:\d+\) < ", stands)
+    assert re.match(r"the event loop stands still for \d+\.\d s: \S*hold_up \(telemetry/test_lag\.py:\d+\) < ", stands)
     assert re.fullmatch(r"the event loop turns again: it stood still for \d+\.\d s", turns)
     assert "a value" not in stands
 

@@ -8,20 +8,20 @@ import signal
 from typing import TYPE_CHECKING
 
 from setpoint.errors import GatewayError
-from setpoint.server.channel import Order, Word
-from setpoint.server.handover import Succession, notify
-from setpoint.server.reload import LOOK_S, in_place
-from setpoint.server.worker import Worker
+from setpoint.server.process.channel import Order, Word
+from setpoint.server.process.handover import Succession, notify
+from setpoint.server.process.reload import LOOK_S, in_place
+from setpoint.server.process.worker import Worker
 from setpoint.settings import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.server.channel import Channel
     from setpoint.server.configuration import Configuration, Source
-    from setpoint.server.handover import Successor
-    from setpoint.server.reload import Change, Reloader
-    from setpoint.server.worker import Plan
+    from setpoint.server.process.channel import Channel
+    from setpoint.server.process.handover import Successor
+    from setpoint.server.process.reload import Change, Reloader
+    from setpoint.server.process.worker import Plan
 
 _log = logging.getLogger("setpoint.worker")
 

@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import key_digest, timestamp
-from setpoint.server.paging import flag, integer
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.paging import flag, integer
 from setpoint.storage import keys as stored
 from setpoint.storage.spend import Spend, spend
 from setpoint.wire.body import is_null, value

@@ -12,19 +12,17 @@ from urllib.parse import unquote
 import httptools
 
 from setpoint.errors import RequestError
-from setpoint.server.http_connection import ClientConnection, crowded
-from setpoint.server.http_framing import FRAMING, expects_continue
-from setpoint.server.http_resumed import has_body, parser_of, resumed
-from setpoint.server.http_turn import Turn
+from setpoint.server.connection.asgi import WATCHERS
+from setpoint.server.connection.client_connection import ClientConnection, crowded
+from setpoint.server.connection.framing import FRAMING, expects_continue
+from setpoint.server.connection.resumed import has_body, parser_of, resumed
+from setpoint.server.connection.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setpoint.errors import SetpointError
-    from setpoint.server.connections import Connections
-
-WATCHERS = "setpoint.watchers"
-"""The ASGI extension that holds the set of functions to call when the client goes away."""
+    from setpoint.server.connection.connections import Connections
 
 _FED_AT_ONCE = 16_384
 _QUEUED = 16

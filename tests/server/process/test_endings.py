@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.server_support import ended_behind, successor
+from server.process.process_support import ended_behind, successor
 from simulator import script
 from support.http import open_stream
 from support.waiting import children, lives, until

@@ -12,16 +12,12 @@ from setpoint.errors import GatewayError
 from setpoint.protocols.chat.errors import write_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import Mapping
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
     from setpoint.errors import SetpointError
-
-    Message = MutableMapping[str, Any]
-    Application = Callable[
-        [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-    ]
+    from setpoint.server.connection.asgi import Application, Message, Scope
 
 _log = logging.getLogger("setpoint.server")
 
@@ -73,7 +69,7 @@ class Turn:
         "body_complete", "complete", "disconnected", "keep_alive", "scope", "started",
     )  # fmt: skip
 
-    def __init__(self, line: Line, scope: Message, *, old: bool, keep_alive: bool, expects: bool) -> None:
+    def __init__(self, line: Line, scope: Scope, *, old: bool, keep_alive: bool, expects: bool) -> None:
         self._line = line
         self.scope = scope
         self._method: str = scope["method"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from setpoint.errors import GatewayError
 from setpoint.server.app import Application
-from setpoint.server.log import configure
-from setpoint.server.serving import HttpServer
+from setpoint.server.connection.serving import HttpServer
+from setpoint.server.telemetry.log import configure
 from setpoint.storage.database import Database
 
 if TYPE_CHECKING:

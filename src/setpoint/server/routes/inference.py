@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from setpoint.gateway.pipeline import Pipeline
     from setpoint.protocols.base import Room
     from setpoint.records import Dialect, Generation
-    from setpoint.server.answering import Answering
     from setpoint.server.proxies import Proxies
     from setpoint.server.request import Request
     from setpoint.server.router import Handler
+    from setpoint.server.routes.answering import Answering
     from setpoint.wire.body import Body
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from setpoint.server.listener import BACKLOG
+from setpoint.server.connection.listener import BACKLOG
 
 if TYPE_CHECKING:
     import socket

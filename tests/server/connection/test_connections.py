@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from setpoint.server.connections import NEVER, Connections, Phase
-from setpoint.server.http_limits import HttpLimits
+from setpoint.server.connection.connections import NEVER, Connections, Phase
+from setpoint.server.connection.limits import HttpLimits
 
 LIMITS = HttpLimits(
     max_header_bytes=1,

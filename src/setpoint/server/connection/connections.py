@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from setpoint.server.http_limits import HttpLimits
+    from setpoint.server.connection.limits import HttpLimits
 
 Phase = Literal["idle", "head", "body", "answering", "closing"]
 """Between requests; reading a head, or waiting for the first; reading a body; at work or sending; saying goodbye."""

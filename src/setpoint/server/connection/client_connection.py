@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from setpoint.errors import GatewayError, RequestError
-from setpoint.server.connections import NEVER, Connections, Phase, Room
-from setpoint.server.http_turn import Turn, refusal
-from setpoint.server.unread import has_unread
-from setpoint.server.unsent import Progress, forget_unsent, unsent_bytes
+from setpoint.server.connection.connections import NEVER, Connections, Phase, Room
+from setpoint.server.connection.turn import Turn, refusal
+from setpoint.server.connection.unread import has_unread
+from setpoint.server.connection.unsent import Progress, forget_unsent, unsent_bytes
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from setpoint.errors import SetpointError
-    from setpoint.server.http_turn import Application
+    from setpoint.server.connection.asgi import Application
 
 _LINGER_S = 5.0
 _CROWDED_HEAD_S = 2.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.server_support import ended_behind, successor
+from server.process.process_support import ended_behind, successor
 from support.http import RawConnection, call, request_bytes
 from support.processes import KEY, clean_environment
 from support.waiting import children, lives, until

@@ -14,8 +14,8 @@ from setpoint import __version__
 from setpoint.coordination.board import Happening
 from setpoint.gateway.admission import Shed
 from setpoint.metrics import OTHER
-from setpoint.server.connections import Phase
-from setpoint.server.log import dropped_lines
+from setpoint.server.connection.connections import Phase
+from setpoint.server.telemetry.log import dropped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from setpoint.metrics import Registry
     from setpoint.providers.client import HttpClient, Origin
     from setpoint.records import Provider
-    from setpoint.server.connections import Connections
+    from setpoint.server.connection.connections import Connections
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.recorder import Recorder
     from setpoint.storage.spool import Spool

@@ -9,8 +9,8 @@ from msgspec import Raw, structs
 
 from setpoint.ids import timestamp
 from setpoint.protocols.forward import RULES
-from setpoint.server.paging import integer
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.paging import integer
 
 if TYPE_CHECKING:
     from decimal import Decimal

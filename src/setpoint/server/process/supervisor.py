@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from setpoint.coordination.board import Happening
-from setpoint.server.channel import Channel, Order, Word
-from setpoint.server.handover import Succession, Successor, notify
+from setpoint.server.process.channel import Channel, Order, Word
+from setpoint.server.process.handover import Succession, Successor, notify
 from setpoint.server.respond import without_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from setpoint.coordination.board import Board
-    from setpoint.server.reload import Change, Reloader
+    from setpoint.server.process.reload import Change, Reloader
     from setpoint.settings import Settings
 
 _log = logging.getLogger("setpoint.supervisor")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setpoint.server.log_queue import LineQueue
+from setpoint.server.telemetry.log_queue import LineQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def test_what_finds_no_room_is_dropped_counted_and_said_once_where_it_would_have
 
 FORK = """
 import os, threading
-from setpoint.server.log_queue import LineQueue
+from setpoint.server.telemetry.log_queue import LineQueue
 
 asked, reading = threading.Event(), threading.Event()
 

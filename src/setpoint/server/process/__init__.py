@@ -1,0 +1,1 @@
+"""The server as processes: started, led, replaced, handed over and ended."""

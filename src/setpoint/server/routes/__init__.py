@@ -1,0 +1,1 @@
+"""What answers on each route: one file a noun."""

@@ -1,0 +1,1 @@
+"""What is told about the gateway: log lines, and the figures that are counted or looked up."""
