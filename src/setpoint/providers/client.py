@@ -1,17 +1,14 @@
-"""The HTTP client towards providers: three methods, and the only file that knows the library behind them.
+"""The HTTP client towards providers: three methods, and the pool of connections behind them.
 
-Redirects are not followed, cookies not kept, proxies of the environment not used. Bytes are handed on as they come:
-the library's line reader (64 kB a line) is never used. An answer that is compressed although it was not asked to be
-is unpacked within a cap.
+Redirects are not followed, cookies not kept, proxies of the environment not used. Only this file and `answers.py` know
+the library.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-import socket
 import ssl
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
@@ -22,6 +19,7 @@ from aiohttp.client_proto import ResponseHandler
 from msgspec import Struct
 
 from setpoint.errors import GatewayError, ProviderError
+from setpoint.providers.answers import LIBRARY_ERRORS, HttpAnswer, provider_error
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -34,7 +32,6 @@ Origin: TypeAlias = tuple[str, int | None]
 _HEADER_BYTES = 32_768
 _PIECE_BYTES = 262_144
 _POOL_IDLE_S = 15
-_LIBRARY_ERRORS = (aiohttp.ClientError, OSError, ValueError)
 
 
 class UpstreamRequest(Struct, frozen=True, kw_only=True):
@@ -139,7 +136,7 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _open(self, request: UpstreamRequest) -> _HttpAnswer:
+    async def _open(self, request: UpstreamRequest) -> HttpAnswer:
         try:
             response = await self._use_session().post(
                 request.url,
@@ -150,9 +147,9 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_s),
             )
-        except _LIBRARY_ERRORS as error:
-            raise _typed(error) from error
-        return _HttpAnswer(response, request.max_bytes)
+        except LIBRARY_ERRORS as error:
+            raise provider_error(error) from error
+        return HttpAnswer(response, request.max_bytes)
 
     def _use_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -246,150 +243,3 @@ class _Pieces(aiohttp.Payload):
         view = memoryview(self._value)
         for at in range(0, len(view), _PIECE_BYTES):
             await writer.write(view[at : at + _PIECE_BYTES])
-
-
-class _HttpAnswer:
-    def __init__(self, response: aiohttp.ClientResponse, max_bytes: int) -> None:
-        self._response = response
-        self._max_bytes = max_bytes
-        self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): text for name, text in response.headers.items()}
-        _fail_with_connection(response)
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        self._inflate = _inflate(encoding, response, max_bytes)
-
-    async def read(self) -> bytes:
-        try:
-            if self._inflate is None:
-                if piece := await self._response.content.readany():
-                    return piece
-            elif piece := await self._unpacked(self._inflate):
-                return piece
-        except _LIBRARY_ERRORS as error:
-            raise _typed(error) from error
-        self._response.release()
-        return b""
-
-    async def _unpacked(self, inflate: _Inflate) -> bytes:
-        while True:
-            if inflate.more:
-                await asyncio.sleep(0)  # a few bytes may unpack to very many: others get their turn between
-                piece = inflate.unpack()
-            elif packed := await self._response.content.readany():
-                piece = inflate.unpack(packed)
-            else:
-                return b""
-            if piece:
-                return piece
-
-    async def read_all(self) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            while piece := await self.read():
-                size += len(piece)
-                if size > self._max_bytes:
-                    raise ProviderError("provider_unavailable", "the provider's answer is too large")
-                pieces.append(piece)
-        except BaseException:
-            self.abort()
-            raise
-        return b"".join(pieces)
-
-    def abort(self) -> None:
-        self._response.close()
-
-
-def _fail_with_connection(response: aiohttp.ClientResponse) -> None:
-    """Have a body that is not complete fail when its connection is lost.
-
-    At a broken transfer coding the library (aiohttp 3.14) closes the connection, stops the read timeout, and tells
-    whoever waits for more of the body nothing: they would wait for ever.
-    """
-    connection, body = response.connection, response.content
-    closed = connection.protocol.closed if connection is not None and connection.protocol is not None else None
-    if closed is None:
-        return
-
-    def fail(ended: asyncio.Future[None]) -> None:
-        if not ended.cancelled():
-            ended.exception()  # whoever does not look at it is warned about
-        if not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
-
-    def forget() -> None:
-        closed.remove_done_callback(fail)
-
-    closed.add_done_callback(fail)
-    body.on_eof(forget)
-
-
-def _inflate(encoding: str, response: aiohttp.ClientResponse, max_bytes: int) -> _Inflate | None:
-    """What unpacks an answer of this encoding, None when there is nothing to unpack."""
-    if encoding in ("", "identity"):
-        return None
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return _Inflate(max_bytes)
-    response.close()
-    raise ProviderError("provider_unavailable", "the provider's answer has an encoding that was not asked for")
-
-
-class _Inflate:
-    """Unpacks gzip and deflate, a bounded piece at a time; what one answer unpacks to is bounded as a whole, too."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        self._left_bytes = max_bytes
-        self.more = False
-        """Whether there is something left to unpack of what was put in."""
-
-    def unpack(self, piece: bytes = b"") -> bytes:
-        """The next bytes, of this and of what is left from before. What comes behind the end only counts."""
-        if self._engine.eof:  # it would keep all that it is given now, and copy that each time
-            self._count(len(piece))
-            self.more = False
-            return b""
-        try:
-            out = self._engine.decompress(self._engine.unconsumed_tail + piece, _PIECE_BYTES)
-        except zlib.error as error:
-            raise ProviderError("provider_unavailable", "the provider's answer cannot be unpacked") from error
-        self._count(len(out))
-        self.more = len(out) == _PIECE_BYTES or bool(self._engine.unconsumed_tail)
-        return out
-
-    def _count(self, size: int) -> None:
-        self._left_bytes -= size
-        if self._left_bytes < 0:
-            raise ProviderError("provider_unavailable", "the provider's answer is too large")
-
-
-def _typed(error: Exception) -> ProviderError:
-    """The library's error in our words. What it says of hosts and addresses stays in the cause."""
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return ProviderError(
-                "timeout", "the provider could not be reached in time", provider_code="connect_timeout"
-            )
-        case TimeoutError():
-            return ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout")
-        case aiohttp.ClientConnectorCertificateError():
-            return _unreachable("its certificate is not trusted", "tls")
-        case aiohttp.ClientSSLError():
-            return _unreachable("the TLS connection failed", "tls")
-        case aiohttp.ClientConnectorError(os_error=socket.gaierror()):
-            return _unreachable("its name cannot be resolved", "dns")
-        case aiohttp.ClientConnectorError():
-            return _unreachable("the connection failed", "connect")
-        case aiohttp.ClientConnectionResetError():
-            # The pool gave a connection that was closed meanwhile: nothing of the request has left.
-            return ProviderError(
-                "provider_unavailable", "the connection was closed", retry="same", provider_code="stale"
-            )
-        case aiohttp.ClientPayloadError():
-            return _unreachable("its answer was cut off", "cut")
-        case _:
-            return _unreachable("it closed the connection or broke the protocol", "reset")
-
-
-def _unreachable(why: str, code: str) -> ProviderError:
-    return ProviderError("provider_unavailable", f"the provider is not available: {why}", provider_code=code)
