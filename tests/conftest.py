@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.processes import Gateway, SimulatorProcess, StartGateway, config_file, simulated
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from simulator.client import Simulator
+
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("setpoint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("setpoint")
 
 
 @pytest.fixture(scope="session")

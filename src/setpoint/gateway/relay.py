@@ -148,7 +148,7 @@ class Relay:
         self, exchange: Exchange, candidate: Candidate, request: UpstreamRequest, lowered: Lowered
     ) -> bytes:
         answer = await self._way(candidate).send(request)
-        size = len(answer.body)
+        size = max(len(answer.body), exchange.size)  # an answer may repeat what was asked
         result = await self._aside.run(size, lambda: self._result(exchange, candidate, answer, lowered))
         exchange.commit_attempt(answer.status, result.outcome)
         exchange.bill = bill(result.outcome, candidate.endpoint.price, exchange.estimated_input)

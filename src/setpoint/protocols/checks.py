@@ -29,12 +29,14 @@ Explain = Callable[[Raw, str], None]
 _WIDEST_INTEGER = 2**63 - 1
 _WIDEST_NUMBER = 2**63 - 1024  # the largest double below it: a shape compares doubles
 _LONGEST_SHOWN = 128
+_LONGEST_AT_ONCE = 262_144
 
 
 class Check:
     """What a value may be. Called with a raw value and its path, it raises `FieldError` when it is something else.
 
-    Without a `shape` every value goes to `explain`.
+    Without a `shape` every value goes to `explain`. So does a very long one: while it is read in one pass, which takes
+    milliseconds, no other thread runs.
     """
 
     __slots__ = ("_decode", "explain", "shape")
@@ -45,7 +47,7 @@ class Check:
         self._decode = None if shape is None else msgspec.json.Decoder(cast("type[object]", shape)).decode
 
     def __call__(self, raw: Raw, path: str) -> None:
-        if self._decode is None:
+        if self._decode is None or len(memoryview(raw)) > _LONGEST_AT_ONCE:
             self.explain(raw, path)
             return
         try:

@@ -1,14 +1,13 @@
 """A JSON body as a mapping of member to raw bytes: taken apart one level deep, put together again.
 
 Every value stays the bytes that came, so nothing is lost because nothing was decoded. The parser is msgspec; it
-refuses lone surrogate escapes (`"\\ud800"`), which real streams contain, so on a refusal one slow path finds the
-members' spans with the standard decoder and keeps the bytes. What that refuses too is malformed.
+refuses lone surrogate escapes (`"\\ud800"`), which real streams contain, so what it refuses is read once more with
+these covered. What it refuses then is malformed.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from setpoint.wire.shape import misshapen, not_text
+from setpoint.wire.surrogates import covered, uncovered, uncovered_text
 
 Body = dict[str, Raw]
 """A JSON object, one level deep: member name to the bytes of its value."""
@@ -64,12 +64,21 @@ def join(body: Body) -> bytes:
 
 def members(data: bytes | Raw) -> Body:
     """The members of a JSON object inside a body that `split` has checked. Raises: `MalformedError`."""
-    return _decoded(_members.decode, _slow_members, data)
+
+    def slow(data: bytes) -> Body:
+        found = _with_surrogates(_members, data, "object")
+        return {uncovered_text(name): Raw(uncovered(bytes(content))) for name, content in found.items()}
+
+    return _decoded(_members.decode, slow, data)
 
 
 def items(data: bytes | Raw) -> list[Raw]:
     """The entries of a JSON array inside a body that `split` has checked. Raises: `MalformedError`."""
-    return _decoded(_items.decode, _slow_items, data)
+
+    def slow(data: bytes) -> list[Raw]:
+        return [Raw(uncovered(bytes(content))) for content in _with_surrogates(_items, data, "array")]
+
+    return _decoded(_items.decode, slow, data)
 
 
 def value(data: bytes | Raw) -> Any:
@@ -171,108 +180,34 @@ def join_strings(parts: list[Raw], separator: str = "") -> Raw:
 
 # --- the slow path -------------------------------------------------------------------------------------------
 
-_space = re.compile(r"[ \t\n\r]*")
+
+def _with_surrogates(decoder: msgspec.json.Decoder[T], data: bytes, kind: str) -> T:
+    """What the decoder makes of JSON once its surrogate escapes are covered."""
+    try:
+        return decoder.decode(covered(data))
+    except RecursionError:
+        raise MalformedError("nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise MalformedError(_NOT_UTF8.format(error.start)) from None
+    except msgspec.ValidationError:
+        raise MalformedError(f"must be a JSON {kind}") from None
+    except msgspec.DecodeError as error:
+        raise MalformedError(f"malformed JSON: {error}") from None
 
 
 def _refuse(word: str) -> NoReturn:
     raise MalformedError(f"{word} is not JSON")
 
 
-_standard = json.JSONDecoder(parse_constant=_refuse, parse_int=float)
 _plain = json.JSONDecoder(parse_constant=_refuse)
 
 
-def _skip(text: str, at: int) -> int:
-    match = _space.match(text, at)
-    return match.end() if match else at
-
-
-def _span(text: str, at: int) -> int:
-    """Where the value that starts at `at` ends."""
-    return _decode(_standard, text, at)[1]
-
-
-def _decode(decoder: json.JSONDecoder, text: str, at: int) -> tuple[Any, int]:
+def _slow_value(data: bytes) -> Any:
     try:
-        return decoder.raw_decode(text, at)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(_reason(error)) from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"malformed JSON: {error.msg} (character {error.pos})"
-    return str(error) if isinstance(error, MalformedError) else "malformed JSON"
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
+        return _plain.decode(data.decode())
     except UnicodeDecodeError as error:
         raise MalformedError(_NOT_UTF8.format(error.start)) from None
-
-
-def _open(data: bytes, bracket: str) -> tuple[str, int]:
-    text = _text(data)
-    at = _skip(text, 0)
-    if text[at : at + 1] != bracket:
-        _span(text, at)
-        raise MalformedError("must be a JSON object" if bracket == "{" else "must be a JSON array")
-    return text, _skip(text, at + 1)
-
-
-def _end(text: str, at: int) -> None:
-    if _skip(text, at) != len(text):
-        raise MalformedError("malformed JSON: trailing characters")
-
-
-def _slow_members(data: bytes) -> Body:
-    text, at = _open(data, "{")
-    body: Body = {}
-    if text[at : at + 1] == "}":
-        _end(text, at + 1)
-        return body
-    while True:
-        if text[at : at + 1] != '"':
-            raise MalformedError(f"malformed JSON: expected a member name (character {at})")
-        name, at = _decode(_plain, text, at)
-        at = _skip(text, at)
-        if text[at : at + 1] != ":":
-            raise MalformedError(f"malformed JSON: expected ':' (character {at})")
-        start = _skip(text, at + 1)
-        at = _span(text, start)
-        body[name] = Raw(text[start:at].encode())
-        at = _skip(text, at)
-        mark = text[at : at + 1]
-        if mark == "}":
-            _end(text, at + 1)
-            return body
-        if mark != ",":
-            raise MalformedError(f"malformed JSON: expected ',' or '}}' (character {at})")
-        at = _skip(text, at + 1)
-
-
-def _slow_items(data: bytes) -> list[Raw]:
-    text, at = _open(data, "[")
-    entries: list[Raw] = []
-    if text[at : at + 1] == "]":
-        _end(text, at + 1)
-        return entries
-    while True:
-        end = _span(text, at)
-        entries.append(Raw(text[at:end].encode()))
-        at = _skip(text, end)
-        mark = text[at : at + 1]
-        if mark == "]":
-            _end(text, at + 1)
-            return entries
-        if mark != ",":
-            raise MalformedError(f"malformed JSON: expected ',' or ']' (character {at})")
-        at = _skip(text, at + 1)
-
-
-def _slow_value(data: bytes) -> Any:
-    text = _text(data)
-    content, end = _decode(_plain, text, _skip(text, 0))
-    _end(text, end)
-    return content
+    except json.JSONDecodeError as error:
+        raise MalformedError(f"malformed JSON: {error.msg} (character {error.pos})") from None
+    except (ValueError, RecursionError) as error:
+        raise error if isinstance(error, MalformedError) else MalformedError("malformed JSON") from None

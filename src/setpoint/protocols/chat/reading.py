@@ -49,16 +49,16 @@ def read_conversation(body: Body) -> Conversation:
     reading = _Reading()
     for position, message in enumerate(messages):
         reading.add(message, f"messages[{position}]")
-    return tuple(reading.turns)
+    return reading.done()
 
 
 class _Reading:
     """A conversation on the way."""
 
     def __init__(self) -> None:
-        self.turns: list[Turn] = []
+        self._turns: list[Turn] = []
+        self._results: list[ToolResult] = []  # that follow each other so far
         self._kinds: dict[str, CallKind] = {}  # of the calls so far: a result does not say what it answers
-        self._in_results = False
 
     def add(self, data: Raw, path: str) -> None:
         """Take the next message."""
@@ -67,30 +67,35 @@ class _Reading:
         message = members(data)
         role = as_text(message.get("role"))
         if role == "tool":
-            self._add_result(message, path)
+            self._results.append(self._result(message, path))
             return
-        self._in_results = False
+        self._end_results()
         if role not in _SPEAKERS:
             raise FieldError(f"{path}.role", "must be system, developer, user, assistant or tool")
         parts: Sequence[Part] = self._assistant(message, path) if role == "assistant" else _content(message, path)
         if role in ("system", "developer"):
             parts = _words(parts)
-        self.turns.append(Turn(speaker=role, parts=tuple(parts), name=as_text(message.get("name")), path=path))
+        self._turns.append(Turn(speaker=role, parts=tuple(parts), name=as_text(message.get("name")), path=path))
 
-    def _add_result(self, message: Body, path: str) -> None:
+    def done(self) -> Conversation:
+        """All of it."""
+        self._end_results()
+        return tuple(self._turns)
+
+    def _end_results(self) -> None:
+        if self._results:
+            self._turns.append(Turn(speaker="user", parts=tuple(self._results), path=self._results[0].path))
+            self._results = []
+
+    def _result(self, message: Body, path: str) -> ToolResult:
         call_id = str(value(string_in(message, "tool_call_id", path)))
-        result = ToolResult(
+        return ToolResult(
             call_id=call_id,
             parts=tuple(part for part in _content(message, path) if not isinstance(part, Refusal)),
             kind=self._kinds.get(call_id, "function"),
             cache=cache_mark(message),
             path=path,
         )
-        if self._in_results:
-            self.turns[-1] = structs.replace(self.turns[-1], parts=(*self.turns[-1].parts, result))
-        else:
-            self.turns.append(Turn(speaker="user", parts=(result,), path=path))
-        self._in_results = True
 
     def _assistant(self, message: Body, path: str) -> list[Part]:
         """What an assistant says: its reasoning first, its calls last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Raw, structs
@@ -39,25 +40,27 @@ def _together(conversation: Conversation) -> Iterator[Turn]:
 
     An upstream wants the results of all calls right behind them. Words alone stay as many messages as they were.
     """
-    last: Turn | None = None
+    together: list[Turn] = []
+    calls = says = False  # whether any of those calls, or says something
     for turn in conversation:
-        if last is not None:
-            if turn.speaker == last.speaker == "assistant" and (_calls(turn) or not _ends(last)):
-                last = structs.replace(last, parts=(*last.parts, *turn.parts), name=last.name or turn.name)
-                continue
-            yield last
-        last = turn
-    if last is not None:
-        yield last
+        turn_calls = any(isinstance(part, ToolCall) for part in turn.parts)
+        ends = says and not calls  # with words a message may end; thoughts belong to what follows them
+        if together and not (turn.speaker == together[-1].speaker == "assistant" and (turn_calls or not ends)):
+            yield _one(together)
+            together, calls, says = [], False, False
+        together.append(turn)
+        calls = calls or turn_calls
+        says = says or any(isinstance(part, (Text, Refusal, Media)) for part in turn.parts)
+    if together:
+        yield _one(together)
 
 
-def _calls(turn: Turn) -> bool:
-    return any(isinstance(part, ToolCall) for part in turn.parts)
-
-
-def _ends(turn: Turn) -> bool:
-    """Whether a turn is words, with which a message may end; thoughts belong to what follows them."""
-    return any(isinstance(part, (Text, Refusal, Media)) for part in turn.parts) and not _calls(turn)
+def _one(together: list[Turn]) -> Turn:
+    first, *others = together
+    if not others:
+        return first
+    name = next((turn.name for turn in together if turn.name), first.name)
+    return structs.replace(first, parts=tuple(part for turn in together for part in turn.parts), name=name)
 
 
 class _Writing:
@@ -67,7 +70,7 @@ class _Writing:
         self._terms = terms
         self._messages: list[Raw] = []
         self._shown: list[Raw] = []  # what tools showed, which only a user may: it waits for the last tool message
-        self._unanswered: list[str] = []  # calls of the last assistant message, whose results nothing may keep apart
+        self._unanswered: Counter[str] = Counter()  # calls just made, whose results nothing may keep apart
         self._held: list[tuple[Turn, list[Text | Media]]] = []  # what is said between them waits with its turn
 
     def add(self, turn: Turn) -> None:
@@ -77,7 +80,7 @@ class _Writing:
                 self._say_held()
                 self._show()
                 self._assistant(turn)
-                self._unanswered = [part.id for part in turn.parts if isinstance(part, ToolCall)]
+                self._unanswered = Counter(part.id for part in turn.parts if isinstance(part, ToolCall))
                 return
             case "user":
                 said = self._user(turn)
@@ -166,8 +169,10 @@ class _Writing:
             texts[-1] = structs.replace(texts[-1], cache=texts[-1].cache or result.cache)
         message: Body = {"role": raw("tool"), "tool_call_id": raw(result.call_id), "content": self._content(texts)}
         self._messages.append(Raw(join(message)))
-        if result.call_id in self._unanswered:
-            self._unanswered.remove(result.call_id)
+        if self._unanswered[result.call_id] > 1:
+            self._unanswered[result.call_id] -= 1
+        else:
+            del self._unanswered[result.call_id]
         if media:
             self._shown.append(raw({"type": "text", "text": f"From the result of tool call {result.call_id}:"}))
             self._shown += write_parts(media, cache_marks=self._terms.cache_marks)

@@ -16,7 +16,7 @@ from setpoint.protocols.names import arguments_object
 from setpoint.wire.body import Body, as_text, join, join_strings, raw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from setpoint.canonical.conversation import Conversation, Turn
     from setpoint.canonical.parts import Part
@@ -45,27 +45,29 @@ def write_conversation(conversation: Conversation, terms: Terms) -> Body:
     """
     leading, rest = split_system(conversation)
     prompt = [block for turn in leading for block in _blocks(turn, "system", terms.names)]
-    spoken = _spoken(rest, terms.names)
-    if prompt and not spoken:  # "messages: at least one message is required"
+    messages = [_message(role, blocks) for role, blocks in _spoken(rest, terms.names)]
+    if prompt and not messages:  # "messages: at least one message is required"
         return {"messages": raw([_message("user", prompt)])}
     body: Body = {"system": _content(prompt)} if prompt else {}
-    body["messages"] = raw([_message(role, blocks) for role, blocks in spoken])
+    body["messages"] = raw(messages)
     return body
 
 
-def _spoken(turns: Sequence[Turn], names: ToolNames) -> list[tuple[_Role, list[Body]]]:
+def _spoken(turns: Sequence[Turn], names: ToolNames) -> Iterator[tuple[_Role, list[Body]]]:
     """Who says what, without interruption: the protocol wants its roles to alternate, and nothing empty."""
-    spoken: list[tuple[_Role, list[Body]]] = []
+    speaking: _Role = "user"
+    said: list[Body] = []
     for turn in turns:
         role: _Role = "system" if turn.speaker == "developer" else turn.speaker
         blocks = _blocks(turn, role, names)
-        if not blocks:
-            continue
-        if spoken and spoken[-1][0] == role:
-            spoken[-1][1].extend(blocks)
-        else:
-            spoken.append((role, blocks))
-    return spoken
+        if said and blocks and role != speaking:
+            yield speaking, said
+            said = []
+        if blocks:
+            speaking = role
+            said += blocks
+    if said:
+        yield speaking, said
 
 
 def _message(role: _Role, blocks: list[Body]) -> Raw:

@@ -6,6 +6,7 @@ Source: the input items of the Responses reference, read 2026-11.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
@@ -111,15 +112,16 @@ class _Turns:
         self._phase: str | None = None
         self._path = ""
         self._has_message = False
+        self._has_call = False
 
     def say(self, speaker: Speaker, parts: tuple[Part, ...], path: str, *, phase: str | None = None) -> None:
         """A message."""
-        before: list[Part] = []
+        before: deque[Part] = deque()
         if speaker != "assistant" or self._speaker != "assistant":
             self._begin(speaker, path)
-        elif self._has_message and not any(isinstance(part, ToolCall) for part in self._parts):
+        elif self._has_message and not self._has_call:
             while self._parts and isinstance(self._parts[-1], Reasoning):
-                before.insert(0, self._parts.pop())
+                before.appendleft(self._parts.pop())
             self._begin(speaker, path)
         self._has_message = True
         self._phase = self._phase or phase
@@ -129,6 +131,7 @@ class _Turns:
         """Anything else that the assistant does: reasoning, calls, images."""
         if self._speaker != "assistant":
             self._begin("assistant", path)
+        self._has_call = self._has_call or any(isinstance(part, ToolCall) for part in parts)
         self._parts += parts
 
     def answer(self, result: ToolResult) -> None:
@@ -146,7 +149,7 @@ class _Turns:
         if self._parts or self._has_message:
             turn = Turn(speaker=self._speaker, parts=tuple(self._parts), phase=self._phase, path=self._path)
             self._turns.append(turn)
-        self._parts, self._phase, self._has_message = [], None, False
+        self._parts, self._phase, self._has_message, self._has_call = [], None, False, False
         self._speaker, self._path = speaker, path
 
 

@@ -20,7 +20,7 @@ from setpoint.protocols.responses.calls import CALLS, KINDS, write_call
 from setpoint.protocols.responses.items import item_id_prefix, part_groups, write_group
 from setpoint.protocols.responses.reasoning import own_id, write_reasoning
 from setpoint.protocols.responses.texts import write_annotation
-from setpoint.wire.body import Body, MalformedError, as_text, is_object, items, join_strings, raw, value
+from setpoint.wire.body import Body, MalformedError, as_text, is_object, items, join, join_strings, raw, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class _Writer:
     """The items so far, and what kind of call each id was written as."""
 
     def __init__(self, terms: Terms) -> None:
-        self.written: list[Body] = []
+        self.written: list[Raw] = []
         self._names = terms.names
         self._kinds: dict[str, CallKind] = {}
 
@@ -94,7 +94,7 @@ class _Writer:
             match group[0]:
                 case ToolResult() as result:
                     self._message(turn, content)
-                    self.written.append(self._output(result))
+                    self._write(self._output(result))
                 case Text() | Refusal() if turn.speaker == "assistant":
                     self._message(turn, [_write_said(part) for part in group if isinstance(part, Text | Refusal)])
                 case _ if turn.speaker == "assistant":
@@ -110,7 +110,7 @@ class _Writer:
         item: Body = {"type": _MESSAGE, "role": raw(turn.speaker), "content": raw(content)}
         if turn.phase is not None:
             item["phase"] = raw(turn.phase)
-        self.written.append(item)
+        self._write(item)
         content.clear()
 
     def _act(self, group: Sequence[Part]) -> None:
@@ -120,12 +120,12 @@ class _Writer:
                 steps = [step for step in group if isinstance(step, Reasoning)]
                 # A maker takes its own reasoning back, whole and sealed; anything else it would refuse.
                 if first.maker == "responses" and steps[-1].seal is not None:
-                    self.written.append(write_reasoning(steps, own_id(first), None))
+                    self._write(write_reasoning(steps, own_id(first), None))
             case ToolCall() as call:
                 self._call(self._names.as_sent(call))
             case Media(data=Raw() as data) as image if item_id_prefix(image):
                 digest = hashlib.sha256(bytes(data)).hexdigest()[:_ID_DIGITS]  # an id is required, and any will do
-                self.written.append(write_group([image], f"{item_id_prefix(image)}{digest}", "completed"))
+                self._write(write_group([image], f"{item_id_prefix(image)}{digest}", "completed"))
             case part:
                 raise _unsayable(part)
 
@@ -134,7 +134,10 @@ class _Writer:
         self._kinds[call.id] = kind = KINDS[as_text(item["type"]) or ""]
         if kind not in ("function", "custom"):
             item["status"] = _COMPLETED
-        self.written.append(item)
+        self._write(item)
+
+    def _write(self, item: Body) -> None:
+        self.written.append(Raw(join(item)))  # at once: what is freed as a whole, at the end, holds everyone up
 
     def _output(self, result: ToolResult) -> Body:
         known = result.kind if result.kind in self._names.native else "function"
