@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
     from support.processes import Gateway
 
 
+IDLE_S = 0.5
+
+
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    settings = {"workers": 2, "idle_timeout_s": 0.5, "keep_alive_s": 0.1}
+    settings = {"workers": 2, "idle_timeout_s": IDLE_S, "keep_alive_s": 0.1}
     with serving(tmp_path_factory, simulator_process, settings=settings) as gateway:
         yield gateway
 
@@ -215,6 +219,13 @@ def test_an_answer_that_has_finished_is_complete_however_its_connection_ends(fro
     assert said(answer) == "Once time"
     assert chunks(answer)[-1]["choices"] == []
     assert front.record(answer)["status"] == "completed"
+
+
+def test_an_upstream_is_not_waited_for_longer_behind_its_end_than_inside_its_answer(front: Front) -> None:
+    front.simulator.script(BREAKS_BEHIND["silence"])
+    began = time.monotonic()
+    assert said(front.stream()) == "Once time"
+    assert time.monotonic() - began < 10 * IDLE_S, "a bound against hanging"
 
 
 @pytest.mark.parametrize("more", [b": still here\n\n", text(" and more")], ids=["comments", "text"])

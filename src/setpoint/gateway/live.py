@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from setpoint.providers.client import AnswerStream
     from setpoint.routing.plan import Candidate
 
-# How long to wait for more once the answer is complete, and for a usage that comes behind its end, in seconds.
+# How long to wait for more once the answer is complete, and for a usage that comes behind its end, in seconds: at most,
+# since no upstream may be silent for longer than its idle timeout says.
 _AFTER_FINISH_S = 10.0
 _LATE_USAGE_S = 1.0
 # How long an upstream may take to end a stream that is complete, before its connection is closed, in seconds.
@@ -111,7 +112,8 @@ class LiveStream:
             self._late_until = None
             return await self._read_in_time()
         patience_s = _LATE_USAGE_S if self.edited.done_seen else _AFTER_FINISH_S
-        until = asyncio.get_running_loop().time() + patience_s
+        idle_s = self._candidate.endpoint.timeouts.idle_s
+        until = asyncio.get_running_loop().time() + min(patience_s, idle_s or patience_s)
         self._late_until = min(self._late_until or until, until)  # one deadline, whatever trickles in
         try:
             async with asyncio.timeout_at(self._late_until):
