@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 # A record that another worker has is in the database after a moment: so long, and so often, it is looked for there.
-_ELSEWHERE_TRIES = 5
-_ELSEWHERE_PAUSE_S = 0.1
+_ELSEWHERE_TRIES = 8
+_ELSEWHERE_PAUSE_S = 0.06  # a little more than records are gathered for: mostly the first look finds it
 # A record that has waited this long, in seconds, waits for a storage that is away.
 _AWAY_S = 0.25
 # How long ago its request may have come, in seconds: longer than an answer takes.
