@@ -73,9 +73,10 @@ class Front:
         self.gateway = gateway
         self.simulator = simulator
         self._url = gateway.url + "/chat/completions"
-        self._before = {line["id"] for line in self._lines()}
+        self._logged_before = gateway.process.stderr_size()  # what a hundred tests have logged is not read again
         self._recorded: list[str] = []
         self._unrecorded: list[str] = []
+        self._found: set[str] = set()
         self._seen: list[bytes] = []
 
     def ask(
@@ -112,6 +113,8 @@ class Front:
             time.sleep(_LOOK_AGAIN_S)
         assert found.status == 200, found.body
         self._seen.append(found.body)
+        assert found.json()["data"]["status"] in ("completed", "failed", "cancelled")
+        self._found.add(id_)
         return found.json()["data"]
 
     def reached(self) -> list[str]:
@@ -128,7 +131,7 @@ class Front:
         """The id of the one exchange of this test whose id the client never learnt, as soon as it is in the log."""
         until = time.monotonic() + HANG_S
         while time.monotonic() < until:
-            new = {line["id"] for line in self._lines()} - self._before - set(self._recorded)
+            new = {line["id"] for line in self._lines()} - set(self._recorded)
             if new:
                 (id_,) = new
                 self._recorded.append(id_)
@@ -139,14 +142,16 @@ class Front:
     def verify(self) -> None:
         """All that was asked ended once, with one record; nothing secret was shown; the gateway still answers."""
         self.simulator.clear()
-        self._recorded.append(generation_id(_good(self.gateway)))
-        log = self.gateway.settled_log_text()
+        good = generation_id(_good(self.gateway))
+        log = self.gateway.settled_log_text(since=self._logged_before)
         until = time.monotonic() + HANG_S  # of several workers each has a log of its own to write
-        while set(self._recorded) - set(ended := [line["id"] for line in self._lines()]) and time.monotonic() < until:
+        asked = {good, *self._recorded}
+        while asked - set(ended := [line["id"] for line in self._lines()]) and time.monotonic() < until:
             time.sleep(_LOOK_AGAIN_S)
-        for id_ in self._recorded:
-            assert self.record(id_)["status"] in ("completed", "failed", "cancelled")
+        for id_ in asked:
             assert ended.count(id_) == 1, f"{id_} ended {ended.count(id_)} times"
+        for id_ in set(self._recorded) - self._found:
+            self.record(id_)
         for id_ in self._unrecorded:
             assert self.gateway.call("GET", f"/generation?id={id_}").status == 404
         shown = [log.encode(), *self._seen]
@@ -160,8 +165,10 @@ class Front:
         self._seen.append(answer.body + repr(answer.headers).encode())
 
     def _lines(self) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.gateway.process.stderr_text().splitlines() if line[:1] == "{"]
-        return [line for line in lines if line["message"] == "exchange"]
+        *logged, _ = self.gateway.process.stderr_text(since=self._logged_before).split(
+            "\n"
+        )  # the last is being written
+        return [line for it in logged if it[:1] == "{" and (line := json.loads(it))["message"] == "exchange"]
 
 
 def _good(gateway: Gateway) -> Answer:
@@ -193,7 +200,9 @@ def serving(
         yield gateway
     finally:
         code = gateway.stop()
-    assert code == 0, gateway.log_text()
+    log = gateway.log_text()
+    assert code == 0, log
+    assert not [secret for secret in SECRETS if secret in log], "a secret was shown"
 
 
 @contextmanager

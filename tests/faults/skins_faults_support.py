@@ -60,10 +60,6 @@ def skins_serving(
 class SkinsFront(Front):
     """How one test asks the gateway in any skin. `verify` as in front of one skin."""
 
-    def __init__(self, gateway: Gateway, simulator: Simulator) -> None:
-        self._logged_before = len(gateway.process.stderr_text())  # lines of a thousand tests need not be read again
-        super().__init__(gateway, simulator)
-
     def post(
         self,
         skin: Dialect,
@@ -86,10 +82,6 @@ class SkinsFront(Front):
         streaming = open_stream(self.gateway.url + ROUTES[skin], content, key=KEY, timeout_s=HANG_S)
         self._note(Answer(streaming.status, streaming.headers, b""), recorded=True)
         return streaming
-
-    def _lines(self) -> list[dict[str, Any]]:
-        logged = self.gateway.process.stderr_text()[self._logged_before :].splitlines()
-        return [line for it in logged if it[:1] == "{" and (line := json.loads(it))["message"] == "exchange"]
 
     def reached(self) -> list[str]:
         """The dialects of the providers that got requests, in order."""

@@ -56,9 +56,15 @@ class Process:
         """What it has written to its standard output so far."""
         return self._stdout.read_text("utf-8", "replace")
 
-    def stderr_text(self) -> str:
-        """What it has written to its standard error so far."""
-        return self._stderr.read_text("utf-8", "replace")
+    def stderr_size(self) -> int:
+        """How much it has written to its standard error so far, in bytes."""
+        return self._stderr.stat().st_size
+
+    def stderr_text(self, *, since: int = 0) -> str:
+        """What it has written to its standard error so far, from this byte on."""
+        with self._stderr.open("rb") as file:
+            file.seek(since)
+            return file.read().decode("utf-8", "replace")
 
     def wait_for_output(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
         """The first match in its standard output. Raises: `RuntimeError` when it ends or the time is over first."""
@@ -159,11 +165,11 @@ class Gateway:
         """One call under `/api/v1` with the admin key, or another."""
         return call(method, self.url + path, json, key=self.key if key is None else key, **more)
 
-    def log_text(self) -> str:
-        """All that it has written so far, to both outputs."""
-        return self.process.stdout_text() + self.process.stderr_text()
+    def log_text(self, *, since: int = 0) -> str:
+        """All that it has written so far, to both outputs; to its standard error from this byte on."""
+        return self.process.stdout_text() + self.process.stderr_text(since=since)
 
-    def settled_log_text(self, timeout_s: float = 20) -> str:
+    def settled_log_text(self, timeout_s: float = 20, *, since: int = 0) -> str:
         """As `log_text`, with the lines of all that has ended until now, which are written a moment later.
 
         An exchange of our own ends after all of them, and lines keep their order. Raises: `TimeoutError`.
@@ -171,11 +177,11 @@ class Gateway:
         content = {"model": "setpoint/echo", "messages": [{"role": "user", "content": "?"}]}
         last = self.call("POST", "/chat/completions", content).header("x-generation-id") or "no id"
         until = time.monotonic() + timeout_s
-        while last not in self.process.stderr_text():
+        while last not in self.process.stderr_text(since=since):
             if time.monotonic() > until:
                 raise TimeoutError("the log has no line of the last exchange")
             time.sleep(_LOOK_AGAIN_S)
-        return self.log_text()
+        return self.log_text(since=since)
 
     def stop(self, timeout_s: float = 20) -> int:
         """Its exit code after SIGTERM."""

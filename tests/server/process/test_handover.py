@@ -96,7 +96,7 @@ def test_restarts_under_load_fail_no_request(start_gateway: StartGateway, worker
     pids: list[int] = []
     with ended_behind(pids), Clients(gateway.origin, gateway.key) as clients:
         pid = gateway.pid
-        for _ in range(3):
+        for _ in range(2):  # the second one hands on a socket that it was handed
             before = clients.asked
             until(lambda before=before: clients.asked > before + 10)
             os.kill(pid, signal.SIGUSR2)

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,9 +72,11 @@ def test_a_wrong_file_is_refused_with_its_reasons_and_the_old_one_stays(
     until(says(gateway, r"the new configuration is refused, the old one stays: .*setpoint\.yaml"))
     assert everywhere(gateway, "sim/solo", 200)
     path.write_text(right.replace("sim/solo", "fresh/solo"), "utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
     until(lambda: everywhere(gateway, "fresh/solo", 200))
     assert "canary" not in gateway.log_text()
     path.write_text(right.replace("dialect: chat", "dialect: chat\n    verify: /nowhere/ca.pem", 1), "utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
     until(says(gateway, "the CA file /nowhere/ca.pem cannot be used"))
     path.unlink()
     gateway.process.send_signal(signal.SIGHUP)
@@ -123,8 +124,7 @@ def test_reloads_under_load_fail_no_request_and_end_no_stream(
     for at in range(5):
         with_model(path, f"fresh/model-{at}")
         gateway.process.send_signal(signal.SIGHUP)
-        time.sleep(0.3)
-    until(lambda: everywhere(gateway, "fresh/model-4", 200))
+        until(lambda at=at: everywhere(gateway, f"fresh/model-{at}", 200))
     done.set()
     for thread in asking:
         thread.join()
