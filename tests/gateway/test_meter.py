@@ -15,6 +15,8 @@ from setpoint.canonical.usage import Usage
 from setpoint.gateway.meter import bill, cost
 from setpoint.protocols.answer import Outcome
 from setpoint.records import Cost, Price
+from setpoint.routing.tables import PricingTable
+from setpoint.settings.rows import rows_of
 
 # Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40; $0.005 a request.
 PLAIN = Price(prompt=Decimal("0.000003"), completion=Decimal("0.000015"))
@@ -153,3 +155,18 @@ def test_a_write_to_the_cache_for_an_hour_has_a_rate_of_its_own() -> None:
 
 def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:
     assert bill(Outcome(usage=used(1, 1), provider_cost=Decimal(9)), FREE, never).amount == 0
+
+
+def test_the_rates_that_change_no_cost_are_those_that_the_configuration_says_are_not_billed() -> None:
+    everything = used(
+        100, 50, cached_tokens=10, cache_write_tokens=20, cache_write_1h_tokens=5, reasoning_tokens=5,
+        input_audio_tokens=5, image_tokens=5,
+    )  # fmt: skip
+    rows = rows_of(PricingTable)
+    unbilled = {
+        name
+        for name in rows
+        if cost(everything, structs.replace(FREE, **{name: Decimal(1)}))
+        == Cost(prompt=Decimal(0), completion=Decimal(0), total=Decimal(0))
+    }
+    assert unbilled == {name for name, row in rows.items() if row.later}

@@ -106,9 +106,7 @@ class PricingTable(Table, frozen=True, kw_only=True):
     internal_reasoning: Annotated[Decimal | None, Row(PRICE, "reasoning")] = None
     input_cache_read: Annotated[Decimal | None, Row(PRICE, "input read from a cache")] = None
     input_cache_write: Annotated[Decimal | None, Row(PRICE, "input written to a cache")] = None
-    input_cache_write_1h: Annotated[Decimal | None, Row(PRICE, "input written to a cache for an hour", _NOT_BILLED)] = (
-        None
-    )
+    input_cache_write_1h: Annotated[Decimal | None, Row(PRICE, "input written to a cache for an hour")] = None
     audio: Annotated[Decimal | None, Row(PRICE, "audio of the input")] = None
 
 
