@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -29,7 +30,7 @@ def said(process: Process, pattern: str) -> Callable[[], bool]:
     return lambda: re.search(pattern, process.stderr_text()) is not None
 
 
-def test_workers_share_the_port_and_the_supervisorlives_nothing(start_gateway: StartGateway) -> None:
+def test_workers_share_the_port_and_the_supervisor_serves_nothing(start_gateway: StartGateway) -> None:
     gateway = start_gateway(arguments=["--workers", "3"])
     served = workers(gateway)
     assert len(served) == 3
@@ -37,6 +38,8 @@ def test_workers_share_the_port_and_the_supervisorlives_nothing(start_gateway: S
         assert gateway.call("POST", "/chat/completions", ECHO).status == 200
     assert gateway.stop() == 0
     assert not any(map(lives, served))
+    lines = [json.loads(line) for line in gateway.process.stderr_text().splitlines()]
+    assert {line["pid"] for line in lines if line["message"] == "exchange"} <= served
 
 
 def test_a_worker_that_is_killed_is_replaced_while_the_others_answer(start_gateway: StartGateway) -> None:
@@ -82,7 +85,9 @@ def test_workers_that_cannot_start_end_the_server_with_a_reason(start_gateway: S
     for worker in workers(gateway):
         os.kill(worker, signal.SIGKILL)
     assert gateway.process.wait(60) == 1
-    assert "gave up: workers died 5 times in a row before they were ready" in gateway.process.stderr_text()
+    *before, last = gateway.process.stderr_text().splitlines()
+    assert "gave up: workers died 5 times in a row before they were ready" in last
+    assert sum("cannot go on" in line for line in before) >= 5
     assert len(re.findall("before it was ready", gateway.process.stderr_text())) == 5
 
 

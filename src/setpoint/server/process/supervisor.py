@@ -310,10 +310,9 @@ class Supervisor:
         for worker in self._workers.values():
             os.kill(worker.pid, signal.SIGKILL)
             os.waitpid(worker.pid, 0)
-        print(
-            f"setpoint: gave up: workers died {self._failed_starts} times in a row before they were ready. "
-            "What they said of it stands above.",
-            file=sys.stderr,
+        _log.critical(
+            "gave up: workers died %d times in a row before they were ready; what they said of it stands above",
+            self._failed_starts,
         )
         return 1
 

@@ -144,11 +144,11 @@ class Worker:
         while self._ending is None:
             try:
                 return await asyncio.to_thread(work)
-            except GatewayError:
+            except GatewayError as error:
                 if self._plan.board.workers == 1:
                     raise
                 if not said:
-                    _log.warning("the storage is away: this worker waits for it")
+                    _log.warning("the storage is away, this worker waits for it: %s", error)
                 said = True
                 await asyncio.sleep(_RETRY_S)
         return None
