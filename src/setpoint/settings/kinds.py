@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import UNSET, Struct
 
-from setpoint.settings.nodes import Items, Members, Node, Report, Scalar, member, nearest
+from setpoint.settings.nodes import Items, Members, Node, Report, Scalar, nearest
 
 # The core schema of YAML 1.2.
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -243,18 +243,6 @@ def one_or_many(kind: Kind) -> Kind:
         return (kind.read(node, path, report),)
 
     return Kind(f"{kind.words}, or a list of them", read, secret=kind.secret)
-
-
-def table_of(kind: Kind) -> Kind:
-    """A table with keys of the user's choice, which reads as a tuple of key, place and value."""
-
-    def read(node: Node, path: str, report: Report) -> object:
-        if not isinstance(node, Members):
-            raise KindError
-        found = ((key, read_as(kind, value, member(path, key.text), report)) for key, value in node.entries)
-        return tuple((key.text, key.place, value) for key, value in found if value is not UNSET)
-
-    return Kind(f"a table; each value {kind.words}", read, secret=kind.secret)
 
 
 def _members(node: Node, path: str, report: Report) -> Members:
