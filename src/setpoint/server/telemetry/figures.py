@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from setpoint.metrics import OTHER
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from setpoint.canonical.usage import Usage
     from setpoint.errors import ErrorType
     from setpoint.metrics import Registry
     from setpoint.records import Dialect, Generation
@@ -110,12 +113,11 @@ class Figures:
         if one.usage is not None:
             # A model that nothing names, `<provider>/<whatever>`, has an id of the caller's making.
             model = one.model if one.model in self._snapshots.current.catalog.models else OTHER
-            self._used(one, provider, model)
+            self._used(one.usage, provider, model)
+            self._charged(one.cost.total if one.cost is not None else one.provider_cost, provider, model)
 
-    def _used(self, one: Generation, provider: str, model: str) -> None:
-        usage, tokens = one.usage, self._tokens
-        if usage is None:
-            return
+    def _used(self, usage: Usage, provider: str, model: str) -> None:
+        tokens = self._tokens
         tokens.add((provider, model, "input"), usage.input_tokens)
         tokens.add((provider, model, "output"), usage.output_tokens)
         if usage.cached_tokens:
@@ -124,7 +126,8 @@ class Figures:
             tokens.add((provider, model, "cache_write"), usage.cache_write_tokens)
         if usage.reasoning_tokens:
             tokens.add((provider, model, "reasoning"), usage.reasoning_tokens)
-        cost = one.cost.total if one.cost is not None else one.provider_cost
+
+    def _charged(self, cost: Decimal | None, provider: str, model: str) -> None:
         if cost is None:
             self._unknown_costs.add((provider, model))
         else:
