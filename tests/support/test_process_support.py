@@ -18,10 +18,10 @@ from support.processes import KEY, Gateway, Process, clean_environment, config_f
 
 SERVER = """
 import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print(json.dumps([sys.argv[1:], dict(os.environ)]), file=sys.stderr, flush=True)
 print("warming up")
 print("Setpoint 9.8.7 on http://127.0.0.1:4321", flush=True)
-print(json.dumps([sys.argv[1:], dict(os.environ)]), file=sys.stderr, flush=True)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 time.sleep(60)
 """
 STUBBORN = """
