@@ -17,6 +17,32 @@ Dialect = Literal["chat", "messages", "responses"]
 PresetStatus = Literal["active", "disabled", "archived"]
 Role = Literal["admin", "editor", "caller", "read_only"]
 GenerationStatus = Literal["completed", "failed", "cancelled", "interrupted"]
+Exclusion = Literal[
+    "unknown_provider",
+    "disabled",
+    "dialect",
+    "only",
+    "ignored",
+    "key_not_allowed",
+    "no_price",
+    "data_collection",
+    "zdr",
+    "quantization",
+    "max_price",
+    "context_length",
+    "output_limit",
+    "require_parameters",
+    "tools",
+    "tier",
+    "variant",
+    "distillable",
+    "no_fallbacks",
+    "breaker_open",
+    "concurrency",
+]
+"""Why an endpoint cannot serve a request."""
+Order = Literal["order", "listed", "unstable"]
+"""Why an endpoint stands where it does among those that can."""
 
 
 class Version(Struct, frozen=True, kw_only=True):
@@ -161,9 +187,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """One provider's offer of one model: price, limits, what it takes.
 
     `model` is the name sent upstream; `tag` the slug that `order`, `only` and `ignore` match, possibly with a suffix.
-    `parameters` are the fields it takes, in chat names; None means all that its dialect has a word for.
+    `parameters` are the fields it takes, in chat names; None means all that its dialect has a word for. `key` is the
+    name under which its health is known: no other endpoint of a named model has it, all unnamed ones of a provider do.
     """
 
+    key: str
     provider: Provider
     model_id: str
     model: str
@@ -217,11 +245,30 @@ class Cost(Struct, frozen=True, kw_only=True):
     total: Decimal
 
 
+class Planned(Struct, frozen=True, kw_only=True):
+    """An endpoint that a request could go to, by provider slug, model id and tag, and why it stood where it did."""
+
+    provider: str
+    model: str
+    tag: str
+    reason: Order
+
+
+class Excluded(Struct, frozen=True, kw_only=True):
+    """An endpoint that a request could not go to, and why. Without model and tag: a provider that nobody here is."""
+
+    provider: str
+    model: str | None
+    tag: str | None
+    reason: Exclusion
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """One try at one endpoint. `status` is the upstream's HTTP status, None when none came.
 
     `error` is the error type it ended with, None for the attempt that answered. `latency_ms` runs from the start of
-    the try to its first meaningful event, or to its end when none came; None when nobody saw the end.
+    the try to its first meaningful event, or to its end when none came; None when nobody saw the end. `usage` and
+    `cost` in US dollars are of this try alone, None where nothing is known of it.
     """
 
     provider: str
@@ -233,13 +280,17 @@ class Attempt(Struct, frozen=True, kw_only=True):
     status: int | None
     error: str | None
     latency_ms: int | None
+    usage: Usage | None = None
+    cost: Decimal | None = None
 
 
 class Generation(Struct, frozen=True, kw_only=True):
     """The record of one answer. None means that it does not apply or is not known; an unknown cost is never 0.
 
     `status` is `interrupted` when the process that answered did not live to see the end.
-    `unsaid` and `not_honoured` are JSON pointers into the request in the skin's own field names.
+    `unsaid` and `not_honoured` are JSON pointers into the request in the skin's own field names. `endpoints` are those
+    of its plan in their order, `excluded` those left out; both are known once the answer has ended. `zero_completion`:
+    it was paid for, and gave nothing.
     """
 
     id: str
@@ -277,3 +328,6 @@ class Generation(Struct, frozen=True, kw_only=True):
     app_title: str | None = None
     user_agent: str | None = None
     service_tier: str | None = None
+    endpoints: tuple[Planned, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    zero_completion: bool = False

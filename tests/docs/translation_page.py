@@ -28,6 +28,7 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 # It takes what any of its dialects has a word for, and knows nobody.
 _ENDPOINT = Endpoint(
+    key="acme",
     provider=Provider(slug="acme", name="Acme", dialects=DIALECTS, base_url="http://acme.test/v1"),
     model_id="acme/sage",
     model="sage-2",

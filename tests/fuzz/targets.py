@@ -35,6 +35,7 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 _PROVIDER = Provider(slug="acme", name="Acme", dialects=DIALECTS, base_url="http://acme.test/v1")
 _OPEN = Endpoint(
+    key="acme",
     provider=_PROVIDER,
     model_id="acme/sage",
     model="sage-2",

@@ -32,6 +32,7 @@ PRESET = preset(VERSION)
 def candidate(slug: str, key: str | None = None) -> Candidate:
     provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test")
     endpoint = Endpoint(
+        key="acme",
         provider=provider,
         model_id="acme/sage",
         model="sage-2",

@@ -41,6 +41,7 @@ def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> E
         server_tools=server_tools,
     )
     return Endpoint(
+        key="acme",
         provider=provider,
         model_id=model,
         model=model.partition("/")[2],

@@ -40,6 +40,7 @@ PROVIDER = Provider(
 )
 # Dollars per million tokens: input 2, output 8.
 ENDPOINT = Endpoint(
+    key="acme",
     provider=PROVIDER,
     model_id="acme/sage",
     model="sage-2",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
 OPEN = Endpoint(
+    key="acme",
     provider=PROVIDER,
     model_id="acme/sage-2",
     model="sage-2-2026",

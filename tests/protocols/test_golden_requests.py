@@ -53,6 +53,7 @@ def endpoint(dialect: Dialect) -> Endpoint:
     """An endpoint that takes all that its dialect has a word for."""
     url = "http://acme.test/v1"
     return Endpoint(
+        key="acme",
         provider=Provider(slug="acme", name="Acme", dialects=(dialect,), base_url=url),
         model_id="acme/sage-2",
         model=MODEL,

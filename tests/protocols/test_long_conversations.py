@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
 ENDPOINT = Endpoint(
+    key="acme",
     provider=PROVIDER,
     model_id="acme/sage",
     model="sage-2",

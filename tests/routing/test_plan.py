@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from setpoint.errors import ProviderError, RequestError, Retry
 from setpoint.records import Dialect, Endpoint, Model, Provider, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
-from setpoint.routing.plan import Candidate, Route, plan
+from setpoint.routing.keyring import KeyRing
+from setpoint.routing.plan import Candidate, Plan, plan
 from setpoint.routing.preferences import Preferences
+from setpoint.routing.route import Route
+from setpoint.routing.standing import Standing
+from setpoint.routing.wanted import Wanted
 
 NONE = Preferences()
 
@@ -31,6 +35,7 @@ def provider(slug: str, *keys: str, **more: Any) -> Provider:
 
 def endpoint(of: Provider, model: str = "m", **more: Any) -> Endpoint:
     everything: dict[str, Any] = {
+        "key": f"{model} {more.get('tag', of.slug)}",
         "provider": of,
         "model_id": model,
         "model": model,
@@ -68,15 +73,19 @@ OFF = Model(id="acme/off", name="Off", endpoints=(endpoint(ACME, "acme/off"),), 
 WORLD = catalog(SAGE, RUNE, FREE, OFF, offers={"acme": endpoint(ACME, "")})
 
 
+def made(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE, skin: Dialect = "chat") -> Plan:
+    return plan(Wanted(models=models, skin=skin, preferences=preferences), world, KeyRing())
+
+
 def planned(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> list[str]:
     """The candidates as `model@provider#key`."""
-    found = plan(models, preferences, world, "chat").candidates
+    found = made(*models, world=world, preferences=preferences).candidates
     return [f"{one.model.id}@{one.endpoint.tag}" + (f"#{one.key.id}" if one.key else "") for one in found]
 
 
 def refused(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        plan(models, preferences, world, "chat")
+        made(*models, world=world, preferences=preferences)
     return caught.value
 
 
@@ -128,7 +137,7 @@ def test_an_endpoint_is_spoken_to_in_the_requests_own_dialect_or_else_in_its_fir
     skin: Dialect, dialects: tuple[Dialect, ...], spoken: Dialect
 ) -> None:
     world = catalog(Model(id="m", name="M", endpoints=(endpoint(BOLT, dialects=dialects),)))
-    [one] = plan(("m",), NONE, world, skin).candidates
+    [one] = made("m", world=world, skin=skin).candidates
     assert one.dialect == spoken
 
 
@@ -153,7 +162,7 @@ def test_a_model_is_found_as_it_is_written_before_its_variants_are_split(
     text: str, candidates: list[str], unmet: tuple[str, ...]
 ) -> None:
     assert planned(text) == candidates
-    found = plan((text,), NONE, WORLD, "chat")
+    found = made(text)
     assert found.unfollowed == ((text,) if "unfollowed" in unmet else ())
     assert found.unsearched == ((text,) if "unsearched" in unmet else ())
 
@@ -165,12 +174,12 @@ def test_a_variant_in_an_id_of_the_file_is_part_of_the_name() -> None:
 
 def test_a_gateway_behind_us_is_asked_for_its_own_variants() -> None:
     gateway = endpoint(provider("hub", server_tools=True), "")
-    [one] = plan(("hub/x/y:free",), NONE, catalog(offers={"hub": gateway}), "chat").candidates
+    [one] = made("hub/x/y:free", world=catalog(offers={"hub": gateway})).candidates
     assert (one.model.id, one.endpoint.model) == ("hub/x/y:free", "x/y:free")
 
 
 def test_of_several_models_only_those_that_ask_for_a_way_of_routing_are_named() -> None:
-    found = plan(("acme/sage", "acme/mint:nitro"), NONE, WORLD, "chat")
+    found = made("acme/sage", "acme/mint:nitro")
     assert found.unfollowed == ("acme/mint:nitro",)
 
 
@@ -191,15 +200,62 @@ def test_a_model_that_does_not_exist_is_refused_by_its_name(text: str) -> None:
 
 
 def test_preferences_that_leave_nothing_are_named_with_who_serves_the_model() -> None:
-    error = refused("acme/sage", preferences=Preferences(only=("cora",), ignore=("acme",)))
+    error = refused("acme/sage", preferences=Preferences(only=("acme",), ignore=("acme",)))
     assert (error.type, error.status) == ("not_found", 404)
     assert error.message == (
         "No endpoints found for acme/sage: it is served by acme, bolt, "
-        "and provider.only, provider.ignore leaves none of them"
+        "and provider.ignore and provider.only leave none of them"
     )
     assert error.availability is not None
     assert error.availability["code"] == "constraint_filtered"
     assert error.availability["excluded_by"] == ["allowed_providers"]
+
+
+def test_every_endpoint_is_in_the_plan_once_with_the_reason_for_its_place() -> None:
+    found = made("acme/mint:free", "acme/sage", preferences=Preferences(order=("bolt",), ignore=("Acme", "tpyo")))
+    assert [(one.model, one.tag, one.reason) for one in found.endpoints] == [
+        ("acme/mint", "bolt", "order"),
+        ("acme/sage", "bolt", "order"),
+    ]
+    assert [(one.provider, one.model, one.tag, one.reason) for one in found.excluded] == [
+        ("acme", "acme/mint", "acme", "variant"),
+        ("acme", "acme/sage", "acme", "ignored"),
+        ("tpyo", None, None, "unknown_provider"),
+    ]
+
+
+def test_what_one_name_of_a_model_leaves_out_another_may_bring_in() -> None:
+    found = made("acme/mint:free", "acme/mint")
+    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "listed"), ("acme", "listed")]
+    assert found.excluded == ()
+
+
+def test_without_fallbacks_all_others_are_left_out_for_that() -> None:
+    found = made("acme/sage", "bolt/rune:8b", preferences=Preferences(allow_fallbacks=False))
+    assert [one.tag for one in found.endpoints] == ["acme"]
+    assert [(one.model, one.tag, one.reason) for one in found.excluded] == [
+        ("acme/sage", "bolt", "no_fallbacks"),
+        ("bolt/rune:8b", "bolt", "no_fallbacks"),
+    ]
+
+
+class Known:
+    """Standings by a table."""
+
+    def __init__(self, **standings: Standing) -> None:
+        self._standings = standings
+
+    def of(self, endpoint: str) -> Standing | None:
+        return self._standings.get(endpoint.rsplit(maxsplit=1)[-1])
+
+    def held_back(self, endpoint: str, key_id: str | None) -> None:
+        del endpoint, key_id
+
+
+def test_endpoints_that_just_failed_stand_behind_the_others() -> None:
+    wanted = Wanted(models=("acme/sage",), skin="chat")
+    found = plan(wanted, WORLD, KeyRing(), Known(acme=Standing(stable=False)))
+    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "listed"), ("acme", "unstable")]
 
 
 def test_a_model_without_endpoints_has_none_to_offer() -> None:
@@ -221,7 +277,7 @@ def failed(retry: Retry, status: int | None = None, type_: Any = "provider_unava
 
 
 def route(*models: str, world: Catalog = WORLD) -> Route:
-    return Route(plan(models, NONE, world, "chat").candidates)
+    return Route(made(*models, world=world).candidates)
 
 
 def name(one: Candidate | None) -> str | None:
@@ -315,7 +371,7 @@ KEYED = catalog(SAGE, RUNE, FREE, Model(id="m", name="M", endpoints=(endpoint(pr
 def test_no_candidate_is_offered_again_but_once_when_told_the_same(
     models: list[str], failures: list[ProviderError | None]
 ) -> None:
-    candidates = plan(models, NONE, KEYED, "chat").candidates
+    candidates = made(*models, world=KEYED).candidates
     assert all(one not in candidates[:at] for at, one in enumerate(candidates))
     way = Route(candidates)
     offered = [way.next(None)]
@@ -334,7 +390,7 @@ def test_no_candidate_is_offered_again_but_once_when_told_the_same(
 def test_a_key_that_is_refused_is_not_tried_for_another_model_either() -> None:
     acme = provider("acme", "k1", "k2")
     world = catalog(*(Model(id=name, name=name, endpoints=(endpoint(acme, name),)) for name in ("one", "two")))
-    way = Route(plan(("one", "two"), NONE, world, "chat").candidates)
+    way = Route(made("one", "two", world=world).candidates)
     refused_key = ProviderError("provider_unavailable", "no", permanent=True, upstream_status=401)
     tried = [way.next(None), way.next(refused_key), way.next(refused_key)]
     assert [(one.model.id, one.key.id) for one in tried if one and one.key] == [

@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.errors import FieldError
+from setpoint.errors import FieldError, RequestError
 from setpoint.protocols import chat
-from setpoint.records import Endpoint, Provider, Timeouts
-from setpoint.routing.preferences import Preferences, matches, read_preferences, wanted
+from setpoint.records import Endpoint, Model, Provider, Timeouts
+from setpoint.routing.catalog import Catalog
+from setpoint.routing.keyring import KeyRing
+from setpoint.routing.plan import plan
+from setpoint.routing.preferences import Preferences, matches, read_preferences
+from setpoint.routing.wanted import Wanted
 from setpoint.wire.body import raw, split
 
 
 def endpoint(tag: str, *, name: str | None = None, tier: str = "default") -> Endpoint:
     slug = tag.split("/", 1)[0]
     return Endpoint(
+        key=f"m {tag}",
         provider=Provider(slug=slug, name=name or slug, dialects=("chat",), base_url="http://a.test"),
         model_id="m",
         model="m",
@@ -32,6 +37,12 @@ def endpoint(tag: str, *, name: str | None = None, tier: str = "default") -> End
 EAST, WEST = endpoint("vertex/us-east5", name="Google Vertex"), endpoint("vertex/us-west1", name="Google Vertex")
 ACME, FAST = endpoint("acme", name="Acme"), endpoint("acme/priority", name="Acme", tier="priority")
 ALL = (EAST, ACME, FAST, WEST)
+CATALOG = Catalog(
+    models={"m": Model(id="m", name="M", endpoints=ALL)},
+    providers={one.provider.slug: one.provider for one in ALL},
+    aliases={},
+    offers={},
+)
 
 
 def read(provider: object, **more: object) -> Preferences:
@@ -39,7 +50,19 @@ def read(provider: object, **more: object) -> Preferences:
 
 
 def tags(**said: object) -> list[str]:
-    return [one.tag for one in wanted(ALL, read(said))]
+    return left(read(said))
+
+
+def left(preferences: Preferences) -> list[str]:
+    """The tags of a plan with these preferences, in order."""
+    try:
+        planned = plan(Wanted(models=("m",), skin="chat", preferences=preferences), CATALOG, KeyRing())
+    except RequestError:
+        return []
+    assert sorted(one.tag for one in (*planned.endpoints, *planned.excluded) if one.tag) == sorted(
+        one.tag for one in ALL
+    )
+    return [one.tag for one in planned.endpoints]
 
 
 # --- reading -------------------------------------------------------------------------------------------------
@@ -81,12 +104,12 @@ def test_every_object_that_passes_the_check_is_read_and_accounted_for(provider: 
         chat.check(body, creating=True)
     except FieldError:
         return
-    read = read_preferences(body)
-    followed = {name for name in ("order", "only", "ignore", "allow_fallbacks") if getattr(read, name) is not None}
-    steps = [pointer.removeprefix("/provider/") for pointer in read.not_honoured]
+    asked = read_preferences(body)
+    followed = {name for name in ("order", "only", "ignore", "allow_fallbacks") if getattr(asked, name) is not None}
+    steps = [pointer.removeprefix("/provider/") for pointer in asked.not_honoured]
     named = {step.replace("~1", "/").replace("~0", "~") for step in steps}
     assert followed | named == {name for name, content in provider.items() if content is not None}
-    wanted(ALL, read)
+    left(asked)
 
 
 # --- which endpoint a slug means -----------------------------------------------------------------------------
@@ -121,7 +144,7 @@ def test_without_preferences_all_stay_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("said", "expected"),
     [
         ({"only": ["acme"]}, ["acme"]),
         ({"only": ["acme", "acme/priority"]}, ["acme", "acme/priority"]),
@@ -132,12 +155,12 @@ def test_without_preferences_all_stay_in_their_order() -> None:
         ({"only": ["acme"], "ignore": ["acme"]}, []),
     ],
 )
-def test_only_and_ignore_leave_what_both_allow(said: dict[str, object], left: list[str]) -> None:
-    assert tags(**said) == left
+def test_only_and_ignore_leave_what_both_allow(said: dict[str, object], expected: list[str]) -> None:
+    assert tags(**said) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("said", "expected"),
     [
         ({"order": ["acme"]}, ["acme", "vertex/us-east5", "acme/priority", "vertex/us-west1"]),
         ({"order": ["vertex/us-west1", "acme"]}, ["vertex/us-west1", "acme", "vertex/us-east5", "acme/priority"]),
@@ -147,13 +170,13 @@ def test_only_and_ignore_leave_what_both_allow(said: dict[str, object], left: li
         ({"order": ["vertex", "acme"], "ignore": ["vertex/us-east5"]}, ["vertex/us-west1", "acme", "acme/priority"]),
     ],
 )
-def test_an_order_comes_first_and_the_others_behind_it(said: dict[str, object], left: list[str]) -> None:
-    assert tags(**said) == left
-    assert tags(**said, allow_fallbacks=True) == left
+def test_an_order_comes_first_and_the_others_behind_it(said: dict[str, object], expected: list[str]) -> None:
+    assert tags(**said) == expected
+    assert tags(**said, allow_fallbacks=True) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("said", "expected"),
     [
         ({}, ["vertex/us-east5"]),
         ({"order": []}, ["vertex/us-east5"]),
@@ -162,8 +185,10 @@ def test_an_order_comes_first_and_the_others_behind_it(said: dict[str, object], 
         ({"only": ["acme", "acme/priority"]}, ["acme"]),
     ],
 )
-def test_without_fallbacks_only_the_first_or_what_is_ordered_stays(said: dict[str, object], left: list[str]) -> None:
-    assert tags(**said, allow_fallbacks=False) == left
+def test_without_fallbacks_only_the_first_or_what_is_ordered_stays(
+    said: dict[str, object], expected: list[str]
+) -> None:
+    assert tags(**said, allow_fallbacks=False) == expected
 
 
 _SLUGS = st.lists(st.sampled_from([one.tag for one in ALL] + ["vertex", "Acme", "nobody"]), max_size=4)
@@ -173,8 +198,8 @@ _SLUGS = st.lists(st.sampled_from([one.tag for one in ALL] + ["vertex", "Acme", 
 def test_no_endpoint_is_wanted_twice_or_against_a_filter(
     order: list[str] | None, only: list[str] | None, ignore: list[str] | None, fallbacks: bool | None
 ) -> None:
-    left = wanted(ALL, read({"order": order, "only": only, "ignore": ignore, "allow_fallbacks": fallbacks}))
-    assert len({one.tag for one in left}) == len(left)
-    for one in left:
+    found = left(read({"order": order, "only": only, "ignore": ignore, "allow_fallbacks": fallbacks}))
+    assert len(set(found)) == len(found)
+    for one in (endpoint for endpoint in ALL if endpoint.tag in found):
         assert only is None or any(matches(entry, one) for entry in only)
         assert not any(matches(entry, one) for entry in ignore or [])

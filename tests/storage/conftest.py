@@ -13,7 +13,7 @@ import pytest
 
 from setpoint import ids
 from setpoint.canonical.usage import Usage
-from setpoint.records import Attempt, Cost, Generation, Preset
+from setpoint.records import Attempt, Cost, Excluded, Generation, Planned, Preset
 from setpoint.storage import presets, workspaces
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
@@ -140,6 +140,9 @@ def make_generation(now: datetime) -> Callable[..., Generation]:
             "generation_ms": 310,
             "unsaid": ("/top_k", "/tools/3"),
             "not_honoured": ("/stop",),
+            "endpoints": (Planned(provider="openai", model="openai/gpt-4o", tag="openai", reason="order"),),
+            "excluded": (Excluded(provider="tpyo", model=None, tag=None, reason="unknown_provider"),),
+            "zero_completion": True,
             "attempts": (
                 _attempt("openai", status=429, error="rate_limit_exceeded"),
                 _attempt("azure", key_id="key-2", status=None),
@@ -167,5 +170,7 @@ def _attempt(provider: str, **given: Any) -> Attempt:
         "status": 200,
         "error": None,
         "latency_ms": 30,
+        "usage": Usage(input_tokens=9, output_tokens=2),
+        "cost": Decimal("0.0000012"),
     }
     return Attempt(**(everything | given))

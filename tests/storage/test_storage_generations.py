@@ -37,7 +37,8 @@ def test_record_comes_back_as_it_was(database: Database, make_generation: Make) 
     nullable |= {"version_id", "system_prompt_from", "finish_reason", "native_finish_reason", "error_type"}
     nullable |= {"upstream_id", "usage", "cost", "provider_cost", "latency_ms", "generation_ms", "session_id"}
     nullable |= {"external_user", "http_referer", "app_title", "user_agent", "service_tier"}
-    bare = make_generation(**dict.fromkeys(nullable), unsaid=(), not_honoured=(), attempts=(), streamed=False)
+    empty = dict.fromkeys(("unsaid", "not_honoured", "attempts", "endpoints", "excluded"), ())
+    bare = make_generation(**dict.fromkeys(nullable), **empty, streamed=False, zero_completion=False)
     save(database, full, bare)
     assert find(database, full.id) == full
     assert find(database, bare.id) == bare

@@ -121,16 +121,37 @@ def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None
     assert differences(bare, metadata) == []
 
 
+TO_BEFORE_0003 = (
+    *(f"ALTER TABLE generations DROP COLUMN {name}" for name in ("endpoints", "excluded", "zero_completion")),
+    "DROP TABLE provider_keys",
+)
+
+
+def test_records_from_before_plans_were_kept_have_none(
+    database: Database, make_generation: Callable[..., Generation]
+) -> None:
+    was = make_generation(endpoints=(), excluded=(), zero_completion=False)
+    with database.write() as connection:
+        generations.save_many(connection, [was])
+    run_sql(database, *TO_BEFORE_0003, "UPDATE alembic_version SET version_num = '0002'")
+    prepare(database)
+    assert differences(database, metadata) == []
+    with database.read() as connection:
+        assert generations.get(connection, was.id, "w1") == was
+
+
 def test_counts_from_before_there_was_a_cache_for_an_hour_are_kept(
     database: Database, make_generation: Callable[..., Generation]
 ) -> None:
-    was = make_generation(usage=Usage(input_tokens=30, cache_write_tokens=20))
-    none = make_generation(usage=None)
+    unplanned = {"endpoints": (), "excluded": (), "zero_completion": False}
+    was = make_generation(usage=Usage(input_tokens=30, cache_write_tokens=20), **unplanned)
+    none = make_generation(usage=None, **unplanned)
     with database.write() as connection:
         generations.save_many(connection, [was, none])
     run_sql(
         database,
         "ALTER TABLE generations DROP COLUMN usage_cache_write_1h_tokens",
+        *TO_BEFORE_0003,
         "UPDATE alembic_version SET version_num = '0001'",
     )
     prepare(database)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.protocols.base import Room
     from setpoint.records import GenerationStatus, Key, Preset, Version
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.plan import Candidate, Plan
     from setpoint.wire.body import Body
 
 
@@ -84,7 +84,7 @@ class Exchange:
         self.unsaid: tuple[str, ...] = ()
         self.not_honoured: tuple[str, ...] = ()
         self.models: tuple[str, ...] = ()
-        self.candidates: tuple[Candidate, ...] = ()
+        self.plan: Plan | None = None
         self.candidate: Candidate | None = None
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
@@ -222,6 +222,8 @@ class Exchange:
             app_title=self._kept(self.caller.app_title),
             user_agent=self._kept(self.caller.user_agent),
             service_tier=self._kept(outcome.service_tier) if outcome else None,
+            endpoints=self.plan.endpoints if self.plan and ended else (),
+            excluded=self.plan.excluded if self.plan and ended else (),
         )
 
     def _unsaid_answer(self) -> tuple[str, ...]:

@@ -18,15 +18,16 @@ def router_metadata(exchange: Exchange) -> Raw | None:
     `attempt` counts the tries from 1 and is 0 when nothing was ever sent; of a failed request no endpoint is selected.
     `generation_time` is in milliseconds.
     """
-    if not exchange.caller.wants_metadata or not exchange.candidates:
+    if not exchange.caller.wants_metadata or exchange.plan is None:
         return None
+    candidates = exchange.plan.candidates
     answered = exchange.candidate if exchange.outcome is not None and not exchange.failed else None
-    endpoints = list(dict.fromkeys((one.endpoint.provider.name, one.model.id) for one in exchange.candidates))
+    endpoints = list(dict.fromkeys((one.endpoint.provider.name, one.model.id) for one in candidates))
     selected = (answered.endpoint.provider.name, answered.model.id) if answered else None
     attempts = [{"provider": one.provider_name, "model": one.model, "status": one.status} for one in exchange.attempts]
     content: dict[str, Any] = {
         "requested": exchange.requested_model or exchange.models[0],
-        "strategy": "fallback" if answered and answered.model.id != exchange.candidates[0].model.id else "direct",
+        "strategy": "fallback" if answered and answered.model.id != candidates[0].model.id else "direct",
         "region": None,
         "summary": f"available={len(endpoints)}" + (f", selected={selected[0]}" if selected else ""),
         "attempt": len(attempts),

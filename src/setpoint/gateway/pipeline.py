@@ -11,8 +11,11 @@ from setpoint.gateway.admission import busy
 from setpoint.presets.merge import resolve
 from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
-from setpoint.routing.plan import Route, constraint_filtered, plan
+from setpoint.routing.keyring import KeyRing
+from setpoint.routing.plan import plan
 from setpoint.routing.preferences import read_preferences
+from setpoint.routing.route import Route
+from setpoint.routing.wanted import Wanted
 from setpoint.wire.body import as_array, as_text, weight
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
     from setpoint.presets.merge import Resolved
-    from setpoint.records import Version
+    from setpoint.records import Dialect, Endpoint, Version
     from setpoint.routing.plan import Candidate
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
@@ -46,6 +49,7 @@ class Pipeline:
         self._relay = relay
         self._policy = policy
         self._aside = aside
+        self._keys = KeyRing()
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -99,33 +103,16 @@ class Pipeline:
         models = _models(exchange)
         exchange.models = tuple(models)
         preferences = read_preferences(exchange.body)
-        planned = plan(exchange.models, preferences, snapshot.catalog, exchange.skin.name)
+        wanted = Wanted(models=exchange.models, skin=exchange.skin.name, preferences=preferences)
+        telling = _Telling(exchange, self._relay)
+        try:
+            planned = plan(wanted, snapshot.catalog, self._keys, tells_all=telling.tells_all)
+        except RequestError as error:
+            raise telling.refused or error from None
         exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
         exchange.leave_out(tuple(models[text] for text in planned.unsearched))
-        exchange.candidates = planned.candidates
-        if preferences.require_parameters:
-            exchange.candidates = self._fully_told(exchange)
-        return Route(exchange.candidates)
-
-    def _fully_told(self, exchange: Exchange) -> tuple[Candidate, ...]:
-        """The candidates that can be told all that the request asks for.
-
-        Raises: `RequestError` when there is none.
-        """
-        told: dict[int, bool] = {}  # by endpoint: its keys do not differ in what it takes
-        refused: RequestError | None = None
-        for candidate in exchange.candidates:
-            if (endpoint := id(candidate.endpoint)) in told:
-                continue
-            try:
-                unsaid = self._relay.lower(exchange, candidate).unsaid
-                told[endpoint] = all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid)
-            except RequestError as error:
-                told[endpoint], refused = False, error
-        left = tuple(candidate for candidate in exchange.candidates if told[id(candidate.endpoint)])
-        if left:
-            return left
-        raise refused or constraint_filtered(exchange.models, exchange.candidates, "require_parameters")
+        exchange.plan = planned
+        return Route(planned.candidates)
 
     def _may_go(self, place: Place, candidate: Candidate) -> bool:
         """Whether the candidate's provider does not hold its share of all places already; if so, it holds this one."""
@@ -154,6 +141,24 @@ class Pipeline:
         if refused is not None and not exchange.failures:
             raise refused
         raise exhausted(exchange.failures, exchange.models)
+
+
+class _Telling:
+    """Whether endpoints can be told all that a request asks for, and what the last that refused to be told said."""
+
+    def __init__(self, exchange: Exchange, relay: Relay) -> None:
+        self._exchange = exchange
+        self._relay = relay
+        self.refused: RequestError | None = None
+
+    def tells_all(self, endpoint: Endpoint, dialect: Dialect) -> bool:
+        """Whether nothing has to be left out."""
+        try:
+            unsaid = self._relay.lower(self._exchange, endpoint, dialect).unsaid
+        except RequestError as error:
+            self.refused = error
+            return False
+        return all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid)
 
 
 # What no endpoint runs, and what is no parameter of the model's.

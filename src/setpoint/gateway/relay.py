@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.base import EditedResult
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
+    from setpoint.records import Dialect, Endpoint
     from setpoint.routing.plan import Candidate
     from setpoint.wire.body import Body
 
@@ -70,16 +71,16 @@ class Relay:
         self._new_id = new_id
         self._aside = aside
 
-    def lower(self, exchange: Exchange, candidate: Candidate) -> Lowered:
+    def lower(self, exchange: Exchange, endpoint: Endpoint, dialect: Dialect) -> Lowered:
         """The request as this endpoint is told of it.
 
         Raises: `RequestError` for what cannot be said there, and may not be left out.
         """
         return lower(
             exchange.body,
-            candidate.endpoint,
+            endpoint,
             skin=exchange.skin,
-            dialect=PROTOCOLS[candidate.dialect],
+            dialect=PROTOCOLS[dialect],
             stream=exchange.stream,
             identity_key=self._identity_key,
             own=exchange.own_fields,
@@ -103,14 +104,14 @@ class Relay:
         """What the endpoint is told, and its bytes."""
         if exchange.size > BIG_BYTES:
             exchange.estimated_input()  # here and now: it may be wanted when there is no time for it
-        lowered = self.lower(exchange, candidate)
+        lowered = self.lower(exchange, candidate.endpoint, candidate.dialect)
         return lowered, join(lowered.body)
 
     async def count_tokens(self, exchange: Exchange, candidate: Candidate) -> int:
         """The input tokens of a messages request by this provider's own count. Raises: `ProviderError`."""
 
         def written() -> bytes:
-            body = self.lower(exchange, candidate).body
+            body = self.lower(exchange, candidate.endpoint, candidate.dialect).body
             return join({name: content for name, content in body.items() if name not in _NOT_COUNTED})
 
         body = await self._aside.run(exchange.size, written)

@@ -184,6 +184,7 @@ def _key(slug: str, secret: str) -> ProviderKey:
 def offer(provider: Provider, known: Known | None, model_id: str = "", model: str = "") -> Endpoint:
     """The provider's endpoint for a model about which nothing else is said: its price and context are unknown."""
     return Endpoint(
+        key=f"{provider.slug}/*",
         provider=provider,
         model_id=model_id,
         model=model,
@@ -209,11 +210,13 @@ def echo_model() -> Model:
 def _endpoint(model_id: str, table: EndpointTable, model: ModelTable, base: Endpoint) -> Endpoint:
     """An endpoint of the file; what it does not say stays as `base`, its provider's offer, has it."""
     timeouts = base.timeouts
+    tag = table.tag or base.tag
     return structs.replace(
         base,
+        key=f"{model_id} {tag}",
         model_id=model_id,
         model=table.model or model_id.split("/", 1)[-1],
-        tag=table.tag or base.tag,
+        tag=tag,
         dialects=(table.dialect,) if table.dialect else base.dialects,
         base_url=table.base_url or base.base_url,
         timeouts=Timeouts(
@@ -270,7 +273,8 @@ def named_model(
         if row.tag is not None and row.tag.split("/", 1)[0] != row.provider:
             report.wrong(row.place("tag"), f"{path}.tag: must be {row.provider} or {row.provider}/…")
         endpoint = _endpoint(model_id, row, table, base)
-        endpoints.append(endpoint)
+        alike = sum(other.tag == endpoint.tag for other in endpoints)
+        endpoints.append(structs.replace(endpoint, key=f"{endpoint.key} {alike + 1}") if alike else endpoint)
     lengths = [endpoint.context_length for endpoint in endpoints if endpoint.context_length is not None]
     modalities = table.modalities
     defaults = table.default_parameters

@@ -1,6 +1,8 @@
 """Where a request may go, in order: its models, each with the endpoints that may serve it. A pure function.
 
-Endpoints are tried in the order of the file, unless the caller orders them.
+Every endpoint of every model that was asked for is in the plan once: in `endpoints` with the reason for its place, or
+in `excluded` with the reason why it cannot serve. Endpoints are tried in the order of the file, unless the caller
+orders them.
 """
 
 from __future__ import annotations
@@ -9,22 +11,27 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from setpoint.errors import DOCS_URL, RequestError
-from setpoint.records import Dialect, Endpoint, Model, ProviderKey
-from setpoint.routing.preferences import wanted
+from setpoint.records import Dialect, Endpoint, Excluded, Model, Planned, ProviderKey
+from setpoint.routing.filters import exclusion, unknown_slugs
+from setpoint.routing.naming import SORTS, named
+from setpoint.routing.preferences import ordered
+from setpoint.routing.refusals import nothing_left
+from setpoint.routing.standing import NothingKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from setpoint.errors import ProviderError
+    from setpoint.records import Exclusion, Order
     from setpoint.routing.catalog import Catalog
-    from setpoint.routing.preferences import Preferences
+    from setpoint.routing.keyring import KeyRing
+    from setpoint.routing.naming import Named
+    from setpoint.routing.standing import Standings
+    from setpoint.routing.wanted import Wanted
 
-_SORTS = frozenset({"nitro", "floor", "exacto"})
-_DYNAMIC = _SORTS | {"online"}
-_STATIC = frozenset({"free", "extended", "thinking", "batch"})
-# After these statuses another credential of the same endpoint may do better.
-_KEY_STATUSES = frozenset({401, 402, 403, 429})
+    TellsAll = Callable[[Endpoint, Dialect], bool]
+
+
+_NOTHING_KNOWN = NothingKnown()
 
 
 class Candidate(Struct, frozen=True):
@@ -36,157 +43,111 @@ class Candidate(Struct, frozen=True):
     dialect: Dialect
 
 
-class Plan(Struct, frozen=True):
-    """The candidates in order; the models whose variants ask for a way of routing, and for a search, unmet both."""
+class Plan(Struct, frozen=True, kw_only=True):
+    """The candidates in order; each endpoint with the reason for its place; those that were left out, with theirs.
+
+    `unfollowed` and `unsearched` are the models whose variants ask for a way of routing, and for a search, unmet both.
+    """
 
     candidates: tuple[Candidate, ...]
+    endpoints: tuple[Planned, ...]
+    excluded: tuple[Excluded, ...]
     unfollowed: tuple[str, ...] = ()
     unsearched: tuple[str, ...] = ()
 
 
-def plan(models: Sequence[str], preferences: Preferences, catalog: Catalog, skin: Dialect) -> Plan:
-    """The candidates for these models, the first being the one that was asked for.
-
-    An endpoint of several dialects is spoken to in the skin's own where it has that, else in its first.
+def plan(
+    wanted: Wanted,
+    catalog: Catalog,
+    keys: KeyRing,
+    standings: Standings = _NOTHING_KNOWN,
+    *,
+    tells_all: TellsAll | None = None,
+) -> Plan:
+    """The plan for a request. `tells_all` says whether an endpoint can be told all of it, where that is required.
 
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
-    candidates: list[Candidate] = []
-    asked: dict[str, set[str]] = {}
-    for text in models:
-        model, endpoints, asked[text] = _resolve(text, catalog)
-        for endpoint in wanted(endpoints, preferences):
-            dialect = skin if skin in endpoint.dialects else endpoint.dialects[0]
-            keys: tuple[ProviderKey | None, ...] = endpoint.provider.keys or (None,)
-            found = (Candidate(model, endpoint, key, dialect) for key in keys)
-            # A model may be named twice, once by an alias or with a variant.
-            candidates += [one for one in found if one not in candidates]
-        if preferences.allow_fallbacks is False:  # the first choice or none, and its error as it is
-            break
-    if not candidates:
-        raise _no_endpoints(models, preferences, catalog)
-    return Plan(
-        tuple(candidates),
-        unfollowed=tuple(text for text in asked if asked[text] & _SORTS),
-        unsearched=tuple(text for text in asked if "online" in asked[text]),
-    )
+    planning = _Planning(wanted, keys, standings, tells_all)
+    for text in wanted.models:
+        planning.add(text, named(text, catalog))
+    return planning.done(catalog)
 
 
-class Route:
-    """One request's way through a plan: what comes next, given how the last try failed."""
-
-    def __init__(self, candidates: Sequence[Candidate]) -> None:
-        self._left = list(candidates)
-        self._current: Candidate | None = None
-        self._repeated = False
-
-    def next(self, failure: ProviderError | None) -> Candidate | None:
-        """The next candidate, None when there is none that may be tried. `failure` is that of the last one."""
-        current = self._current
-        if current is not None and failure is not None:
-            if self.repeats(failure):
-                self._repeated = True
-                return current
-            if failure.permanent and current.key is not None:  # a refused key is refused for every model
-                self._left = [other for other in self._left if other.key != current.key]
-            match failure.retry:
-                case "stop":
-                    self._left = []
-                case "next_model":
-                    self._left = [other for other in self._left if _is_worth_it(other, current, failure)]
-                case _:
-                    if failure.upstream_status not in _KEY_STATUSES:
-                        self._left = [other for other in self._left if other.endpoint is not current.endpoint]
-        self._current = self._left.pop(0) if self._left else None
-        self._repeated = False
-        return self._current
-
-    def repeats(self, failure: ProviderError) -> bool:
-        """Whether this failure of the current candidate is no more than a reason to try it again."""
-        return failure.retry == "same" and not self._repeated
+def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
+    """The dialect to speak with an endpoint: the skin's own where it has that, else its first."""
+    return skin if skin in endpoint.dialects else endpoint.dialects[0]
 
 
-def _is_worth_it(other: Candidate, failed: Candidate, failure: ProviderError) -> bool:
-    """Whether a candidate may do better where another of its model would not: one with more room for a long prompt."""
-    if other.model.id != failed.model.id:
-        return True
-    room, needed = other.endpoint.context_length, failed.endpoint.context_length
-    return failure.type == "context_length_exceeded" and room is not None and needed is not None and room > needed
+class _Planning:
+    """A plan on the way."""
 
+    def __init__(self, wanted: Wanted, keys: KeyRing, standings: Standings, tells_all: TellsAll | None) -> None:
+        self._wanted = wanted
+        self._keys = keys
+        self._standings = standings
+        self._tells_all = tells_all if wanted.preferences.require_parameters else None
+        self._candidates: list[Candidate] = []
+        self._planned: dict[tuple[str, str], Planned] = {}
+        self._excluded: dict[tuple[str, str], Excluded] = {}
+        self._unfollowed: list[str] = []
+        self._unsearched: list[str] = []
 
-def _resolve(text: str, catalog: Catalog) -> tuple[Model, list[Endpoint], set[str]]:
-    """A model by what the caller wrote: its enabled endpoints, and the variants that ask for something beside it.
+    def add(self, text: str, asked: Named) -> None:
+        """Place the endpoints of the next model. One that an earlier name of the same model has placed stays there."""
+        model, left = asked.model, list[Endpoint]()
+        for endpoint in model.endpoints:
+            if (model.id, endpoint.key) in self._planned:
+                continue
+            if reason := self._exclusion(endpoint, asked):
+                self._leave_out(model, endpoint, reason)
+            else:
+                left.append(endpoint)
+        listed = ordered(left, self._wanted.preferences, self._standings)
+        if self._wanted.preferences.allow_fallbacks is False:  # the first choice or none, and its error as it is
+            count = 0 if self._planned else len(listed) if self._wanted.preferences.order else 1
+            kept = [one for one in listed[:count] if one[1] == "order" or not self._wanted.preferences.order]
+            for endpoint, _ in listed:
+                if all(endpoint is not one for one, _ in kept):
+                    self._leave_out(model, endpoint, "no_fallbacks")
+            listed = kept
+        for endpoint, reason in listed:
+            self._place(model, endpoint, reason)
+        if asked.dynamic & SORTS:
+            self._unfollowed.append(text)
+        if "online" in asked.dynamic:
+            self._unsearched.append(text)
 
-    The whole text comes first, since ids of local models contain colons themselves.
-    """
-    model = catalog.named(text)
-    variants: set[str] = set()
-    if model is None:
-        base, words = _split_variants(text)
-        model, variants = catalog.named(base) or _unnamed(text, base, catalog), set(words)
-    if model is None or not model.enabled:
-        raise RequestError(
-            "invalid_request",
-            f"{text} is not a valid model ID",
-            availability=_availability("model_not_found", [text]),
+    def done(self, catalog: Catalog) -> Plan:
+        """The plan. Raises: `RequestError` when it is empty."""
+        tags = [one.tag for one in (*self._planned.values(), *self._excluded.values()) if one.tag is not None]
+        unknown = unknown_slugs(self._wanted.preferences, catalog.providers.values(), tags)
+        excluded = (*self._excluded.values(), *unknown)
+        if not self._candidates:
+            raise nothing_left(self._wanted.models, excluded)
+        return Plan(
+            candidates=tuple(self._candidates),
+            endpoints=tuple(self._planned.values()),
+            excluded=excluded,
+            unfollowed=tuple(self._unfollowed),
+            unsearched=tuple(self._unsearched),
         )
-    if model.id == text:
-        variants = set()
-    static = variants & _STATIC
-    enabled = [one for one in model.endpoints if one.enabled and one.provider.enabled]
-    endpoints = [one for one in enabled if static <= set(one.variants)]
-    if static and not endpoints:
-        raise RequestError(
-            "invalid_request",
-            f"{text} is not a valid model ID",
-            availability=_availability("model_not_found", [text]),
+
+    def _exclusion(self, endpoint: Endpoint, asked: Named) -> Exclusion | None:
+        if reason := exclusion(endpoint, asked, self._wanted.preferences):
+            return reason
+        if self._tells_all and not self._tells_all(endpoint, dialect_of(endpoint, self._wanted.skin)):
+            return "require_parameters"
+        return None
+
+    def _leave_out(self, model: Model, endpoint: Endpoint, reason: Exclusion) -> None:
+        self._excluded[model.id, endpoint.key] = Excluded(
+            provider=endpoint.provider.slug, model=model.id, tag=endpoint.tag, reason=reason
         )
-    return model, endpoints, variants & _DYNAMIC
 
-
-def _unnamed(text: str, base: str, catalog: Catalog) -> Model | None:
-    """A model that nothing names, at its provider: a gateway knows its own variants, any other only the plain name."""
-    whole = catalog.find(text)
-    if whole is not None and whole.endpoints[0].provider.server_tools:
-        return whole
-    return catalog.find(base)
-
-
-def _split_variants(text: str) -> tuple[str, list[str]]:
-    base, words = text, list[str]()
-    while True:
-        rest, colon, word = base.rpartition(":")
-        if not colon or word not in _DYNAMIC | _STATIC:
-            return base, words
-        base = rest
-        words.append(word)
-
-
-def _no_endpoints(models: Sequence[str], preferences: Preferences, catalog: Catalog) -> RequestError:
-    """What to tell a caller whose preferences leave nothing: who serves the model, and what ruled them out."""
-    asked = [name for name in ("order", "only", "ignore") if getattr(preferences, name) is not None]
-    served = [one.provider.slug for text in models for one in _resolve(text, catalog)[1]]
-    if asked and served:
-        return RequestError(
-            "not_found",
-            f"No endpoints found for {models[0]}: it is served by {', '.join(dict.fromkeys(served))}, "
-            f"and provider.{', provider.'.join(asked)} leaves none of them",
-            availability=_availability("constraint_filtered", models) | {"excluded_by": ["allowed_providers"]},
-        )
-    return RequestError(
-        "not_found", f"No endpoints found for {models[0]}", availability=_availability("no_endpoints", models)
-    )
-
-
-def constraint_filtered(models: Sequence[str], candidates: Sequence[Candidate], constraint: str) -> RequestError:
-    """What to tell a caller when a constraint of the request leaves no candidate of those that would serve it."""
-    served = ", ".join(dict.fromkeys(candidate.endpoint.provider.slug for candidate in candidates))
-    return RequestError(
-        "not_found",
-        f"No endpoints found for {models[0]}: it is served by {served}, and provider.{constraint} leaves none of them",
-        availability=_availability("constraint_filtered", models) | {"excluded_by": [constraint]},
-    )
-
-
-def _availability(code: str, models: Sequence[str]) -> dict[str, object]:
-    return {"code": code, "retryable": False, "requested_models": list(models), "docs_url": DOCS_URL}
+    def _place(self, model: Model, endpoint: Endpoint, reason: Order) -> None:
+        mark = (model.id, endpoint.key)
+        self._excluded.pop(mark, None)
+        self._planned[mark] = Planned(provider=endpoint.provider.slug, model=model.id, tag=endpoint.tag, reason=reason)
+        dialect = dialect_of(endpoint, self._wanted.skin)
+        self._candidates += [Candidate(model, endpoint, key, dialect) for key in self._keys.of(endpoint.provider)]

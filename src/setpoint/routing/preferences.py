@@ -9,9 +9,10 @@ from msgspec import Raw, Struct
 from setpoint.wire.body import as_object, as_pointer, as_text, is_null, items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from setpoint.records import Endpoint
+    from setpoint.records import Endpoint, Order
+    from setpoint.routing.standing import Standings
     from setpoint.wire.body import Body
 
 
@@ -65,24 +66,23 @@ def matches(entry: str, endpoint: Endpoint) -> bool:
     return endpoint.tier == "default" and word in (endpoint.provider.slug, endpoint.provider.name.lower())
 
 
-def wanted(endpoints: Iterable[Endpoint], preferences: Preferences) -> list[Endpoint]:
-    """The endpoints that the preferences leave, in the order in which to try them."""
-    left = [
-        endpoint
-        for endpoint in endpoints
-        if (preferences.only is None or _any(preferences.only, endpoint))
-        and not (preferences.ignore is not None and _any(preferences.ignore, endpoint))
-    ]
-    ordered = left
-    if preferences.order:
-        first: list[Endpoint] = []
-        for entry in preferences.order:
-            first += [endpoint for endpoint in left if matches(entry, endpoint) and endpoint not in first]
-        ordered = first + [endpoint for endpoint in left if endpoint not in first]
-        if preferences.allow_fallbacks is False:
-            return first
-    return ordered[:1] if preferences.allow_fallbacks is False else ordered
-
-
-def _any(entries: tuple[str, ...], endpoint: Endpoint) -> bool:
-    return any(matches(entry, endpoint) for entry in entries)
+def ordered(
+    endpoints: Sequence[Endpoint], preferences: Preferences, standings: Standings
+) -> list[tuple[Endpoint, Order]]:
+    """The endpoints in the order in which to try them, each with why it stands where it does."""
+    first: dict[str, Endpoint] = {}
+    for entry in preferences.order or ():
+        for endpoint in endpoints:
+            if matches(entry, endpoint):
+                first.setdefault(endpoint.key, endpoint)
+    stable: list[tuple[Endpoint, Order]] = []
+    unstable: list[tuple[Endpoint, Order]] = []
+    for endpoint in endpoints:
+        if endpoint.key in first:
+            continue
+        standing = standings.of(endpoint.key)
+        if standing is None or standing.stable:
+            stable.append((endpoint, "listed"))
+        else:
+            unstable.append((endpoint, "unstable"))
+    return [*((endpoint, "order") for endpoint in first.values()), *stable, *unstable]

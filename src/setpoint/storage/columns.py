@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from msgspec import json, structs
+from msgspec import Struct, json, structs
 from sqlalchemy import BigInteger, Text, TypeDecorator
 
-from setpoint.records import Attempt
 from setpoint.wire import body
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 T = TypeVar("T")
-
-_attempts = json.Decoder(tuple[Attempt, ...])
 
 
 class Stored(TypeDecorator[T], Generic[T]):
@@ -108,13 +105,18 @@ class Words(Stored[tuple[str, ...]]):
         return tuple(body.value(stored.encode()))
 
 
-class Attempts(Stored[tuple[Attempt, ...]]):
-    """The attempts of one generation, as a JSON array of objects."""
+class Structs(Stored[tuple[Any, ...]]):
+    """Several records of one kind in order, as a JSON array of objects."""
 
     cache_ok = True
 
-    def write(self, value: tuple[Attempt, ...]) -> str:
-        return bytes(body.raw([structs.asdict(attempt) for attempt in value])).decode()
+    def __init__(self, kind: type[Struct]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._decoder = json.Decoder(tuple[kind, ...])
 
-    def read(self, stored: str) -> tuple[Attempt, ...]:
-        return body.read(stored.encode(), _attempts)
+    def write(self, value: tuple[Struct, ...]) -> str:
+        return bytes(body.raw([structs.asdict(one) for one in value])).decode()
+
+    def read(self, stored: str) -> tuple[Any, ...]:
+        return body.read(stored.encode(), self._decoder)

@@ -17,9 +17,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-from setpoint.storage.columns import Attempts, FreeText, Json, Moment, Money, Words
+from setpoint.records import Attempt, Excluded, Planned
+from setpoint.storage.columns import FreeText, Json, Moment, Money, Structs, Words
 
 metadata = MetaData(
     naming_convention={
@@ -122,6 +124,34 @@ versions = Table(
     UniqueConstraint("preset_id", "version"),
 )
 
+# Credentials for providers. `sealed` is the key itself, which only the secret key opens; empty once it is deleted.
+provider_keys = Table(
+    "provider_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("name", FreeText),
+    Column("label", FreeText, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("is_fallback", Boolean, nullable=False),
+    Column("sort_order", BigInteger, nullable=False),
+    Column("workspace_id", Text, ForeignKey(workspaces.c.id)),
+    Column("allowed_models", Words),
+    Column("allowed_api_key_hashes", Words),
+    Column("allowed_user_ids", Words),
+    Column("declared_region", FreeText),
+    Column("declared_zdr", Boolean),
+    Column("is_byok_only", Boolean, nullable=False),
+    Column("is_required", Boolean, nullable=False),
+    Column("creator_user_id", Text, ForeignKey(users.c.id), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment),
+    Column("revision", BigInteger, nullable=False),
+    Index(None, "revision"),
+)
+
 # Records outlive what they name, and must never be refused for its sake: no foreign keys here.
 generations = Table(
     "generations",
@@ -158,7 +188,7 @@ generations = Table(
     Column("app_title", FreeText),
     Column("user_agent", FreeText),
     Column("service_tier", FreeText),
-    Column("attempts", Attempts, nullable=False),
+    Column("attempts", Structs(Attempt), nullable=False),
     # Of `usage`: all or none of them are null.
     Column("usage_input_tokens", BigInteger),
     Column("usage_output_tokens", BigInteger),
@@ -175,6 +205,9 @@ generations = Table(
     Column("cost_total", Money),
     # Of `usage`, too; younger than the others.
     Column("usage_cache_write_1h_tokens", BigInteger),
+    Column("endpoints", Structs(Planned), nullable=False, server_default="[]"),
+    Column("excluded", Structs(Excluded), nullable=False, server_default="[]"),
+    Column("zero_completion", Boolean, nullable=False, server_default=false()),
     Index(None, "created_at"),
     Index(None, "key_digest", "created_at"),
 )

@@ -153,6 +153,8 @@ def _generation(one: Generation) -> dict[str, Any]:
         "system_prompt_from": one.system_prompt_from,
         "unsaid": one.unsaid,
         "not_honoured": one.not_honoured,
+        "endpoints": one.endpoints,
+        "excluded": one.excluded,
     }
 
 

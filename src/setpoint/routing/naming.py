@@ -1,0 +1,75 @@
+"""A model by what the caller wrote: an id or an alias, with variants behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from setpoint.records import Endpoint, Model
+from setpoint.routing.refusals import unknown_model
+
+if TYPE_CHECKING:
+    from setpoint.routing.catalog import Catalog
+
+SORTS = frozenset({"nitro", "floor", "exacto"})
+"""The variants that ask for an order."""
+
+_DYNAMIC = SORTS | {"online"}
+_STATIC = frozenset({"free", "extended", "thinking", "batch"})
+
+
+class Named(Struct, frozen=True):
+    """A model and the variants that it was asked for in: those that are listed, and those that ask for something."""
+
+    model: Model
+    static: frozenset[str] = frozenset()
+    dynamic: frozenset[str] = frozenset()
+
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint of the model serves every variant that must be listed."""
+        return self.static <= frozenset(endpoint.variants) if self.static else True
+
+
+def named(text: str, catalog: Catalog) -> Named:
+    """The model that a caller means by this text.
+
+    The whole text comes first, since ids of local models contain colons themselves.
+
+    Raises: `RequestError` for a model that does not exist, or that no endpoint serves in these variants.
+    """
+    model = catalog.named(text)
+    if model is not None:
+        found = Named(model)
+    else:
+        base, words = _split_variants(text)
+        model = catalog.named(base) or _unnamed(text, base, catalog)
+        if model is None:
+            raise unknown_model(text)
+        own = model.id == text
+        found = Named(model, frozenset() if own else words & _STATIC, frozenset() if own else words & _DYNAMIC)
+    if not model.enabled or not any(map(found.serves, filter(_is_enabled, model.endpoints)) if found.static else (1,)):
+        raise unknown_model(text)
+    return found
+
+
+def _is_enabled(endpoint: Endpoint) -> bool:
+    return endpoint.enabled and endpoint.provider.enabled
+
+
+def _unnamed(text: str, base: str, catalog: Catalog) -> Model | None:
+    """A model that nothing names, at its provider: a gateway knows its own variants, any other only the plain name."""
+    whole = catalog.find(text)
+    if whole is not None and whole.endpoints[0].provider.server_tools:
+        return whole
+    return catalog.find(base)
+
+
+def _split_variants(text: str) -> tuple[str, frozenset[str]]:
+    base, words = text, set[str]()
+    while True:
+        rest, colon, word = base.rpartition(":")
+        if not colon or word not in _DYNAMIC | _STATIC:
+            return base, frozenset(words)
+        base = rest
+        words.add(word)
