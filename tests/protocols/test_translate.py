@@ -204,6 +204,20 @@ def test_media_that_the_skin_has_no_place_for_are_named() -> None:
     assert whole.outcome.unsaid == ("audio",)
 
 
+def test_an_upstream_that_makes_up_ever_more_kinds_fills_no_record() -> None:
+    steps: list[Event] = [*(Unsaid(f"odd {number}") for number in range(1_000)), Finished(STOP)]
+    stream = read_stream(
+        OPENING, skin=cast("Room", Scripted("there")), dialect=cast("Room", Scripted("here", *steps)), names=NAMES
+    )
+    stream.read(FRAME)
+    named = (*(f"odd {number}" for number in range(100)), "and more")
+    assert stream.outcome.unsaid == named
+    whole = read_answer(
+        {}, skin=cast("Room", Scripted("there")), dialect=cast("Room", Scripted("here", *steps)), names=NAMES
+    )
+    assert whole.outcome.unsaid == named
+
+
 def test_the_end_is_the_skins() -> None:
     stream = read_stream(
         OPENING, skin=cast("Room", Scripted("there")), dialect=cast("Room", Scripted("here")), names=NAMES

@@ -21,7 +21,8 @@ from setpoint.canonical.events import (
 )
 from setpoint.canonical.parts import Citation, Media, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from setpoint.canonical.result import Result
-from setpoint.wire.body import items, join_strings
+from setpoint.wire.body import items
+from setpoint.wire.strings import GrowingString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +33,12 @@ _EMPTY = Raw(b'""')
 class _Open:
     """One part that grows."""
 
-    __slots__ = ("citations", "head", "pieces", "seals")
+    __slots__ = ("citations", "grown", "head", "sealed")
 
     def __init__(self, head: Text | Refusal | Reasoning | ToolCall | Media) -> None:
         self.head = head
-        self.pieces: list[Raw] = []
-        self.seals: list[Raw] = []
+        self.grown: GrowingString | None = None  # what came of it behind its head; None: nothing
+        self.sealed: GrowingString | None = None
         self.citations: list[Citation] = []
 
     def whole(self) -> Part:
@@ -46,19 +47,43 @@ class _Open:
             case Media():
                 return self.head
             case ToolCall():
-                return structs.replace(self.head, arguments=join_strings([self.head.arguments, *self.pieces]))
+                return structs.replace(self.head, arguments=_whole(self.grown) or self.head.arguments)
             case Text():
-                text = join_strings([self.head.text, *self.pieces])
+                text = _whole(self.grown) or self.head.text
                 return structs.replace(self.head, text=text, citations=(*self.head.citations, *self.citations))
             case Refusal():
-                return structs.replace(self.head, text=join_strings([self.head.text, *self.pieces]))
+                return structs.replace(self.head, text=_whole(self.grown) or self.head.text)
             case Reasoning():
-                text, seal = self.head.text, self.head.seal
-                if self.pieces:
-                    text = join_strings([text or _EMPTY, *self.pieces])
-                if self.seals:
-                    seal = join_strings([seal or _EMPTY, *self.seals])
+                text, seal = _whole(self.grown) or self.head.text, _whole(self.sealed) or self.head.seal
                 return structs.replace(self.head, text=text, seal=seal)
+
+    def grow(self, text: Raw) -> None:
+        """A piece of the text, or of the arguments."""
+        if self.grown is None:
+            self.grown = GrowingString(_said(self.head))
+        self.grown.add(text)
+
+    def seal(self, seal: Raw) -> None:
+        """The opaque value, or what joins on to it."""
+        if self.sealed is None:
+            begun = self.head.seal if isinstance(self.head, Reasoning) else None
+            self.sealed = GrowingString([] if begun is None else [begun])
+        self.sealed.add(seal)
+
+
+def _whole(grown: GrowingString | None) -> Raw | None:
+    return None if grown is None else grown.whole()
+
+
+def _said(head: Text | Refusal | Reasoning | ToolCall | Media) -> list[Raw]:
+    """What a part says in its head, before it grows."""
+    match head:
+        case ToolCall(arguments=text) | Text(text=text) | Refusal(text=text):
+            return [text]
+        case Reasoning(text=text):
+            return [] if text is None else [text]
+        case Media():
+            return []
 
 
 class Fold:
@@ -76,9 +101,9 @@ class Fold:
             case PartBegan(part, head):
                 self._parts[part] = _Open(head)
             case Grew(part, text):
-                self._parts[part].pieces.append(text)
+                self._parts[part].grow(text)
             case Sealed(part, seal):
-                self._parts[part].seals.append(seal)
+                self._parts[part].seal(seal)
             case Cited(part, citation):
                 self._parts[part].citations.append(citation)
             case PartEnded():

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _EMPTY = Raw(b'""')
 _QUOTES = 2
+# How many kinds of what cannot be said are named of one answer, and what is said of those beyond.
+_MOST_UNSAID = 100
+_MORE_UNSAID = "and more"
 # Heads of parts that say nothing before they grow.
 _SAID_LATER = (Text, Refusal, Reasoning)
 
@@ -69,7 +72,7 @@ class _TranslatedResult:
             usage=result.usage,
             provider_cost=result.provider_cost,
             output_bytes=sum(_said_bytes(part) for part in result.parts),
-            unsaid=tuple(dict.fromkeys((*result.unsaid, *hidden))),
+            unsaid=_named((*result.unsaid, *hidden)),
         )
         if result.finish is not None:
             _note_finish(self.outcome, result.finish)
@@ -163,8 +166,9 @@ class _TranslatedStream:
                 pass
 
     def _leave_out(self, name: str) -> None:
-        if name not in self.outcome.unsaid:
-            self.outcome.unsaid = (*self.outcome.unsaid, name)
+        unsaid = self.outcome.unsaid
+        if len(unsaid) <= _MOST_UNSAID and name not in unsaid:
+            self.outcome.unsaid = _named((*unsaid, name))
 
 
 class _Restoring:
@@ -198,6 +202,12 @@ class _Restoring:
 def _note_finish(outcome: Outcome, finish: Finish) -> None:
     outcome.finish_reason = finish.reason
     outcome.native_finish_reason = finish.native
+
+
+def _named(unsaid: tuple[str, ...]) -> tuple[str, ...]:
+    """What a skin has no word for, each kind once. An upstream may make up as many as it likes."""
+    distinct = tuple(dict.fromkeys(unsaid))
+    return distinct if len(distinct) <= _MOST_UNSAID else (*distinct[:_MOST_UNSAID], _MORE_UNSAID)
 
 
 def _said_bytes(part: Part) -> int:

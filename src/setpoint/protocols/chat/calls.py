@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Raw, structs
@@ -82,17 +83,25 @@ FREE_TEXT_BEGIN, FREE_TEXT_END = arguments_text(Raw(b'{"input":"')), arguments_t
 """What stands around the free text of a custom tool where it is the one argument of a function."""
 
 
-def is_unlisted(call: ToolCall, request: Body) -> bool:
-    """Whether a call takes free text, and the request lists tools, but none of that name in chat's own custom form.
+class CustomTools:
+    """The tools that a request lists in chat's own custom form. Its list is read for the first call that asks for it.
 
-    A preset that was made in the responses protocol brings such a tool: clients of chat know it only as a function.
+    A preset that was made in the responses protocol brings others: clients of chat know those only as functions.
     """
-    tools = [as_object(tool) for tool in as_array(request.get("tools"))]
-    return call.kind == "custom" and bool(tools) and not any(_is_own(call, tool) for tool in tools)
 
+    def __init__(self, request: Body) -> None:
+        self._request = request
 
-def _is_own(call: ToolCall, tool: Body) -> bool:
-    return call.namespace is None and as_text(as_object(tool.get("custom")).get("name")) == call.name
+    @cached_property
+    def _names(self) -> frozenset[str | None]:
+        tools = [as_object(tool) for tool in as_array(self._request.get("tools"))]
+        return frozenset(as_text(as_object(tool.get("custom")).get("name")) for tool in tools)
+
+    def lack(self, call: ToolCall) -> bool:
+        """Whether a call takes free text, and the request lists tools, but none of that name in this form."""
+        if call.kind != "custom" or not self._names:
+            return False
+        return call.namespace is not None or call.name not in self._names
 
 
 def as_function(call: ToolCall) -> ToolCall:

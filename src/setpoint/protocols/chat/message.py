@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, ToolResult
-from setpoint.protocols.chat.calls import as_function, is_unlisted, write_tool_call
+from setpoint.protocols.chat.calls import CustomTools, as_function, write_tool_call
 from setpoint.protocols.chat.citations import write_citation
 from setpoint.protocols.chat.reasoning import readable, whole, write_details
 from setpoint.protocols.media import write_url
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def write_message(parts: Iterable[Part], opening: Opening) -> Body:
     """The members of the message that these parts make: all of its text is one."""
+    custom_tools = CustomTools(opening.request)
     texts: list[Raw] = []
     refusals: list[Raw] = []
     steps: list[Reasoning] = []
@@ -40,7 +41,7 @@ def write_message(parts: Iterable[Part], opening: Opening) -> Body:
             case Reasoning():
                 steps.append(part)
             case ToolCall():
-                call = as_function(part) if is_unlisted(part, opening.request) else part
+                call = as_function(part) if custom_tools.lack(part) else part
                 calls.append(Raw(join(write_tool_call(call, call.id or opening.new_id("call_")))))
             case Media():
                 media.append(part)

@@ -11,8 +11,8 @@ from setpoint.canonical.parts import Citation, Media, Reasoning, Refusal, Text, 
 from setpoint.protocols.chat.calls import (
     FREE_TEXT_BEGIN,
     FREE_TEXT_END,
+    CustomTools,
     free_text,
-    is_unlisted,
     write_arguments,
     write_tool_call,
     written_kind,
@@ -59,7 +59,7 @@ class ChatWriter:
     def __init__(self, opening: Opening) -> None:
         self._chunks = Chunks(opening)
         self._new_id = opening.new_id
-        self._request = opening.request
+        self._custom_tools = CustomTools(opening.request)
         self._parts: dict[int, _Open] = {}
         self._spoke = False
         self._calls = 0
@@ -112,7 +112,7 @@ class ChatWriter:
         match head:
             case ToolCall():
                 place, self._calls = self._calls, self._calls + 1
-                if quoted := is_unlisted(head, self._request):
+                if quoted := self._custom_tools.lack(head):
                     head = structs.replace(head, kind="function", arguments=FREE_TEXT_BEGIN)
                 call = write_tool_call(head, head.id or self._new_id("call_"))
             case Reasoning():

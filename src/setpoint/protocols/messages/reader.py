@@ -17,7 +17,7 @@ from setpoint.errors import ProviderError
 from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.failures import Reported, reported_in
 from setpoint.protocols.messages.result import FORMAT, finish_of, read_citation
-from setpoint.protocols.messages.usage import read_tier, read_usage
+from setpoint.protocols.messages.usage import COUNTED, read_tier, read_usage
 from setpoint.protocols.names import arguments_text
 from setpoint.wire.body import (
     NULL,
@@ -115,7 +115,8 @@ class Tally:
         for name, count in told.items():
             if bytes(count) != b"0" or name not in self.counts or name == "output_tokens":
                 self.counts[name] = count
-        counted = read_usage(Raw(join(self.counts))) if told else None
+        known = {name: self.counts[name] for name in COUNTED if name in self.counts} if told else {}
+        counted = read_usage(Raw(join(known))) if known else None
         if counted is None or "input_tokens" not in self.counts:
             return None
         self.final = self.final or (final and "output_tokens" in told)

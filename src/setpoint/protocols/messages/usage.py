@@ -24,6 +24,17 @@ _CACHE_READ, _CACHE_WRITE = "cache_read_input_tokens", "cache_creation_input_tok
 _STANDARD = "standard"
 _SHORT, _LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 
+COUNTED = (
+    "input_tokens",
+    "output_tokens",
+    _CACHE_READ,
+    _CACHE_WRITE,
+    "cache_creation",
+    "output_tokens_details",
+    "cost",
+)
+"""The members of a usage that the canonical count is made of."""
+
 _MEDIA = {"image": MEDIA_TOKENS["image"], "document": MEDIA_TOKENS["file"]}
 
 # Where a block says something in words, at its own level.

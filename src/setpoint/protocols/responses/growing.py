@@ -23,10 +23,10 @@ from setpoint.wire.body import (
     as_text,
     is_array,
     is_string,
-    join_strings,
     raw,
     value,
 )
+from setpoint.wire.strings import GrowingString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,33 +46,36 @@ _Said = Text | Refusal | Reasoning | ToolCall | Media
 _GROWING_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _CALL: _Place = ("call", 0)
 
+# No character of a JSON string is written in more bytes than a pair of escaped surrogates.
+_MOST_BYTES_A_CHARACTER = 12
+
 
 class _GrowingPart:
     """One part by its canonical number. What it is told is given as events as long as it has not ended."""
 
-    __slots__ = ("cited", "complete", "ended", "number", "pieces", "scored")
+    __slots__ = ("cited", "ended", "number", "said", "scored")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.pieces: list[Raw] = []
+        self.said = GrowingString()
         self.cited = 0
         self.scored = False
-        self.complete = False
         self.ended = False
 
     def grow(self, delta: Raw) -> list[Event]:
         """A piece of the text."""
         if self.ended or delta == _EMPTY:
             return []
-        self.pieces.append(delta)
+        self.said.add(delta)
         return [Grew(self.number, delta)]
 
     def told(self, whole: Raw | None) -> list[Event]:
         """The whole text: what of it has not come in pieces. When something else came than that, it stays."""
         if whole is None or not is_string(whole):
             return []
-        said = join_strings(self.pieces)
-        self.pieces = [said]
+        if len(self.said) > _MOST_BYTES_A_CHARACTER * len(memoryview(whole)):
+            return []  # less than came, seen at the cost of what is told now
+        said = self.said.whole()
         if said == whole:
             return []
         before, after = str(value(said)), str(value(whole))
@@ -118,6 +121,7 @@ class GrowingItem:
         self._numbers = numbers
         self._format = FORMAT
         self._parts: dict[_Place, _GrowingPart] = {}
+        self._complete: list[_GrowingPart] = []  # those that end when another begins
         self._nameless = False  # pieces of a call came before anybody said which tool it calls
 
     @property
@@ -175,7 +179,7 @@ class GrowingItem:
         links = [link for entry in as_array(told.get("annotations")) if (link := read_annotation(entry)) is not None]
         events += part.told(told.get("refusal" if what == "refusal" else "text"))
         events += part.cite(links)
-        part.complete = True
+        self._complete.append(part)
         return events + part.score_whole(told.get("logprobs"))
 
     def settle(self, entry: Raw) -> list[Event]:
@@ -231,9 +235,14 @@ class GrowingItem:
 
     def _begin(self, place: _Place, said: _Said) -> tuple[list[Event], _GrowingPart]:
         """Begin a part, behind the ends of those before it that are complete."""
-        events = [event for before in self._parts.values() if before.complete for event in before.end()]
+        complete, self._complete = sorted(self._complete, key=_number), []
+        events = [event for before in complete for event in before.end()]
         part = self._parts[place] = _GrowingPart(next(self._numbers))
         return [*events, PartBegan(part.number, _head(said))], part
+
+
+def _number(part: _GrowingPart) -> int:
+    return part.number
 
 
 def _placed(item: Body, parts: list[Part]) -> Iterator[tuple[_Place, _Said]]:

@@ -29,6 +29,7 @@ _Spoken = Text | Refusal | Reasoning
 
 _EMPTY = Raw(b'""')
 _EMPTY_LIST = Raw(b"[]")
+_NOTHING = Text(text=_EMPTY)
 _IN_PROGRESS = Raw(b'"in_progress"')
 _SUMMARY_TEXT = Raw(b'"summary_text"')
 _REASONING_TEXT = Raw(b'"reasoning_text"')
@@ -87,16 +88,17 @@ def _words(part: Part) -> _Words | None:
 
 
 class _OpenPart:
-    """One part of an item. `place` is where it stands, once it has been told of."""
+    """One part of an item, the how many-th its `position` says. `place` is where it stands, once it is told of."""
 
-    __slots__ = ("annotations", "before", "ended", "number", "place", "scores", "told", "words")
+    __slots__ = ("annotations", "before", "ended", "number", "place", "position", "scores", "told", "words")
 
-    def __init__(self, number: int, words: _Words | None) -> None:
+    def __init__(self, number: int, position: int, words: _Words | None) -> None:
         self.number = number
+        self.position = position
         self.words = words
         self.place: Body | None = None
         self.before = b""
-        self.annotations = 0
+        self.annotations: list[Raw] = []
         self.scores: list[Raw] = []
         self.ended = False
         self.told = False
@@ -107,6 +109,7 @@ class OpenItem:
 
     def __init__(self, index: int, head: Part, new_id: Callable[[str], str], sequence: Sequence, fold: Fold) -> None:
         self.body: Body | None = None
+        self.position = index
         self._new_id = new_id
         self._id = new_item_id(head, new_id)
         self._index = raw(index)
@@ -114,12 +117,19 @@ class OpenItem:
         self._sequence = sequence
         self._fold = fold
         self._parts: dict[int, _OpenPart] = {}
+        self._growing = 0  # how many of them have not ended
+        self._ending: list[_OpenPart] = []  # those that have, and are not told so
         self._places: Counter[str] = Counter()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not complete."""
+        return self.body is None
 
     @property
     def all_ended(self) -> bool:
         """Whether every part of it has ended."""
-        return all(part.ended for part in self._parts.values())
+        return not self._growing
 
     def takes(self, head: Part) -> bool:
         """Whether a part that begins now belongs to this item, which was the last to begin."""
@@ -142,7 +152,8 @@ class OpenItem:
 
     def begin(self, number: int, head: Part) -> bytes:
         """A part begins. A step of reasoning is told of when it says something: it may be nothing but sealed."""
-        part = self._parts[number] = _OpenPart(number, _words(head))
+        part = self._parts[number] = _OpenPart(number, len(self._parts), _words(head))
+        self._growing += 1
         return b"" if isinstance(head, Reasoning) else self._show(part)
 
     def grew(self, number: int, text: Raw) -> bytes:
@@ -158,8 +169,8 @@ class OpenItem:
         part, annotation = self._parts[number], write_annotation(citation)
         if annotation is None or part.place is None:
             return b""
-        told: Body = {**part.place, "annotation_index": raw(part.annotations), "annotation": annotation}
-        part.annotations += 1
+        told: Body = {**part.place, "annotation_index": raw(len(part.annotations)), "annotation": annotation}
+        part.annotations.append(annotation)
         return self._sequence.event(b"response.output_text.annotation.added", told)
 
     def scored(self, number: int, entries: Raw) -> bytes:
@@ -173,16 +184,21 @@ class OpenItem:
 
     def ended(self, number: int) -> None:
         """A part has ended. It is told so once it is clear that nothing more is said of it."""
-        self._parts[number].ended = True
+        part = self._parts[number]
+        if not part.ended:
+            part.ended = True
+            self._growing -= 1
+            self._ending.append(part)
 
     def tell_ended(self) -> bytes:
-        """The ends of the parts that have ended."""
-        return b"".join([self._end(part) for part in self._parts.values() if part.ended and not part.told])
+        """The ends of the parts that have ended, in the order in which they began."""
+        ending, self._ending = sorted(self._ending, key=_position), []
+        return b"".join([self._end(part) for part in ending])
 
     def close(self, status: str) -> bytes:
         """The item is complete: the ends of all its parts, and the whole of it."""
-        for part in self._parts.values():
-            part.ended = True
+        for number in self._parts:
+            self.ended(number)
         told = self.tell_ended()
         if self._is_told_whole:
             self._id = new_item_id(self._fold.part(next(iter(self._parts))), self._new_id)
@@ -203,11 +219,11 @@ class OpenItem:
         )
 
     def _so_far(self, status: str) -> Body:
-        parts = [self._fold.part(number) for number in self._parts]
-        body = self._written(parts, status)
-        scored = zip(parts, self._parts.values(), strict=True)
-        said = [_part_body(part, told.scores) for part, told in scored if isinstance(part, Text | Refusal)]
-        return {**body, "content": raw(said)} if said else body
+        parts = [(self._fold.part(number), told) for number, told in self._parts.items()]
+        said = [_part_body(part, told) for part, told in parts if isinstance(part, Text | Refusal)]
+        if said:
+            return {**self._written([_NOTHING], status), "content": raw(said)}
+        return self._written([part for part, _ in parts], status)
 
     def _written(self, parts: list[Part], status: str) -> Body:
         item = write_group(parts, self._id, status)
@@ -240,7 +256,9 @@ class OpenItem:
         kind = words.family + b".delta"
         head = {"type": Raw(b'"' + kind + b'"'), **part.place, **words.beside}
         part.before = b"event: " + kind + b"\ndata: " + join(head)[:-1] + b',"sequence_number":'
-        return b"" if member is None else self._member_event(words, b".added", part.place, _part_body(member.empty, []))
+        return (
+            b"" if member is None else self._member_event(words, b".added", part.place, _part_body(member.empty, part))
+        )
 
     def _end(self, part: _OpenPart) -> bytes:
         """Tell that a part has ended, and all that it says."""
@@ -254,7 +272,7 @@ class OpenItem:
                 named = {"name": raw(name)} if words is _ARGUMENTS else {}
                 return self._sequence.event(kind, {**place, words.whole: arguments, **named})
             case Text() | Refusal() | Reasoning():
-                body = _part_body(whole, part.scores)
+                body = _part_body(whole, part)
                 beside = {name: body[name] for name in words.beside}
                 told = self._sequence.event(kind, {**place, words.whole: body[words.whole], **beside})
                 return told + self._member_event(words, b".done", place, body)
@@ -270,8 +288,17 @@ class OpenItem:
         return self._sequence.event(kind, {"output_index": self._index, "item": Raw(join(item))})
 
 
-def _part_body(part: _Spoken, scores: list[Raw]) -> Body:
-    """A part as its item tells it."""
-    if isinstance(part, Reasoning):
-        return {"type": _SUMMARY_TEXT if part.kind == "summary" else _REASONING_TEXT, "text": part.text or _EMPTY}
-    return write_said(part, raw(scores) if scores else None)
+def _part_body(part: _Spoken, told: _OpenPart) -> Body:
+    """A part as its item tells it, with the annotations and the scores that it was told with."""
+    match part:
+        case Reasoning():
+            return {"type": _SUMMARY_TEXT if part.kind == "summary" else _REASONING_TEXT, "text": part.text or _EMPTY}
+        case Refusal():
+            return write_said(part)
+        case Text(text=text):
+            said = write_said(Text(text=text))
+            return {**said, "annotations": raw(told.annotations), "logprobs": raw(told.scores)}
+
+
+def _position(part: _OpenPart) -> int:
+    return part.position

@@ -6,6 +6,7 @@ of the answer. Some leave out one or the other, change an id between them, or te
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +97,7 @@ class Output:
         """What of the whole output was not told, and the ends of all that is open."""
         told = [entry for entry in entries if is_object(entry)]
         events = self._drop_answered([as_object(entry) for entry in told])
-        waiting = list(self._items)
+        waiting = _Waiting(self._items)
         for position, entry in enumerate(told):
             item = self._counterpart(as_object(entry), position, waiting)
             events += self._settle(item, entry)
@@ -185,9 +186,14 @@ class Output:
     def _drop_answered(self, told: list[Body]) -> list[Event]:
         """Leave out the calls whose output is among these items."""
         answered = answered_calls(told)
-        run = [held for held in self._held if as_text(as_object(held[1]).get("call_id")) in answered]
-        self._held = [held for held in self._held if held not in run]
-        return [Unsaid(item.type) for item, _ in run]
+        held, self._held = self._held, []
+        run: list[Event] = []
+        for item, entry in held:
+            if as_text(as_object(entry).get("call_id")) in answered:
+                run.append(Unsaid(item.type))
+            else:
+                self._held.append((item, entry))
+        return run
 
     def _find(self, body: Body) -> GrowingItem | None:
         """The item that an event names by its place, or else by its id."""
@@ -208,16 +214,11 @@ class Output:
                 return known
         return self._new(type_, told.get("id"), body.get("output_index"))
 
-    def _counterpart(self, told: Body, position: int, waiting: list[GrowingItem]) -> GrowingItem:
-        """The item that an entry of the whole output is: of its type, by its id, by its place, or the next one."""
-        alike = [item for item in waiting if item.type == _type(told)]
-        by_place = self._known.get(b"%d" % position)
-        by_id = [item for item in alike if item.id is not None and item.id == as_text(told.get("id"))]
-        found = by_id or ([by_place] if by_place in alike else []) or alike
-        if not found:
-            return self._new(_type(told), told.get("id"), None)
-        waiting.remove(found[0])
-        return found[0]
+    def _counterpart(self, told: Body, position: int, waiting: _Waiting) -> GrowingItem:
+        """The item that an entry of the whole output is, a new one when it is none that waits."""
+        id_ = told.get("id")
+        found = waiting.take(_type(told), as_text(id_), self._known.get(b"%d" % position))
+        return found or self._new(_type(told), id_, None)
 
     def _new(self, type_: str, id_: Raw | None, place: Raw | None) -> GrowingItem:
         item = GrowingItem(type_, as_text(id_), self._numbers)
@@ -235,6 +236,35 @@ class Output:
                 self._unsaid.add(event.name)
             kept.append(event)
         return kept
+
+
+class _Waiting:
+    """The items that wait for their entry in the whole output. Each is taken once, from whichever queue it is in."""
+
+    def __init__(self, items: list[GrowingItem]) -> None:
+        self._left = set(items)
+        self._alike: defaultdict[str, deque[GrowingItem]] = defaultdict(deque)
+        self._named: defaultdict[tuple[str, str], deque[GrowingItem]] = defaultdict(deque)
+        for item in items:
+            self._alike[item.type].append(item)
+            if item.id is not None:
+                self._named[item.type, item.id].append(item)
+
+    def take(self, type_: str, id_: str | None, placed: GrowingItem | None) -> GrowingItem | None:
+        """The one of this type that has this id, else the one at the entry's place, else the next. None: none is left.
+
+        `placed` is what stands there, of whichever type.
+        """
+        named = None if id_ is None else self._next(self._named.get((type_, id_)))
+        at_place = placed if placed in self._left and placed.type == type_ else None
+        found = named or at_place or self._next(self._alike.get(type_))
+        self._left.discard(found)
+        return found
+
+    def _next(self, queue: deque[GrowingItem] | None) -> GrowingItem | None:
+        while queue and queue[0] not in self._left:
+            queue.popleft()
+        return queue[0] if queue else None
 
 
 def _type(told: Body) -> str:

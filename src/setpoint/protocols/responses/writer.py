@@ -47,7 +47,7 @@ class ResponsesWriter:
         self._sequence = Sequence()
         self._fold = Fold()
         self._items: list[OpenItem] = []
-        self._open: list[OpenItem] = []
+        self._ending: list[OpenItem] = []  # those of which a part has ended since what has ended was told last
         self._parts: dict[int, OpenItem] = {}
         self._text: int | None = None  # the text part that began last
         self._unplaced: list[Raw] = []  # log probabilities that came before their text
@@ -66,6 +66,7 @@ class ResponsesWriter:
                 return opened + self._part_began(part, head)
             case PartEnded(part) if item := self._parts.get(part):
                 item.ended(part)
+                self._ending.append(item)
                 return b""
             case Cited(part, citation) if item := self._parts.get(part):
                 return item.cited(part, citation)
@@ -110,7 +111,7 @@ class ResponsesWriter:
         opened = b"" if self._sequence.begun else self._begin(in_progress=False)
         settled = self._settle(None)
         if is_too_long(error):
-            settled += b"".join([item.close("incomplete") for item in self._open])
+            settled += b"".join([item.close("incomplete") for item in self._items if item.is_open])
         kind, response = broken_response(
             self._opening,
             self._id,
@@ -143,12 +144,11 @@ class ResponsesWriter:
 
     def _part_began(self, number: int, head: Part) -> bytes:
         last = self._items[-1] if self._items else None
-        item = last if last is not None and last in self._open and last.takes(head) else None
+        item = last if last is not None and last.is_open and last.takes(head) else None
         out = self._settle(item)
         if item is None:
             item = OpenItem(len(self._items), head, self._opening.new_id, self._sequence, self._fold)
             self._items.append(item)
-            self._open.append(item)
             out += item.added(head)
         self._parts[number] = item
         out += item.begin(number, head)
@@ -166,19 +166,22 @@ class ResponsesWriter:
 
     def _settle(self, kept: OpenItem | None) -> bytes:
         """The ends of what has ended; the item that is kept stays open for more."""
-        out = b""
-        for item in tuple(self._open):
-            if item is not kept and item.all_ended:
-                out += item.close("completed")
-                self._open.remove(item)
+        ending, self._ending = sorted(self._ending, key=_position), []
+        told: list[bytes] = []
+        for item in ending:
+            if item is not kept and item.is_open and item.all_ended:
+                told.append(item.close("completed"))
             else:
-                out += item.tell_ended()
-        return out
+                told.append(item.tell_ended())
+        return b"".join(told)
 
     def _close_all(self, *, cut: bool) -> bytes:
         """The ends of all that is open. An answer that was cut short was so in the item that began last."""
-        out = b""
-        for item in self._open:
-            out += item.close("incomplete" if cut and item is self._items[-1] else "completed")
-        self._open = []
-        return out
+        last = self._items[-1] if cut and self._items else None
+        return b"".join(
+            [item.close("incomplete" if item is last else "completed") for item in self._items if item.is_open]
+        )
+
+
+def _position(item: OpenItem) -> int:
+    return item.position
