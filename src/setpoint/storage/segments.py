@@ -101,7 +101,7 @@ def take(folder: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever had it until now may have taken the folder away.
-        if os.stat(folder).st_ino == os.fstat(descriptor).st_ino:  # noqa: PTH116 two of a kind
+        if folder.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass
