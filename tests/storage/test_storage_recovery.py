@@ -91,13 +91,15 @@ def test_what_is_in_the_database_stays_as_it_is_and_nothing_is_there_twice(
     database: Database, spools: Path, recovery: Callable[[], Recovery], make_generation: Make
 ) -> None:
     records = [make_generation() for _ in range(1_200)]
+    past = make_generation()  # a disk was full when it ended: it went to the database past the spool
     with database.write() as connection:
-        save_many(connection, records[:600])
-    folder = abandoned(spools, [make_generation(id=records[0].id, status="interrupted"), *records, *records[:5]])
+        save_many(connection, [*records[:600], past])
+    begun = [make_generation(id=one.id, status="interrupted") for one in (records[0], past)]
+    folder = abandoned(spools, [*begun, *records, *records[:5]])
     again = abandoned(spools, [*records[500:700]])
     recovery()
     wait_until(lambda: not folder.exists() and not again.exists())
-    assert stored(database) == {record.id: "completed" for record in records}
+    assert stored(database) == {record.id: "completed" for record in (*records, past)}
 
 
 def test_a_spool_whose_process_lives_is_left_alone(

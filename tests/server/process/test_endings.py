@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from server.process.process_support import ended_behind, successor
 from simulator import script
-from support.http import open_stream
+from support.http import RawConnection, open_stream
 from support.waiting import children, lives, until
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 SETTINGS = {"log_format": "json", "shutdown_grace_s": 60}
 ASK = {"model": "sim/solo", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
 SLOW = script.stream(["piece "] * 24, pause_ms=50)
+WAITING = 1_000
+"""More than are taken in by the way, before the server comes to its end."""
 BY_WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
 
 
@@ -42,12 +46,52 @@ def ended_well(stream: Streaming) -> bool:
     return done == "[DONE]" and '"usage"' in last and '"error"' not in last
 
 
+def get(path: str) -> bytes:
+    """A request without a key."""
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def asked(connection: RawConnection, path: str) -> int:
+    """The status of a path, asked for on a connection that is there."""
+    connection.send(get(path))
+    return connection.read_answer().status
+
+
 def test_a_signal_to_all_processes_of_a_server_is_one_wish(start_gateway: StartGateway, simulator: Simulator) -> None:
     gateway = start_gateway(arguments=["--workers", "2"], settings=SETTINGS)
     with streaming(gateway, simulator) as stream:
         os.killpg(gateway.pid, signal.SIGTERM)  # as a service manager does that ends a whole control group
         assert ended_well(stream)
         assert gateway.process.wait(30) == 0
+
+
+def test_who_waits_at_the_door_when_the_server_ends_is_answered(start_gateway: StartGateway) -> None:
+    gateway = start_gateway()
+    os.kill(gateway.pid, signal.SIGSTOP)  # connections are made, and nobody takes them in
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(RawConnection(gateway.origin)) for _ in range(WAITING)]
+        for connection in waiting:
+            connection.send(get("/health"))
+        os.kill(gateway.pid, signal.SIGTERM)
+        os.kill(gateway.pid, signal.SIGCONT)
+        assert [connection.read_answer().status for connection in waiting] == [200] * WAITING
+    assert gateway.process.wait(30) == 0
+
+
+def test_a_request_that_has_come_is_answered_though_its_connection_was_to_be_closed(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway()
+    with RawConnection(gateway.origin) as resting, RawConnection(gateway.origin) as other:
+        assert [asked(connection, "/ready") for connection in (resting, other)] == [200, 200]
+        os.kill(gateway.pid, signal.SIGTERM)
+        until(lambda: asked(other, "/ready") == 503)
+        os.kill(gateway.pid, signal.SIGSTOP)
+        time.sleep(1.2)  # when it goes on it is time to close what rests, and nothing is read yet
+        resting.send(get("/health"))
+        os.kill(gateway.pid, signal.SIGCONT)
+        assert resting.read_answer().status == 200
+    assert gateway.process.wait(30) == 0
 
 
 def test_streams_outlive_a_supervisor_that_is_killed_while_it_ends(

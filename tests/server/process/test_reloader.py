@@ -98,6 +98,18 @@ def test_what_is_no_file_is_refused_without_a_wait(tmp_path: Path, caplog: pytes
     assert grace_s(one) == 55
 
 
+def test_what_only_a_start_can_change_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "setpoint.yaml"
+    path.write_text("settings: {workers: 2, shutdown_grace_s: 55}\n")
+    one = reloader(path)
+    path.write_text("settings: {workers: 3, shutdown_grace_s: 7}\n")
+    change = one.read()
+    assert change is not None
+    settings = change.found.loaded.settings
+    assert (settings.workers, settings.shutdown_grace_s) == (2, 7)
+    assert caplog.messages == ["these settings change with the next start only: workers"]
+
+
 class Mistaken(Source, frozen=True):
     """A source that has a mistake of ours."""
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,17 @@ def test_a_worker_that_stands_still_is_noticed_and_replaced(start_gateway: Start
     assert gateway.call("POST", "/chat/completions", ECHO).status == 200
 
 
+def test_a_machine_that_was_asleep_costs_no_worker(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(arguments=["--workers", "2"], settings={"watchdog_s": 2})
+    before = workers(gateway)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in (gateway.pid, *before):  # the supervisor wakes first, and sees none that has turned lately
+            os.kill(pid, number)
+        time.sleep(2.5)
+    assert workers(gateway) == before
+    assert "has stood still" not in gateway.process.stderr_text()
+
+
 def test_workers_whose_supervisor_is_killed_end_by_themselves(start_gateway: StartGateway) -> None:
     gateway = start_gateway(arguments=["--workers", "2"])
     orphans = workers(gateway)
@@ -98,6 +110,8 @@ def test_one_worker_that_cannot_start_does_not_end_the_others(start_gateway: Sta
         os.kill(min(workers(gateway)), signal.SIGKILL)
         until(lambda: len(re.findall("before it was ready", gateway.process.stderr_text())) > 5, timeout_s=60)
         assert gateway.call("POST", "/chat/completions", ECHO).status == 200
+        pauses = re.findall(r"another starts in ([\d.]+) s", gateway.process.stderr_text())
+        assert pauses[:4] == ["0.1", "0.2", "0.4", "0.8"], "the longer, the oftener it dies"
         database.executescript("ALTER TABLE hidden RENAME TO presets;")
     until(lambda: len(workers(gateway)) == 2)
     assert gateway.stop() == 0
