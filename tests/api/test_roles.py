@@ -9,6 +9,7 @@ import pytest
 from api.api_support import create, new_key
 from setpoint.server.app import routes
 from setpoint.server.router import BASES
+from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Inference
@@ -34,6 +35,9 @@ MAY = {
     "POST /messages": {"admin", "editor", "caller"},
     "POST /messages/count_tokens": {"admin", "editor", "caller"},
     "POST /responses": {"admin", "editor", "caller"},
+    "POST /explain/chat/completions": CAPTURERS,
+    "POST /explain/messages": CAPTURERS,
+    "POST /explain/responses": CAPTURERS,
     "GET /presets": ALL,
     "GET /presets/{slug}": ALL,
     "PATCH /presets/{slug}": EDITORS,
@@ -70,16 +74,17 @@ CALLERS = {
 
 def route_table() -> list[Route]:
     """The server's own table. Its handlers are never called here, so they need no parts."""
-    made = [object.__new__(kind) for kind in (Inference, Presets, Keys, Generations, Models, Health, Metrics)]
-    inference, presets, keys, generations, models, health, metrics = made
+    made = [object.__new__(kind) for kind in (Inference, Explain, Presets, Keys, Generations, Models, Health, Metrics)]
+    inference, explain, presets, keys, generations, models, health, metrics = made
     assert isinstance(inference, Inference)
+    assert isinstance(explain, Explain)
     assert isinstance(presets, Presets)
     assert isinstance(keys, Keys)
     assert isinstance(generations, Generations)
     assert isinstance(models, Models)
     assert isinstance(health, Health)
     assert isinstance(metrics, Metrics)
-    return list(routes(inference, presets, keys, generations, models, health, metrics))
+    return list(routes(inference, explain, presets, keys, generations, models, health, metrics))
 
 
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}

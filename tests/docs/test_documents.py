@@ -27,6 +27,7 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.routing import tables
 from setpoint.server.app import routes
+from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Inference
@@ -127,6 +128,13 @@ SHOWN = {
         "temperature: 0.2\nuser: Parcel 22 is late.",
         "system: You sort letters.\nuser: Letter 2 has no stamp.",
         "user: Letter 3 smells of smoke.",
+    ),
+    "docs/routing.md": (
+        '"preset":{"slug":"routed","version":1}',
+        '"/temperature":"preset"',
+        '"reason":"unknown_provider"',
+        '"unsaid":{"setpoint/setpoint/echo":[]}',
+        '"estimated_cost":{"min":"0","max":"0"}',
     ),
     "docs/presets.md": (
         '"version":2,"system_prompt":"You triage.","config":{"model":"setpoint/echo","max_tokens":512,"stop":["END"]}',
@@ -318,7 +326,8 @@ def test_the_manual_has_every_error_type_with_its_status() -> None:
 
 
 def test_the_manual_has_every_route_with_its_access() -> None:
-    handlers = cast("Any", (Inference.__new__(Inference), Presets, Keys, Generations, Models, Health, Metrics))
+    skins = Inference.__new__(Inference), Explain.__new__(Explain)
+    handlers = cast("Any", (*skins, Presets, Keys, Generations, Models, Health, Metrics))
     served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in routes(*handlers)}
     rows = cells("docs/api.md", "method")
     assert {(row[0], quoted(row[1])[0], row[2]) for row in rows} == served

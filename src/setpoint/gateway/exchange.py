@@ -112,10 +112,14 @@ class Exchange:
         """Name what no endpoint is told, whichever it is."""
         self.unsaid = self._always_unsaid = self._always_unsaid + pointers
 
+    def untold(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
+        """All that an endpoint is not told for which alone it would be this: each pointer once."""
+        return tuple(dict.fromkeys(self._always_unsaid + unsaid))
+
     def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...]) -> None:
         """A try at this endpoint starts; `unsaid` is what it is not told."""
         self.candidate = candidate
-        self.unsaid = tuple(dict.fromkeys(self._always_unsaid + unsaid))
+        self.unsaid = self.untold(unsaid)
         self.outcome = None
         self._attempt_started = time.monotonic()
         self._begin(self._generation("interrupted", None, (*self._attempts, _attempt(candidate, error="interrupted"))))
@@ -213,8 +217,8 @@ class Exchange:
             provider_cost=outcome.provider_cost if outcome else None,
             latency_ms=_ms(first - self._started) if first is not None else None,
             generation_ms=_ms(ended - self._started) if ended is not None else None,
-            unsaid=tuple(map(_escaped, self.unsaid + self._unsaid_answer())),
-            not_honoured=tuple(map(_escaped, self.not_honoured)),
+            unsaid=tuple(map(readable, self.unsaid + self._unsaid_answer())),
+            not_honoured=tuple(map(readable, self.not_honoured)),
             attempts=attempts,
             session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
             external_user=self._kept(as_text(self.body.get("user"))),
@@ -236,7 +240,7 @@ class Exchange:
             return None
         for credential in self.caller.credentials:
             text = text.replace(credential, _REDACTED)
-        return _escaped(_OUR_KEY.sub(_REDACTED, text))
+        return readable(_OUR_KEY.sub(_REDACTED, text))
 
 
 def _attempt(
@@ -256,8 +260,8 @@ def _attempt(
     )
 
 
-def _escaped(text: str) -> str:
-    """Text that every reader of a record can take: half of a surrogate pair, which is no text, becomes its escape."""
+def readable(text: str) -> str:
+    """Text that every reader can take: half of a surrogate pair, which is no text, becomes its escape."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.admission import busy
-from setpoint.presets.merge import resolve
+from setpoint.gateway.explain import Explained, explained
+from setpoint.presets.merge import Resolved, resolve
+from setpoint.presets.origin import origin
 from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
-    from setpoint.presets.merge import Resolved
     from setpoint.records import Dialect, Endpoint, Version
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.plan import Candidate, Plan
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
@@ -56,14 +57,30 @@ class Pipeline:
 
         Raises: `SetpointError`; nothing has gone to the client by then.
         """
-        return await self._try(exchange, await self._routed(exchange), place)
+        planned = await self._routed(exchange)
+        return await self._try(exchange, Route(planned.candidates), place)
+
+    async def explain(self, exchange: Exchange) -> Explained:
+        """What would become of a checked request. Nothing is sent, kept or counted.
+
+        Raises: `SetpointError`, where `answer` would before anything is sent.
+        """
+        asked = exchange.body
+        planned = await self._routed(exchange)
+
+        def explanation() -> Explained:
+            resolved = Resolved(exchange.body, system_prompt_from=exchange.system_prompt_from)
+            origins = origin(exchange.skin, asked, exchange.version, resolved)
+            return explained(exchange, planned, origins, self._relay)
+
+        return await self._aside.run(exchange.size * len(planned.endpoints), explanation)
 
     async def count_tokens(self, exchange: Exchange, place: Place) -> int:
         """The input tokens of a checked messages request that has been let in.
 
         By the count of the first provider that has one, else by our own estimate. Raises: `SetpointError`.
         """
-        route = await self._routed(exchange)
+        route = Route((await self._routed(exchange)).candidates)
         failure: ProviderError | None = None
         while candidate := route.next(failure):
             failure = None
@@ -74,8 +91,8 @@ class Pipeline:
                     failure = error
         return await self._aside.run(exchange.size, exchange.estimated_input)
 
-    async def _routed(self, exchange: Exchange) -> Route:
-        """The way of a request, with its preset applied."""
+    async def _routed(self, exchange: Exchange) -> Plan:
+        """Where a request may go, with its preset applied. Nothing is claimed or counted yet."""
         snapshot = self._snapshots.current  # read once: this request sees one world
         exchange.requested_model = as_text(exchange.body.get("model"))
         named = reference(exchange.body)
@@ -84,7 +101,7 @@ class Pipeline:
             preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
         exchange.size = weight(exchange.body) + (len(version.config) if version is not None else 0)
 
-        def route() -> Route:
+        def route() -> Plan:
             exchange.apply(preset, version, self._resolve(exchange, version))
             return self._plan(exchange, snapshot)
 
@@ -99,7 +116,7 @@ class Pipeline:
             default_model=self._policy.default_model,
         )
 
-    def _plan(self, exchange: Exchange, snapshot: Snapshot) -> Route:
+    def _plan(self, exchange: Exchange, snapshot: Snapshot) -> Plan:
         models = _models(exchange)
         exchange.models = tuple(models)
         preferences = read_preferences(exchange.body)
@@ -112,7 +129,7 @@ class Pipeline:
         exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
         exchange.leave_out(tuple(models[text] for text in planned.unsearched))
         exchange.plan = planned
-        return Route(planned.candidates)
+        return planned
 
     def _may_go(self, place: Place, candidate: Candidate) -> bool:
         """Whether the candidate's provider does not hold its share of all places already; if so, it holds this one."""

@@ -26,9 +26,10 @@ from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
 from setpoint.server.router import Route, Router
 from setpoint.server.routes.answering import Answering, StreamTimes
+from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
-from setpoint.server.routes.inference import Inference
+from setpoint.server.routes.inference import Exchanges, Inference
 from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.models import Models
@@ -139,10 +140,7 @@ class Application:
             show_upstream=settings.show_upstream_errors,
             refused=self._refused,
         )
-        inference = Inference(
-            pipeline,
-            answering,
-            self._admission,
+        exchanges = Exchanges(
             clock=utc_now,
             new_id=self._new_id,
             begin=self._recorder.begin,
@@ -152,7 +150,8 @@ class Application:
         dice = self._dice
         self._router = Router(
             routes(
-                inference,
+                Inference(pipeline, answering, self._admission, exchanges),
+                Explain(pipeline, self._admission, exchanges),
                 Presets(self._store, self._snapshots, self._versions, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
@@ -267,6 +266,7 @@ def _say_end(task: asyncio.Task[None]) -> None:
 
 def routes(
     inference: Inference,
+    explain: Explain,
     presets: Presets,
     keys: Keys,
     generations: Generations,
@@ -283,6 +283,9 @@ def routes(
         Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages", browsers=True),
         Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages", browsers=True),
         Route("POST", "/responses", inference.skin("responses"), "inference", skin="responses", browsers=True),
+        Route("POST", "/explain/chat/completions", explain.skin("chat"), "explain", skin="chat"),
+        Route("POST", "/explain/messages", explain.skin("messages"), "explain", skin="messages"),
+        Route("POST", "/explain/responses", explain.skin("responses"), "explain", skin="responses"),
         Route("GET", "/presets", presets.list, "any"),
         Route("GET", "/presets/{slug}", presets.get, "any"),
         Route("PATCH", "/presets/{slug}", presets.update, "editor"),

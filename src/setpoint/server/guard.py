@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ROLES: dict[Access, frozenset[str]] = {
     "any": frozenset({"admin", "editor", "caller", "read_only"}),
     "inference": frozenset({"admin", "editor", "caller"}),
+    "explain": frozenset({"admin", "editor", "caller"}),
     "capture": frozenset({"admin", "editor", "caller"}),
     "editor": frozenset({"admin", "editor"}),
     "admin": frozenset({"admin"}),

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Awaitable[Response | None]]
 
-Access = Literal["open", "any", "inference", "capture", "editor", "admin", "admin_read"]
-"""Who may call a route: everybody; any valid key; those that may call models; those that may capture presets; editors
-and admins; admins; admins and read-only keys."""
+Access = Literal["open", "any", "inference", "explain", "capture", "editor", "admin", "admin_read"]
+"""Who may call a route: everybody; any valid key; those that may call models; those that may ask what would become of a
+call; those that may capture presets; editors and admins; admins; admins and read-only keys."""
 
 BASES = ("/api/v1", "/v1")
 

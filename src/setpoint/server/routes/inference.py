@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from setpoint.errors import SetpointError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.server.guard import credentials
-from setpoint.server.respond import Response, error_response, json_response
+from setpoint.server.respond import Response, json_response
 from setpoint.wire.body import as_array, as_text, raw
 
 if TYPE_CHECKING:
@@ -33,14 +32,11 @@ _CALLER_CHARACTERS = 256
 _BETA_CHARACTERS = 4_000
 
 
-class Inference:
-    """The handlers of the inference routes."""
+class Exchanges:
+    """Makes exchanges of the requests that come in."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        answering: Answering,
-        admission: Admission,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[datetime], str],
@@ -48,14 +44,41 @@ class Inference:
         record: Callable[[Generation, str], None],
         proxies: Proxies,
     ) -> None:
-        self._pipeline = pipeline
-        self._answering = answering
-        self._admission = admission
         self._clock = clock
         self._new_id = new_id
         self._begin = begin
         self._record = record
         self._proxies = proxies
+
+    async def read(self, request: Request, skin: Room, data: bytes) -> Exchange:
+        """The exchange of a request with this body. Raises: `SetpointError` for a body that is not right."""
+        return await request.aside(len(data), lambda: self._exchange(request, skin, data))
+
+    def _exchange(self, request: Request, skin: Room, data: bytes) -> Exchange:
+        body = request.parsed(data)
+        skin.check(body, creating=False)
+        now = self._clock()
+        client = self._proxies.client(request.peer, request.header_values(b"x-forwarded-for"))
+        return Exchange(
+            self._new_id(now),
+            skin=skin,
+            key=request.key,
+            body=_with_messages(body),
+            caller=_caller(request, client),
+            created_at=now,
+            begin=self._begin,
+            record=lambda generation: self._record(generation, client),
+        )
+
+
+class Inference:
+    """The handlers of the inference routes."""
+
+    def __init__(self, pipeline: Pipeline, answering: Answering, admission: Admission, exchanges: Exchanges) -> None:
+        self._pipeline = pipeline
+        self._answering = answering
+        self._admission = admission
+        self._exchanges = exchanges
 
     def skin(self, name: Dialect) -> Handler:
         """The handler of a skin's route: POST /chat/completions, /messages or /responses."""
@@ -65,9 +88,7 @@ class Inference:
             self._admission.check()
             data = await request.read()
             with self._admission.enter() as place:
-                exchange = await request.aside(len(data), lambda: self._exchange(request, skin, data))
-                if isinstance(exchange, Response):
-                    return exchange
+                exchange = await self._exchanges.read(request, skin, data)
                 await self._answering.answer(request, exchange, place)
             return None
 
@@ -78,34 +99,10 @@ class Inference:
         self._admission.check()
         data = await request.read()
         with self._admission.enter() as place:
-            skin = PROTOCOLS["messages"]
-            exchange = await request.aside(len(data), lambda: self._exchange(request, skin, data))
-            if isinstance(exchange, Response):
-                return exchange
+            exchange = await self._exchanges.read(request, PROTOCOLS["messages"], data)
             exchange.stream = False
             counted = json_response({"input_tokens": await self._pipeline.count_tokens(exchange, place)})
         return structs.replace(counted, headers=(("X-Generation-Id", exchange.id),))
-
-    def _exchange(self, request: Request, skin: Room, data: bytes) -> Exchange | Response:
-        """The exchange of a request whose body is right, or the answer that says why it is not."""
-        now = self._clock()
-        id_ = self._new_id(now)
-        try:
-            body = request.parsed(data)
-            skin.check(body, creating=False)
-        except SetpointError as error:
-            return error_response(error, skin=skin, headers={"X-Generation-Id": id_})
-        client = self._proxies.client(request.peer, request.header_values(b"x-forwarded-for"))
-        return Exchange(
-            id_,
-            skin=skin,
-            key=request.key,
-            body=_with_messages(body),
-            caller=_caller(request, client),
-            created_at=now,
-            begin=self._begin,
-            record=lambda generation: self._record(generation, client),
-        )
 
 
 def _with_messages(body: Body) -> Body:

@@ -1,0 +1,132 @@
+"""What would become of a request: how it reads with its preset, where it could go, and about what it would cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Raw, Struct
+
+from setpoint.canonical.usage import Usage
+from setpoint.errors import RequestError
+from setpoint.gateway.exchange import readable
+from setpoint.gateway.meter import cost
+from setpoint.presets.origin import Origin
+from setpoint.protocols.registry import PROTOCOLS
+from setpoint.records import Excluded, Planned
+from setpoint.wire.body import Body, join, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from setpoint.gateway.exchange import Exchange
+    from setpoint.gateway.relay import Relay
+    from setpoint.records import Price
+    from setpoint.routing.plan import Candidate, Plan
+
+_LIMITS = ("max_completion_tokens", "max_tokens")
+
+
+class Estimate(Struct, frozen=True):
+    """US dollars between which an answer should cost: with no output where that is cheapest, with all where dearest."""
+
+    min: Decimal
+    max: Decimal
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """An explanation. `preset` is slug and version, None without one; `effective` the skin's body before any shaping.
+
+    `endpoints` are in the order of trying. `unsaid` and `refused` go by `<tag>/<model>`: what each would not be told,
+    and why those that cannot be asked this at all would be passed over. `estimated_cost` is None when a price or a
+    limit is not known.
+    """
+
+    preset: tuple[str, int] | None
+    effective: Raw
+    origin: dict[str, Origin]
+    system_prompt_from: Literal["preset", "request", "both"] | None
+    endpoints: tuple[Planned, ...]
+    excluded: tuple[Excluded, ...]
+    not_honoured: tuple[str, ...]
+    unsaid: dict[str, tuple[str, ...]]
+    refused: dict[str, str]
+    estimated_cost: Estimate | None
+
+
+def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], relay: Relay) -> Explained:
+    """The explanation of a request whose plan is known.
+
+    Raises: `RequestError` when there is no endpoint that could be told what the request insists on.
+    """
+    unsaid: dict[str, tuple[str, ...]] = {}
+    refused: dict[str, str] = {}
+    ranges: list[Estimate | None] = []
+    error: RequestError | None = None
+    for candidate in _of_each_endpoint(planned.candidates):
+        name = f"{candidate.endpoint.tag}/{candidate.model.id}"
+        try:
+            lowered = relay.lower(exchange, candidate.endpoint, candidate.dialect)
+        except RequestError as cause:
+            error = cause
+            refused[name] = cause.message
+            continue
+        untold = map(readable, exchange.untold(lowered.unsaid))
+        unsaid[name] = tuple(dict.fromkeys((*unsaid.get(name, ()), *untold)))
+        ranges.append(_range(exchange, candidate, lowered.body))
+    if error is not None and not ranges:
+        raise error
+    preset, version = exchange.preset, exchange.version
+    return Explained(
+        preset=(preset.slug, version.version) if preset is not None and version is not None else None,
+        effective=Raw(join(exchange.body)),
+        origin={readable(at): whose for at, whose in origin.items()},
+        system_prompt_from=exchange.system_prompt_from,
+        endpoints=planned.endpoints,
+        excluded=planned.excluded,
+        not_honoured=tuple(map(readable, exchange.not_honoured)),
+        unsaid=unsaid,
+        refused=refused,
+        estimated_cost=_all(ranges),
+    )
+
+
+def _of_each_endpoint(candidates: Iterable[Candidate]) -> Iterable[Candidate]:
+    """The first candidate of every endpoint: the others of it differ in their keys."""
+    first: dict[tuple[str, str], Candidate] = {}
+    for candidate in candidates:
+        first.setdefault((candidate.model.id, candidate.endpoint.key), candidate)
+    return first.values()
+
+
+def _range(exchange: Exchange, candidate: Candidate, sent: Body) -> Estimate | None:
+    """What an answer of this endpoint would cost, by the limit that the body which it is sent sets; None: unknown."""
+    endpoint, call = candidate.endpoint, PROTOCOLS[candidate.dialect].read_call(sent)
+    limits = (*(_whole(call.get(name)) for name in _LIMITS), endpoint.max_output_tokens, endpoint.context_length)
+    most = min((limit for limit in limits if limit is not None), default=None)
+    if endpoint.price is None or most is None:
+        return None
+    output = most * (_whole(call.get("n")) or 1)
+    tokens, price = exchange.estimated_input(), endpoint.price
+    least = _cost(price, tokens, 0, 0)
+    plain, thought = _cost(price, tokens, output, 0), _cost(price, tokens, output, output)
+    return None if least is None or plain is None or thought is None else Estimate(least, max(plain, thought))
+
+
+def _cost(price: Price, input_tokens: int, output_tokens: int, reasoning_tokens: int) -> Decimal | None:
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, reasoning_tokens=reasoning_tokens)
+    amount = cost(usage, price)
+    return None if amount is None else amount.total
+
+
+def _all(ranges: list[Estimate | None]) -> Estimate | None:
+    """From the least of all to the most, None when one is unknown: then either may be anything."""
+    known = [one for one in ranges if one is not None]
+    if len(known) < len(ranges):
+        return None
+    return Estimate(min(one.min for one in known), max(one.max for one in known))
+
+
+def _whole(said: Raw | None) -> int | None:
+    amount = None if said is None else value(said)
+    return int(amount) if isinstance(amount, int | float) else None
