@@ -28,6 +28,13 @@ def ended_behind(pids: list[int]) -> Generator[None]:
         until(lambda: not any(map(lives, pids)))
 
 
+def starting(gateway: Gateway) -> int:
+    """The id of the process that is to take over from this gateway's first."""
+    until(lambda: "a successor is starting" in gateway.process.stderr_text())
+    (pid,) = re.findall(r"a successor is starting: process (\d+)", gateway.process.stderr_text())
+    return int(pid)
+
+
 def successor(gateway: Gateway, pid: int) -> int:
     """The id of the process that has taken over from this one."""
     pattern = (

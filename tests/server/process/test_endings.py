@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.process.process_support import ended_behind, successor
+from server.process.process_support import ended_behind, starting, successor
 from simulator import script
 from support.http import RawConnection, open_stream
 from support.waiting import children, lives, until
@@ -130,12 +130,12 @@ def test_a_server_that_is_ended_before_its_successor_is_ready_leaves_the_socket_
     pids: list[int] = []
     with ended_behind(pids), streaming(gateway, simulator) as stream:
         gateway.process.send_signal(signal.SIGUSR2)
-        until(lambda: "a successor is starting" in gateway.process.stderr_text())
+        pids.append(starting(gateway))
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.call("GET", "/models").status == 200, "it waits for the successor"
-        pids.append(successor(gateway, gateway.pid))
         assert ended_well(stream)
         assert gateway.process.wait(30) == 0
+        assert gateway.call("GET", "/models").status == 200
 
 
 @BY_WORKERS
