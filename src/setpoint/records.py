@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from setpoint.canonical.usage import Usage
 
@@ -216,6 +216,19 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class ModelReasoning(Struct, frozen=True, kw_only=True):
+    """How a model reasons: whether it cannot help it, which efforts it knows. UNSET: nothing is said of that.
+
+    `supported_efforts` are in the words of requests (`high`), in any order.
+    """
+
+    mandatory: bool = False
+    supported_efforts: tuple[str, ...] | UnsetType | None = UNSET
+    default_effort: str | UnsetType | None = UNSET
+    default_enabled: bool | UnsetType = UNSET
+    supports_max_tokens: bool | UnsetType = UNSET
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """A model by the id that clients write, with the endpoints that offer it, in the order of the file."""
 
@@ -231,7 +244,7 @@ class Model(Struct, frozen=True, kw_only=True):
     instruct_type: str | None = None
     aliases: tuple[str, ...] = ()
     default_parameters: tuple[tuple[str, float], ...] = ()
-    reasoning: bytes | None = None
+    reasoning: ModelReasoning | None = None
     distillable: bool = False
     moderated: bool = False
     enabled: bool = True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from routing.catalog_support import OWN, SECRET, catalog_of, problems
-from setpoint.records import Endpoint, Model, Provider
+from setpoint.records import Endpoint, Model, ModelReasoning, Provider
 from setpoint.routing.tables import (
     DefaultParametersTable,
     EndpointTable,
@@ -83,7 +83,7 @@ MODEL: dict[str, Case] = {
     ),
     "reasoning": (
         "{mandatory: true, supported_efforts: [low], default_effort: null, supports_max_tokens: false}",
-        b'{"mandatory":true,"supported_efforts":["low"],"default_effort":null,"supports_max_tokens":false}',
+        ModelReasoning(mandatory=True, supported_efforts=("low",), default_effort=None, supports_max_tokens=False),
         "{mandatory: 1}",
         "reasonning",
     ),

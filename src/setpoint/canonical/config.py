@@ -36,3 +36,6 @@ CONFIG_FIELDS: tuple[ConfigField, ...] = (
 
 GROUPS: dict[str, str] = {field.name: field.group for field in CONFIG_FIELDS}
 """Canonical field name to the group it belongs to."""
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""How much a model may be asked to reason, the least first."""

@@ -13,6 +13,7 @@ from setpoint.gateway.failed import check_status, check_type, is_type, reported_
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
+from setpoint.protocols.allowance import ALL, Allowance
 from setpoint.protocols.answer import Opening, Stamp, StreamFailedError
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import reported_in
@@ -21,6 +22,7 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.translate import read_answer, read_stream
 from setpoint.providers.auth import headers
 from setpoint.providers.client import UpstreamRequest
+from setpoint.routing.naming import is_latest
 from setpoint.wire.body import MalformedError, join, split
 
 if TYPE_CHECKING:
@@ -71,11 +73,15 @@ class Relay:
         self._new_id = new_id
         self._aside = aside
 
-    def lower(self, exchange: Exchange, endpoint: Endpoint, dialect: Dialect) -> Lowered:
-        """The request as this endpoint is told of it.
+    def told(self, exchange: Exchange, candidate: Candidate) -> Lowered:
+        """The request as this candidate is told of it, within what its model and its endpoint allow.
 
         Raises: `RequestError` for what cannot be said there, and may not be left out.
         """
+        return self.lower(exchange, candidate.endpoint, candidate.dialect, allowance(exchange, candidate))
+
+    def lower(self, exchange: Exchange, endpoint: Endpoint, dialect: Dialect, allowance: Allowance = ALL) -> Lowered:
+        """The request in this endpoint's words. Raises: as `told`."""
         return lower(
             exchange.body,
             endpoint,
@@ -84,6 +90,7 @@ class Relay:
             stream=exchange.stream,
             identity_key=self._identity_key,
             own=exchange.own_fields,
+            allowance=allowance,
         )
 
     async def send(self, exchange: Exchange, candidate: Candidate) -> bytes | LiveStream:
@@ -104,14 +111,14 @@ class Relay:
         """What the endpoint is told, and its bytes."""
         if exchange.size > BIG_BYTES:
             exchange.estimated_input()  # here and now: it may be wanted when there is no time for it
-        lowered = self.lower(exchange, candidate.endpoint, candidate.dialect)
+        lowered = self.told(exchange, candidate)
         return lowered, join(lowered.body)
 
     async def count_tokens(self, exchange: Exchange, candidate: Candidate) -> int:
         """The input tokens of a messages request by this provider's own count. Raises: `ProviderError`."""
 
         def written() -> bytes:
-            body = self.lower(exchange, candidate.endpoint, candidate.dialect).body
+            body = self.told(exchange, candidate).body
             return join({name: content for name, content in body.items() if name not in _NOT_COUNTED})
 
         body = await self._aside.run(exchange.size, written)
@@ -206,6 +213,18 @@ class Relay:
 
     def _opening(self, exchange: Exchange, candidate: Candidate) -> Opening:
         return opening(exchange, stamp(exchange, candidate), self._new_id)
+
+
+def allowance(exchange: Exchange, candidate: Candidate) -> Allowance:
+    """What the candidate's model and endpoint allow of this request."""
+    model, endpoint = candidate.model, candidate.endpoint
+    if model.reasoning is None and "service_tier" not in exchange.body and "speed" not in exchange.body:
+        return ALL
+    return Allowance(
+        reasoning=model.reasoning,
+        latest=is_latest(exchange.models, model),
+        tiers=frozenset(one.tier for one in model.endpoints if one.provider.slug == endpoint.provider.slug),
+    )
 
 
 def stamp(exchange: Exchange, candidate: Candidate | None) -> Stamp:

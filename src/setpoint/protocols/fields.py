@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from setpoint.canonical.config import EFFORTS
 from setpoint.errors import FieldError
 from setpoint.protocols.checks import (
     ARRAY,
@@ -56,7 +57,7 @@ MODEL_ID = text(
 
 PENALTY = number(-2, 2)
 STOP = either(string=STRING, array=array(STRING, most=4))
-EFFORT = word("max", "xhigh", "high", "medium", "low", "minimal", "none")
+EFFORT = word(*reversed(EFFORTS))
 VERBOSITY = word("low", "medium", "high", "xhigh", "max")
 SERVICE_TIER = word("auto", "default", "fast", "flex", "priority", "scale", "ultrafast")
 

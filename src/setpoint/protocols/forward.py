@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, Struct
 
 from setpoint.canonical.conversation import let_go
+from setpoint.protocols.allowance import ALL, bounded
+from setpoint.protocols.effort import known_efforts
 from setpoint.protocols.names import ToolNames
 from setpoint.protocols.rules import REASONING, RULES, UNNAMED, lists, takes
 from setpoint.protocols.terms import Terms
@@ -34,12 +36,12 @@ from setpoint.wire.body import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from setpoint.protocols.allowance import Allowance
     from setpoint.protocols.base import Room
     from setpoint.records import Endpoint
 
 _FALSE = Raw(b"false")
 _AUTO, _NONE = Raw(b'"auto"'), Raw(b'"none"')
-_TIERS = {b'"fast"': b'"priority"'}
 # What is the gateway's own, yet goes on to upstreams of the responses dialect, which have words for it.
 _RESPONSES_OWN = frozenset({"client_metadata", "max_tool_calls"})
 _NEVER_AS_IT_IS = frozenset({"own", "identity"})
@@ -49,7 +51,10 @@ _CHOICES = ("tools", "tool_choice", "parallel_tool_calls")
 
 
 class Lowered(Struct, frozen=True):
-    """A body as it goes to the upstream, the pointers to what it leaves out, and what its tools are called there."""
+    """A body as it goes to the upstream, and what its tools are called there.
+
+    `unsaid` are pointers to what it leaves out, or says otherwise than it was asked.
+    """
 
     body: Body
     unsaid: tuple[str, ...]
@@ -65,15 +70,19 @@ def lower(
     stream: bool,
     identity_key: bytes,
     own: frozenset[str] | None = None,
+    allowance: Allowance = ALL,
 ) -> Lowered:
     """The body for one endpoint: its model name, only what it takes, nothing that is the gateway's own.
 
-    `own` are the fields that the client itself sent, the others being a preset's; None: all are the client's.
+    `own` are the fields that the client itself sent, the others being a preset's; None: all are the client's. What is
+    asked beyond the `allowance` goes as the nearest within it.
 
     Raises: `RequestError` when `tool_choice` forces a tool that this endpoint cannot be told, `FieldError` for content
-    that its dialect has no word for.
+    that its dialect has no word for, and for a request to do without reasoning of a model that cannot.
     """
-    lowering = _Lowering(body, endpoint, skin, dialect, stream=stream, identity_key=identity_key, own=own)
+    lowering = _Lowering(
+        body, endpoint, skin, dialect, stream=stream, identity_key=identity_key, own=own, allowance=allowance
+    )
     return lowering.edited() if skin.name == dialect.name else lowering.translated()
 
 
@@ -90,16 +99,22 @@ class _Lowering:
         stream: bool,
         identity_key: bytes,
         own: frozenset[str] | None,
+        allowance: Allowance,
     ) -> None:
-        self._body = body
-        self._call = skin.read_call(body)
+        within = bounded(body, endpoint, allowance, skin=skin, dialect=dialect)
+        if within.body is not body:  # what is not as the client sent it is ours
+            own = frozenset(name for name in (body if own is None else own) if within.body.get(name) == body.get(name))
+        self._body = within.body
+        self._call = skin.read_call(self._body)
         self._own = own
+        self._clamped = within.clamped
+        self._efforts = known_efforts(allowance.reasoning) if allowance.reasoning is not None else ()
         self._endpoint = endpoint
         self._skin = skin
         self._dialect = dialect
         self._stream = stream
         self._identity_key = identity_key
-        self._unsaid: list[str] = []
+        self._unsaid = list(within.pointers)
         self._names = ToolNames()
 
     # --- the same protocol: an edit ---
@@ -131,7 +146,7 @@ class _Lowering:
                 return None
             case "listed":
                 if lists(self._endpoint, name):
-                    return Raw(_TIERS.get(bytes(content), bytes(content))) if is_string(content) else content
+                    return content
                 self._leave_out(name, pointer)
                 return None
             case "supported" if not takes(self._endpoint, self._dialect.name, name):
@@ -291,6 +306,8 @@ class _Lowering:
             own=self._own,
             verbosity=as_text(self._call.get("verbosity")),
             cache_marks="cache_control" in endpoint.provider.takes,
+            efforts=self._efforts,
+            clamped=self._clamped,
             names=self._names,
         )
 

@@ -19,6 +19,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     `own`: the fields that the client itself sent; the others are a preset's. None: all are the client's.
     `verbosity`: how much the request wants to be said, in canonical words, whether or not the endpoint is told.
     `cache_marks`: the endpoint takes the cache marks of other protocols (`cache_control` on parts of chat).
+    `efforts`: those that the model knows, the least first; none when that is not known. `clamped`: the output limit is
+    not what the request asks for, but the most that there is.
     `reasoning_back`: how a chat upstream wants its own reasoning back (`details`: `reasoning_details`; `content`:
     `reasoning_content`; `none`: not at all). `names`: what each tool is called there.
     """
@@ -30,5 +32,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     own: frozenset[str] | None = None
     verbosity: str | None = None
     cache_marks: bool = False
+    efforts: tuple[str, ...] = ()
+    clamped: bool = False
     reasoning_back: Literal["details", "content", "none"] = "details"
     names: ToolNames = ToolNames()

@@ -10,6 +10,8 @@ from setpoint.records import Endpoint, Model
 from setpoint.routing.refusals import unknown_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from setpoint.routing.catalog import Catalog
 
 SORTS = frozenset({"nitro", "floor", "exacto"})
@@ -51,6 +53,15 @@ def named(text: str, catalog: Catalog) -> Named:
     if not model.enabled or not any(map(found.serves, filter(_is_enabled, model.endpoints)) if found.static else (1,)):
         raise unknown_model(text)
     return found
+
+
+def is_latest(texts: Iterable[str], model: Model) -> bool:
+    """Whether a model is asked for by the name of its family (`~author/family-latest`), by the first text that does."""
+    for text in texts:
+        base = text if text in model.aliases else _split_variants(text)[0]
+        if base == model.id or base in model.aliases:
+            return base.startswith("~")
+    return False
 
 
 def _is_enabled(endpoint: Endpoint) -> bool:

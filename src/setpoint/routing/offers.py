@@ -9,17 +9,24 @@ import hashlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import msgspec
 from msgspec import UNSET, structs
 
-from setpoint.records import Dialect, Endpoint, Model, Price, Provider, ProviderKey, Timeouts
+from setpoint.records import Dialect, Endpoint, Model, ModelReasoning, Price, Provider, ProviderKey, Timeouts
 from setpoint.settings.kinds import CREDENTIAL, read_as
 from setpoint.settings.nodes import Place, Report, Scalar, member, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from setpoint.routing.tables import EndpointTable, Limit, ModelTable, PricingTable, ProviderTable, ReasoningTable
+    from setpoint.routing.tables import (
+        DefaultParametersTable,
+        EndpointTable,
+        Limit,
+        ModelTable,
+        PricingTable,
+        ProviderTable,
+        ReasoningTable,
+    )
     from setpoint.settings import Settings
 
 FREE = Price(**dict.fromkeys(Price.__struct_fields__, Decimal(0)))
@@ -298,13 +305,10 @@ def named_model(
     )
 
 
-def _defaults(table: msgspec.Struct) -> tuple[tuple[str, float], ...]:
-    return tuple((name, value) for name, value in _said(table) if isinstance(value, float))
+def _defaults(table: DefaultParametersTable) -> tuple[tuple[str, float], ...]:
+    said = ((name, getattr(table, name)) for name in table.__struct_fields__ if name != "places")
+    return tuple((name, value) for name, value in said if isinstance(value, float))
 
 
-def _reasoning(table: ReasoningTable) -> bytes:
-    return msgspec.json.encode({name: value for name, value in _said(table) if value is not UNSET})
-
-
-def _said(table: msgspec.Struct) -> list[tuple[str, object]]:
-    return [(name, getattr(table, name)) for name in table.__struct_fields__ if name != "places"]
+def _reasoning(table: ReasoningTable) -> ModelReasoning:
+    return ModelReasoning(**{name: getattr(table, name) for name in ModelReasoning.__struct_fields__})

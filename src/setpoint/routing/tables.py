@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType
 
+from setpoint.canonical.config import EFFORTS
 from setpoint.records import Dialect
 from setpoint.routing.words import BASE_URL, FIELD_NAME, HEADERS, PRICE, PROXY, SLUG, TAG
 from setpoint.settings.kinds import (
@@ -37,6 +38,7 @@ _NOT_BILLED = "is shown in the model list, but not billed yet"
 _DIALECT = word("chat", "messages", "responses")
 _POLICY = word("allow", "deny")
 _COUNT = integer(1)
+_EFFORT = word(*EFFORTS)
 _SHARE = number("a number of at least 0", lambda weight: weight >= 0)
 _QUANTIZATION = word(
     *("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
@@ -167,13 +169,14 @@ class DefaultParametersTable(Table, frozen=True, kw_only=True):
 
 
 class ReasoningTable(Table, frozen=True, kw_only=True):
-    """`reasoning`: what the model list says of its reasoning."""
+    """`reasoning`: how the model reasons, also as the model list says it."""
 
-    mandatory: Annotated[bool, Row(BOOLEAN, "whether it cannot be switched off")] = False
+    mandatory: Annotated[bool, Row(BOOLEAN, "whether it cannot be switched off; who tries gets an error")] = False
     supported_efforts: Annotated[
-        tuple[str, ...] | UnsetType | None, Row(or_null(list_of(NAME)), "the efforts it knows")
+        tuple[str, ...] | UnsetType | None,
+        Row(or_null(list_of(_EFFORT)), "the efforts it knows; others become the nearest of these"),
     ] = UNSET
-    default_effort: Annotated[str | UnsetType | None, Row(or_null(NAME), "the effort when nothing is said")] = UNSET
+    default_effort: Annotated[str | UnsetType | None, Row(or_null(_EFFORT), "the effort when nothing is said")] = UNSET
     default_enabled: Annotated[bool | UnsetType, Row(BOOLEAN, "whether it reasons when nothing is said")] = UNSET
     supports_max_tokens: Annotated[bool | UnsetType, Row(BOOLEAN, "whether it takes a budget of tokens")] = UNSET
 
@@ -197,7 +200,7 @@ class ModelTable(Table, frozen=True, kw_only=True):
     default_parameters: Annotated[
         DefaultParametersTable | None, Row(table(DefaultParametersTable), "as in the model list; never sent upstream")
     ] = None
-    reasoning: Annotated[ReasoningTable | None, Row(or_null(table(ReasoningTable)), "as in the model list")] = None
+    reasoning: Annotated[ReasoningTable | None, Row(or_null(table(ReasoningTable)), "how it reasons")] = None
     distillable: Annotated[bool, Row(BOOLEAN, "whether its author permits distillation", _LATER)] = False
     moderated: Annotated[bool, Row(BOOLEAN, "whether its endpoints moderate", _LATER)] = False
     enabled: Annotated[bool, Row(BOOLEAN, "whether it can be asked for")] = True

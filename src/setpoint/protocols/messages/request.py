@@ -49,8 +49,12 @@ def finish_request(sent: Body, terms: Terms, body: Body) -> tuple[Body, tuple[st
         unsaid += _without_thinking(finished)
     if not own_thinking:
         unsaid += _mend_sampling(finished)
-        # With the interleaved-thinking beta a budget may exceed the limit, so what the caller wrote of both stands.
+    # With the interleaved-thinking beta a budget may exceed the limit, so what the caller wrote of both stands.
+    if not own_thinking or terms.clamped:
+        thinking = finished.get("thinking")
         _fit_budget(finished, terms.max_output_tokens, limited="max_tokens" in sent)
+        if own_thinking and finished.get("thinking") != thinking:
+            unsaid.append("reasoning.max_tokens")
     if not (own_thinking and "max_tokens" in body):
         _make_room(finished)
     return finished, tuple(unsaid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Raw, structs
+from msgspec import structs
 
 from setpoint.ids import timestamp
 from setpoint.protocols.forward import RULES
@@ -89,7 +89,7 @@ def _model(model: Model) -> dict[str, Any]:
         "supported_parameters": _parameters(model),
         "supported_voices": None,
         "default_parameters": dict(model.default_parameters) or None,
-        "reasoning": Raw(model.reasoning) if model.reasoning else None,
+        "reasoning": model.reasoning,
         "links": {"details": "/api/v1/models"},
     }
 
