@@ -141,9 +141,9 @@ def test_a_key_ends_at_the_exact_moment() -> None:
 # --- what ---------------------------------------------------------------------------------------------------
 
 MAY: dict[Role, set[str]] = {
-    "admin": {"any", "inference", "capture", "editor", "admin", "admin_read"},
-    "editor": {"any", "inference", "capture", "editor"},
-    "caller": {"any", "inference", "capture"},
+    "admin": {"any", "inference", "explain", "capture", "editor", "admin", "admin_read"},
+    "editor": {"any", "inference", "explain", "capture", "editor"},
+    "caller": {"any", "inference", "explain", "capture"},
     "read_only": {"any", "admin_read"},
 }
 
