@@ -14,6 +14,7 @@ from setpoint.protocols.functions import functions_in_form
 from setpoint.protocols.names import Named, ToolNames, function_name
 from setpoint.protocols.toolset import Toolset, allowed, refuse_forced, toolset
 from setpoint.wire.body import as_array, members, raw, value
+from support.cost import TIMES, is_in_proportion
 
 if TYPE_CHECKING:
     from setpoint.records import Dialect
@@ -330,3 +331,13 @@ def test_functions_of_a_preset_come_in_the_skins_own_form(form: Dialect) -> None
     assert value(functions_in_form(listed, form)) == [*(in_form(own, form) for own in FORMS), PATCH]
     own = raw([FORMS[form], PATCH])
     assert functions_in_form(own, form) is own
+
+
+def test_the_tools_that_are_allowed_are_found_in_as_much_time_as_there_are_of_them() -> None:
+    def all_allowed(count: int) -> list[tuple[str, Raw]]:
+        tools = [raw({"type": "function", "name": f"tool_{number}"}) for number in range(count)]
+        choice = raw({"type": "allowed_tools", "mode": "auto", "tools": tools})
+        return allowed([(f"/tools/{number}", tool) for number, tool in enumerate(tools)], choice)
+
+    assert len(all_allowed(TIMES)) == TIMES
+    assert is_in_proportion(lambda: all_allowed(100), lambda: all_allowed(100 * TIMES))

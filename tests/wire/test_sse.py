@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.wire.sse import Frame, FrameReader, FrameTooLargeError, data_frame
+from support.cost import TIMES, is_in_proportion
 
 STREAMS: dict[str, tuple[bytes, list[Frame]]] = {
     "one line each": (b'data: {"a":1}\n\ndata: {"b":2}\n\n', [Frame(None, b'{"a":1}'), Frame(None, b'{"b":2}')]),
@@ -91,3 +93,32 @@ def test_thousands_of_comments_are_no_frames_and_cost_no_memory() -> None:
 
 def test_what_is_written_is_read_back() -> None:
     assert read(data_frame(b'{"a":1}')) == [Frame(None, b'{"a":1}')]
+
+
+@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("shape", ["one long line", "one event of many lines", "many events", "comments"])
+def test_a_stream_in_small_pieces_costs_no_more_than_its_length(shape: str, size: int) -> None:
+    def read(count: int) -> int:
+        data = {
+            "one long line": b"data: " + b"x" * count + b"\n\n",
+            "one event of many lines": b"data: x\n" * (count // 8) + b"\n",
+            "many events": b"data: x\r\n\r\n" * (count // 11),
+            "comments": b": x\n" * (count // 4),
+        }[shape]
+        reader = FrameReader()
+        return sum(len(reader.feed(data[at : at + size])) for at in range(0, len(data), size))
+
+    assert is_in_proportion(lambda: read(10_000), lambda: read(10_000 * TIMES))
+
+
+def test_what_is_held_of_an_event_takes_as_much_memory_as_it_is_long() -> None:
+    held = 200_000
+    reader = FrameReader()
+    reader.feed(b"data: ")
+    tracemalloc.start()
+    for number in range(held // 5):
+        reader.feed(b"%05d" % (number % 100_000))
+    bytes_taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reader.held_bytes == held + len(b"data: ")
+    assert bytes_taken < 2 * held

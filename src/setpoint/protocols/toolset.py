@@ -6,6 +6,7 @@ One rule for the request's own tools and a preset's, taken anew for every endpoi
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SHORTHANDS = ("web_search", "web_search_preview", "web_search_preview_2025_03_11", "web_search_2025_08_26")
 """Types of tool that stand for `openrouter:web_search` on chat and responses."""
+
+_SEARCHES = (*SHORTHANDS, "openrouter:web_search")
 
 # Anthropic's own tools carry a date (`bash_20250124`); the search tools may come without it.
 _VERSIONED = re.compile(r".+_20\d{6}|tool_search_tool_(bm25|regex)")
@@ -80,14 +83,14 @@ def allowed(tools: list[tuple[str, Raw]], choice: Raw | None) -> list[tuple[str,
     permitted = _allowance(choice)
     if permitted is None:
         return tools
-    wanted = [members(entry) for entry in as_array(permitted.get("tools"))]
+    wanted = _Chosen(members(entry) for entry in as_array(permitted.get("tools")))
     left: list[tuple[str, Raw]] = []
     for pointer, tool in tools:
         told = members(tool)
-        if any(names(one, told) for one in wanted):
+        if told in wanted:
             left.append((pointer, tool))
         elif as_text(told.get("type")) == "namespace":
-            inside = [one for one in as_array(told.get("tools")) if any(names(it, members(one)) for it in wanted)]
+            inside = [one for one in as_array(told.get("tools")) if members(one) in wanted]
             if inside:
                 left.append((pointer, Raw(join({**told, "tools": raw(inside)}))))
     return left
@@ -211,7 +214,8 @@ def refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool) 
     `choice` is a canonical `tool_choice`. Raises: `RequestError`.
     """
     named, permitted = as_object(choice), _allowance(choice)
-    forced = next((tool for tool in left_out if named and names(named, tool)), None)
+    chosen = _Chosen([named] if named else [])
+    forced = next((tool for tool in left_out if tool in chosen), None)
     must = as_text(permitted.get("mode")) if permitted is not None else as_text(choice)
     if must == "required" and none_left and left_out:
         forced = left_out[0]
@@ -223,17 +227,31 @@ def refuse_forced(choice: Raw | None, left_out: list[Body], *, none_left: bool) 
         )
 
 
-def names(choice: Body, tool: Body) -> bool:
-    """Whether a `tool_choice` that names a tool, in chat's or responses' words, means this one."""
-    kind, other = as_text(choice.get("type")), as_text(tool.get("type"))
-    if kind in ("function", "custom"):
-        name = as_text(as_object(choice.get(kind)).get("name")) or as_text(choice.get("name"))
-        return name == tool_name(tool)
-    searches = (*SHORTHANDS, "openrouter:web_search")
-    if kind in searches and other in searches:
-        return True
-    told = [word for word in ("name", "server_label") if word in choice]
-    return kind == other and all(choice[word] == tool.get(word) for word in told)
+class _Chosen:
+    """The tools that choices mean, each of which names one as a `tool_choice` does, in chat's or responses' words."""
+
+    def __init__(self, choices: Iterable[Body]) -> None:
+        self._names: set[str | None] = set()  # of functions and custom tools
+        self._search = False
+        self._others: set[tuple[str | None, bytes | None, bytes | None]] = set()
+        for choice in choices:
+            kind = as_text(choice.get("type"))
+            if kind in ("function", "custom"):
+                self._names.add(as_text(as_object(choice.get(kind)).get("name")) or as_text(choice.get("name")))
+                continue
+            self._search = self._search or kind in _SEARCHES
+            self._others.add((kind, _told(choice, "name"), _told(choice, "server_label")))
+
+    def __contains__(self, tool: Body) -> bool:
+        kind, name, label = as_text(tool.get("type")), _told(tool, "name"), _told(tool, "server_label")
+        if tool_name(tool) in self._names or (self._search and kind in _SEARCHES):
+            return True
+        # A choice of another kind says as much of the tool as it likes.
+        return any((kind, *about) in self._others for about in product((name, None), (label, None)))
+
+
+def _told(body: Body, name: str) -> bytes | None:
+    return bytes(body[name]) if name in body else None
 
 
 def tool_name(tool: Body) -> str:

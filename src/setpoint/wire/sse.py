@@ -50,8 +50,7 @@ class FrameReader:
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
-        self._rest: list[bytes] = []  # pieces of a line that has not ended yet
-        self._rest_bytes = 0
+        self._rest = bytearray()  # a line that has not ended yet
         self._skip_newline = False  # the last piece ended in CR: a LF right behind it belongs to that line end
         self._start = True
         self._event: bytes | None = None
@@ -60,13 +59,13 @@ class FrameReader:
     @property
     def held_bytes(self) -> int:
         """How much there is of an event that is not complete."""
-        return self._rest_bytes + len(self._data or b"")
+        return len(self._rest) + len(self._data or b"")
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that are complete with this chunk, in order. Raises: `FrameTooLargeError`."""
         if self._start:
             chunk = self._without_bom(chunk)
-        elif not (self._rest_bytes or self._data is not None or self._event or self._skip_newline) and _is_plain(chunk):
+        elif not (self._rest or self._data is not None or self._event or self._skip_newline) and _is_plain(chunk):
             frames = [Frame(None, part[6:]) for part in chunk[:-2].split(b"\n\n")]
             if all(len(frame.data) <= self._max for frame in frames):
                 return frames
@@ -80,13 +79,16 @@ class FrameReader:
     def _without_bom(self, chunk: bytes) -> bytes:
         """Hold the first bytes back until it is clear whether they are a byte order mark."""
         bom = b"\xef\xbb\xbf"
-        begin = b"".join(self._rest) + chunk
-        self._rest, self._rest_bytes = [], 0
-        if len(begin) < len(bom) and bom.startswith(begin):
-            self._rest, self._rest_bytes = [begin], len(begin)
+        self._rest += chunk
+        if len(self._rest) < len(bom) and bom.startswith(self._rest):
             return b""
         self._start = False
-        return begin.removeprefix(bom)
+        return self._taken().removeprefix(bom)
+
+    def _taken(self) -> bytes:
+        """What was held back, which is held back no longer."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return rest
 
     def _lines(self, chunk: bytes) -> list[Frame]:
         frames: list[Frame] = []
@@ -95,17 +97,15 @@ class FrameReader:
             line = chunk[at : match.start()]
             at = match.end()
             if self._rest:
-                line = b"".join((*self._rest, line))
-                self._rest, self._rest_bytes = [], 0
+                line = self._taken() + line
             frame = self._line(line)
             if frame is not None:
                 frames.append(frame)
         if at == len(chunk):
             self._skip_newline = chunk[-1:] == b"\r"
         else:
-            self._rest.append(chunk[at:])
-            self._rest_bytes += len(chunk) - at
-            if self._rest_bytes + len(self._data or b"") > self._max:
+            self._rest += memoryview(chunk)[at:]
+            if self.held_bytes > self._max:
                 raise FrameTooLargeError
         return frames
 
