@@ -144,6 +144,46 @@ class ProviderKey(Struct, frozen=True, kw_only=True):
         return f"ProviderKey(id={self.id!r})"
 
 
+class KeyTerms(Struct, frozen=True, kw_only=True):
+    """What whoever adds a provider key says of it beside the key. None: no restriction, or nothing said.
+
+    Where nobody shares their capacity, as here, `is_byok_only` and `is_required` are so of every key. The `declared_`
+    members are its owner's word about the account behind it.
+    """
+
+    name: str | None = None
+    disabled: bool = False
+    is_fallback: bool = False
+    allowed_models: tuple[str, ...] | None = None
+    allowed_api_key_hashes: tuple[str, ...] | None = None
+    allowed_user_ids: tuple[str, ...] | None = None
+    declared_region: str | None = None
+    declared_zdr: bool | None = None
+    is_byok_only: bool = False
+    is_required: bool = False
+
+
+class AddedKey(Struct, frozen=True, kw_only=True):
+    """A provider key that was added by the API. `label` is the masked form for people.
+
+    `key` is what requests carry, None for one that is deleted or cannot be opened with this server's secret. Keys are
+    tried by `sort_order`. `workspace_id` None: in every workspace. A deleted one's row stays, as an API key's does.
+    """
+
+    id: str
+    provider: str
+    label: str
+    key: ProviderKey | None
+    terms: KeyTerms
+    deleted: bool
+    sort_order: int
+    workspace_id: str | None
+    creator_user_id: str
+    created_at: datetime
+    updated_at: datetime | None
+    revision: int
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """Who runs models: where, in which dialects, with which credentials.
 

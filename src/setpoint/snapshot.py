@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
+from setpoint.routing.keyring import with_changes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from setpoint.records import Key, Preset
+    from setpoint.records import AddedKey, Key, Preset
     from setpoint.routing.catalog import Catalog
+    from setpoint.routing.keyring import Ring
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -91,12 +94,14 @@ class Snapshot:
     """One state of the world, which a request reads once and keeps to.
 
     `presets` are by workspace id and slug, of every status. `keys` are by digest; deleted ones are not there,
-    disabled and expired ones are. Every write up to `revision` is in it.
+    disabled and expired ones are. `provider_keys` are the added ones, by provider; in the catalog those providers are
+    awake that have one. Every write up to `revision` is in it.
     """
 
     revision: int
     presets: Layered[tuple[str, str], Preset]
     keys: Layered[str, Key]
+    provider_keys: Mapping[str, Ring]
     catalog: Catalog
 
 
@@ -104,7 +109,8 @@ class SnapshotHolder:
     """The current snapshot. It is changed by the event loop's thread only; anyone may read it."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._current = Snapshot(revision=0, presets=Layered(), keys=Layered(), catalog=catalog)
+        self._current = Snapshot(revision=0, presets=Layered(), keys=Layered(), provider_keys={}, catalog=catalog)
+        self._catalog = catalog  # as it was given: whoever sleeps in it has no key of the file's
         # Revisions of deletions: an older state of a deleted key may still arrive, and must not bring it back.
         self._deleted: dict[str, int] = {}
 
@@ -113,7 +119,9 @@ class SnapshotHolder:
         """The snapshot now."""
         return self._current
 
-    def apply(self, revision: int, presets: Iterable[Preset], keys: Iterable[Key]) -> None:
+    def apply(
+        self, revision: int, presets: Iterable[Preset], keys: Iterable[Key], provider_keys: Iterable[AddedKey] = ()
+    ) -> None:
         """Swap in a snapshot with these rows, at a cost that depends on their number only.
 
         They must be all that has changed up to `revision` since the current snapshot, or since an earlier one: what
@@ -121,16 +129,24 @@ class SnapshotHolder:
         nothing, so the order in which several changes arrive does not matter.
         """
         now = self._current
+        rings = with_changes(now.provider_keys, provider_keys)
         self._current = replace(
             now,
             revision=max(revision, now.revision),
             presets=self._changed_presets(presets),
             keys=self._changed_keys(keys),
+            provider_keys=rings,
+            catalog=now.catalog if rings is now.provider_keys else self._awake(rings),
         )
 
     def replace_catalog(self, catalog: Catalog) -> None:
         """Swap in a snapshot with another catalog of models."""
-        self._current = replace(self._current, catalog=catalog)
+        self._catalog = catalog
+        self._current = replace(self._current, catalog=self._awake(self._current.provider_keys))
+
+    def _awake(self, rings: Mapping[str, Ring]) -> Catalog:
+        alive = [slug for slug, ring in rings.items() if ring.usable]
+        return self._catalog.awake(alive) if alive else self._catalog
 
     def _changed_presets(self, rows: Iterable[Preset]) -> Layered[tuple[str, str], Preset]:
         known = self._current.presets

@@ -17,6 +17,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
+from setpoint.server.routes.provider_keys import ProviderKeys
 from support.http import call
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ MAY = {
     "GET /keys/{hash}": {*MANAGERS, "read_only"},
     "PATCH /keys/{hash}": MANAGERS,
     "DELETE /keys/{hash}": MANAGERS,
+    "GET /byok": {*MANAGERS, "read_only"},
+    "POST /byok": MANAGERS,
+    "GET /byok/{id}": {*MANAGERS, "read_only"},
+    "PATCH /byok/{id}": MANAGERS,
+    "DELETE /byok/{id}": MANAGERS,
     "GET /generation": ALL,
     "GET /models": ALL,
     "GET /metrics": {*MANAGERS, "read_only"},
@@ -74,17 +80,19 @@ CALLERS = {
 
 def route_table() -> list[Route]:
     """The server's own table. Its handlers are never called here, so they need no parts."""
-    made = [object.__new__(kind) for kind in (Inference, Explain, Presets, Keys, Generations, Models, Health, Metrics)]
-    inference, explain, presets, keys, generations, models, health, metrics = made
+    kinds = (Inference, Explain, Presets, Keys, ProviderKeys, Generations, Models, Health, Metrics)
+    made = [object.__new__(kind) for kind in kinds]
+    inference, explain, presets, keys, provider_keys, generations, models, health, metrics = made
     assert isinstance(inference, Inference)
     assert isinstance(explain, Explain)
     assert isinstance(presets, Presets)
     assert isinstance(keys, Keys)
+    assert isinstance(provider_keys, ProviderKeys)
     assert isinstance(generations, Generations)
     assert isinstance(models, Models)
     assert isinstance(health, Health)
     assert isinstance(metrics, Metrics)
-    return list(routes(inference, explain, presets, keys, generations, models, health, metrics))
+    return list(routes(inference, explain, presets, keys, provider_keys, generations, models, health, metrics))
 
 
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}
@@ -92,7 +100,7 @@ TABLE = {f"{route.method} {route.path}": route for route in route_table()}
 
 def addresses(route: Route) -> Iterator[str]:
     """Every path that the route stands under, for things that exist where reading them is harmless."""
-    path = route.path.format(slug="for-roles", version="1", hash="0" * 64)
+    path = route.path.format(slug="for-roles", version="1", hash="0" * 64, id="nobodys")
     for base in BASES if route.based else ("",):
         yield base + path + ("?id=gen-1-x" if path == "/generation" else "")
 

@@ -35,6 +35,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
+from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_clients,
@@ -327,7 +328,7 @@ def test_the_manual_has_every_error_type_with_its_status() -> None:
 
 def test_the_manual_has_every_route_with_its_access() -> None:
     skins = Inference.__new__(Inference), Explain.__new__(Explain)
-    handlers = cast("Any", (*skins, Presets, Keys, Generations, Models, Health, Metrics))
+    handlers = cast("Any", (*skins, Presets, Keys, ProviderKeys, Generations, Models, Health, Metrics))
     served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in routes(*handlers)}
     rows = cells("docs/api.md", "method")
     assert {(row[0], quoted(row[1])[0], row[2]) for row in rows} == served

@@ -14,6 +14,7 @@ from setpoint.errors import ProviderError, RequestError, SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.failed import Failed
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
@@ -136,9 +137,10 @@ class Gateway:
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
         limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
-        relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", Aside())
+        aside, failed = Aside(), Failed(snapshots)
+        relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
-        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy, Aside())
+        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy, aside)
 
     @staticmethod
     async def _stored(_: Preset, number: int) -> Version | None:

@@ -15,12 +15,15 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.failed import Failed
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
+from setpoint.routing.catalog import Catalog
 from setpoint.routing.plan import Candidate
+from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 from setpoint.wire.sse import DONE
 
@@ -149,7 +152,13 @@ class Attempt:
         self.upstream, self.echo = Upstream(answer), Upstream(answer)
         bounds = {"max_answer_bytes": 9_000, "max_event_bytes": 900, "max_json_depth": 20, "max_json_members": 50}
         self.relay = Relay(
-            self.upstream, self.echo, Limits(**(bounds | limits)), b"identity", lambda prefix: f"{prefix}1", Aside()
+            self.upstream,
+            self.echo,
+            Limits(**(bounds | limits)),
+            b"identity",
+            lambda prefix: f"{prefix}1",
+            Aside(),
+            Failed(SnapshotHolder(Catalog(models={}, providers={}, aliases={}, offers={}))),
         )
 
     async def send(self) -> bytes | LiveStream:

@@ -13,6 +13,7 @@ from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.store import Store
+from support.sealed import SEALER
 from support.seats import lone_seat
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class InstantStore(CountingStore):
     """A store that gives one version, whatever is asked for."""
 
     def __init__(self, database: Database, snapshots: SnapshotHolder, version: Version) -> None:
-        super().__init__(database, snapshots, lone_seat())
+        super().__init__(database, snapshots, lone_seat(), SEALER)
         self._version: Any = version
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -64,7 +65,7 @@ def snapshots() -> SnapshotHolder:
 @pytest.fixture
 def store(database: Database) -> Iterator[CountingStore]:
     """A store that counts."""
-    store = CountingStore(database, snapshots(), lone_seat())
+    store = CountingStore(database, snapshots(), lone_seat(), SEALER)
     yield store
     store.close()
 
@@ -122,7 +123,7 @@ def test_of_a_thousand_the_one_not_used_for_longest_is_forgotten(
 def test_storage_that_does_not_answer_in_time_is_unavailable(
     database: Database, capture: Callable[..., Preset]
 ) -> None:
-    store = SilentStore(database, snapshots(), lone_seat())
+    store = SilentStore(database, snapshots(), lone_seat(), SEALER)
     try:
         with pytest.raises(GatewayError) as caught:
             find(PinnedVersions(store), capture("a"), 1)

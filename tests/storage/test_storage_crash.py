@@ -16,6 +16,7 @@ from setpoint.storage import loading, presets
 from setpoint.storage.database import Database
 from setpoint.storage.revisions import read_revision
 from setpoint.storage.tables import keys, versions
+from support.sealed import SEALER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +100,7 @@ def check(path: Path, said: set[str]) -> None:
     with database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
-        loaded = loading.load(connection)
+        loaded = loading.load(connection, SEALER)
         stored: set[str] = set()
         for preset in loaded.presets:
             found, total = presets.list_versions(connection, preset.id, offset=0, limit=10_000)

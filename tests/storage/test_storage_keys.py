@@ -11,6 +11,7 @@ import pytest
 from setpoint.errors import RequestError
 from setpoint.ids import key_digest
 from setpoint.storage import keys, loading, workspaces
+from support.sealed import SEALER
 
 if TYPE_CHECKING:
     from setpoint.records import Key
@@ -113,7 +114,7 @@ def test_deleted_key_is_gone_for_everyone_but_snapshots(
         assert keys.list_keys(connection, owner.workspace_id, offset=0, include_disabled=True) == []
         with pytest.raises(RequestError) as caught:
             keys.update(connection, key.digest, name="b", now=now)
-        heard = loading.load_since(connection, key.revision)
+        heard = loading.load_since(connection, key.revision, SEALER)
     assert caught.value.type == "not_found"
     assert [(gone.digest, gone.deleted) for gone in heard.keys] == [(key.digest, True)]
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from setpoint.errors import RequestError
 from setpoint.storage import keys, loading, presets, tables
 from setpoint.storage.revisions import read_revision
+from support.sealed import SEALER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 def load(database: Database) -> Loaded:
     with database.read() as connection:
-        return loading.load(connection)
+        return loading.load(connection, SEALER)
 
 
 def load_since(database: Database, revision: int) -> Loaded:
     with database.read() as connection:
-        return loading.load_since(connection, revision)
+        return loading.load_since(connection, revision, SEALER)
 
 
 def save_key(database: Database, owner: Owner, digest: str, now: datetime) -> None:
@@ -50,7 +51,7 @@ def save_key(database: Database, owner: Owner, digest: str, now: datetime) -> No
 def test_everything_is_loaded_but_deleted_keys(
     database: Database, owner: Owner, capture: Callable[..., Preset], now: datetime
 ) -> None:
-    assert load(database) == (0, [], [])
+    assert load(database) == (0, [], [], [])
     capture("a")
     newer = capture("a")
     save_key(database, owner, "k1", now)
@@ -88,7 +89,7 @@ def test_only_what_has_changed_is_loaded_afterwards(
         capture(slug)
     save_key(database, owner, "k1", now)
     known = load(database).revision
-    assert load_since(database, known) == (known, [], [])
+    assert load_since(database, known) == (known, [], [], [])
     earlier = load_since(database, known - 2)  # the last preset before the key, but not the one before that
     assert [preset.slug for preset in earlier.presets] == ["c"]
     changed = capture("b")
@@ -99,7 +100,7 @@ def test_only_what_has_changed_is_loaded_afterwards(
     assert since.revision > known
     assert since.presets == [changed]
     assert [(key.digest, key.disabled) for key in since.keys] == [("k2", True)]
-    assert load_since(database, since.revision) == (since.revision, [], [])
+    assert load_since(database, since.revision) == (since.revision, [], [], [])
 
 
 def test_write_that_fails_moves_no_revision(database: Database, capture: Callable[..., Preset]) -> None:

@@ -17,6 +17,7 @@ from setpoint.snapshot import SnapshotHolder
 from setpoint.storage import presets
 from setpoint.storage.database import Database
 from setpoint.storage.store import Store
+from support.sealed import SEALER
 from support.seats import lone_seat
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from setpoint.records import Key, Preset
+    from setpoint.records import AddedKey, Key, Preset
     from setpoint.storage.workspaces import Owner
 
 
@@ -38,7 +39,7 @@ def snapshots() -> SnapshotHolder:
 @pytest.fixture
 def store(database: Database, snapshots: SnapshotHolder) -> Iterator[Store]:
     """The store under test."""
-    store = Store(database, snapshots, lone_seat())
+    store = Store(database, snapshots, lone_seat(), SEALER)
     yield store
     store.close()
 
@@ -125,8 +126,10 @@ class WatchedSnapshots(SnapshotHolder):
         super().__init__(Catalog(models={}, providers={}, aliases={}, offers={}))
         self.changed = asyncio.Event()
 
-    def apply(self, revision: int, presets: Iterable[Preset], keys: Iterable[Key]) -> None:
-        super().apply(revision, presets, keys)
+    def apply(
+        self, revision: int, presets: Iterable[Preset], keys: Iterable[Key], provider_keys: Iterable[AddedKey] = ()
+    ) -> None:
+        super().apply(revision, presets, keys, provider_keys)
         self.changed.set()
 
 
@@ -142,7 +145,7 @@ def test_a_writer_that_goes_away_does_not_undo_what_is_committed(
 
     async def leave() -> Preset:
         snapshots = WatchedSnapshots()
-        store = Store(database, snapshots, lone_seat())
+        store = Store(database, snapshots, lone_seat(), SEALER)
         writing = asyncio.create_task(store.write(slow))
         await asyncio.to_thread(begun.wait, 20)
         writing.cancel()
@@ -213,7 +216,7 @@ def test_closing_waits_for_what_runs(
         return saving("a")(connection)
 
     async def write() -> bool:
-        store = Store(database, snapshots, lone_seat())
+        store = Store(database, snapshots, lone_seat(), SEALER)
         writing = asyncio.create_task(store.write(slow))
         await asyncio.to_thread(begun.wait, 20)
         closing = asyncio.create_task(asyncio.to_thread(store.close))
@@ -241,13 +244,13 @@ def test_a_write_that_takes_too_long_is_given_up_and_leaves_nothing(
         assert go_on.wait(20)
 
     async def write() -> int:
-        store = Store(database, snapshots, lone_seat(), write_s=0.1)
+        store = Store(database, snapshots, lone_seat(), SEALER, write_s=0.1)
         with pytest.raises(GatewayError) as caught:
             await store.write(slow)
         assert (caught.value.type, caught.value.retry_after_s) == ("unavailable", 1)
         go_on.set()
         store.close()  # the thread has come to its end, and taken back what it wrote
-        return await Store(database, snapshots, lone_seat()).read(count)
+        return await Store(database, snapshots, lone_seat(), SEALER).read(count)
 
     assert asyncio.run(write()) == 0
 
@@ -258,12 +261,12 @@ def test_writes_behind_one_that_takes_too_long_do_not_wait_in_line(
     go_on = Event()
 
     async def write() -> tuple[Sequence[object], int]:
-        store = Store(database, snapshots, lone_seat(), write_s=0.2)
+        store = Store(database, snapshots, lone_seat(), SEALER, write_s=0.2)
         writes = [store.write(lambda _: go_on.wait(20)), *(store.write(saving("a")) for _ in range(300))]
         async with asyncio.timeout(10):  # one after the other they would take a minute
             ended = await asyncio.gather(*writes, return_exceptions=True)
         go_on.set()
-        saved = await Store(database, snapshots, lone_seat()).write(saving("a"))
+        saved = await Store(database, snapshots, lone_seat(), SEALER).write(saving("a"))
         store.close()
         return ended, saved.latest_version
 
@@ -283,7 +286,7 @@ def test_a_commit_that_has_begun_is_waited_for(database: Database, owner: Owner,
     async def write() -> Preset:
         snapshots = WatchedSnapshots()
         slow = SlowToCommit.open(database.path)
-        store = Store(slow, snapshots, lone_seat(), write_s=1)
+        store = Store(slow, snapshots, lone_seat(), SEALER, write_s=1)
         saved = await store.write(saving("a"))
         assert snapshots.current.presets[owner.workspace_id, "a"] == saved
         store.close()
@@ -299,7 +302,7 @@ def test_reads_that_take_too_long_are_given_up_and_too_many_are_refused_at_once(
     go_on = Event()
 
     async def read() -> None:
-        store = Store(database, snapshots, lone_seat(), read_s=0.2)
+        store = Store(database, snapshots, lone_seat(), SEALER, read_s=0.2)
         async with asyncio.timeout(10):
             ended = await asyncio.gather(
                 *(store.read(lambda _: go_on.wait(20)) for _ in range(200)), return_exceptions=True
@@ -321,7 +324,7 @@ def test_beyond_a_bound_reads_are_refused_at_once(database: Database, snapshots:
     go_on = Event()
 
     async def read() -> None:
-        store = Store(database, snapshots, lone_seat(), read_s=60)
+        store = Store(database, snapshots, lone_seat(), SEALER, read_s=60)
         waiting = [asyncio.create_task(store.read(lambda _: go_on.wait(60))) for _ in range(72)]
         await asyncio.sleep(0)
         async with asyncio.timeout(20):

@@ -12,6 +12,7 @@ from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage import presets
 from setpoint.storage.store import Store
+from support.sealed import SEALER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def test_a_worker_catches_up_with_what_its_sibling_wrote(
     board, ours, theirs = Board(2, time.monotonic), holder(), holder()
 
     async def write_and_look() -> None:
-        writer, reader = Store(database, ours, board.seat(0)), Store(database, theirs, board.seat(1))
+        writer, reader = Store(database, ours, board.seat(0), SEALER), Store(database, theirs, board.seat(1), SEALER)
         try:
             for store in (writer, reader):
                 store.load()
@@ -74,7 +75,7 @@ def test_storage_that_is_away_holds_up_one_request_and_no_more_until_it_is_back(
         assert go_on.wait(LONG_S * 3)
 
     async def look() -> None:
-        store = Store(database, snapshots, board.seat(0))
+        store = Store(database, snapshots, board.seat(0), SEALER)
         try:
             store.load()
             occupied = [asyncio.create_task(store.read(stuck)) for _ in range(8)]  # every reader there is
@@ -104,7 +105,7 @@ def test_what_was_given_up_comes_in_with_the_poll_and_what_is_newer_is_waited_fo
     board, ours = Board(2, time.monotonic), holder()
 
     async def look() -> None:
-        store, sibling = Store(database, ours, board.seat(0)), Store(database, holder(), board.seat(1))
+        store, sibling = Store(database, ours, board.seat(0), SEALER), Store(database, holder(), board.seat(1), SEALER)
         try:
             for one in (store, sibling):
                 one.load()

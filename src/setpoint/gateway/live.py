@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from setpoint.errors import ProviderError
-from setpoint.gateway.failed import reported_failure
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
 from setpoint.protocols.answer import StreamFailedError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
+    from setpoint.gateway.failed import Failed
     from setpoint.protocols.answer import Bill
     from setpoint.protocols.base import EditedStream
     from setpoint.providers.client import AnswerStream
@@ -41,12 +41,14 @@ class LiveStream:
         edited: EditedStream,
         max_event_bytes: int,
         aside: Aside,
+        failed: Failed,
     ) -> None:
         self.edited = edited
         self._exchange = exchange
         self._candidate = candidate
         self._answer = answer
         self._aside = aside
+        self._failed = failed
         self._reader = FrameReader(max_event_bytes)
         self._max_held_bytes = max_event_bytes
         self._held = b""
@@ -138,7 +140,7 @@ class LiveStream:
             for frame in self._reader.feed(piece):
                 edited.append(self.edited.read(frame))  # noqa: PERF401 what came before a bad frame must stay
         except StreamFailedError as failed:
-            self._broken = reported_failure(self._candidate, failed.reported, {}, b"")
+            self._broken = self._failed.reported(self._candidate, failed.reported, {}, b"")
         except FrameTooLargeError:
             self._broken = ProviderError("provider_unavailable", "the provider sent an event that is too large")
         except ProviderError as error:

@@ -50,7 +50,6 @@ class Pipeline:
         self._relay = relay
         self._policy = policy
         self._aside = aside
-        self._keys = KeyRing()
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -121,9 +120,10 @@ class Pipeline:
         exchange.models = tuple(models)
         preferences = read_preferences(exchange.body)
         wanted = Wanted(models=exchange.models, skin=exchange.skin.name, preferences=preferences)
+        keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = _Telling(exchange, self._relay)
         try:
-            planned = plan(wanted, snapshot.catalog, self._keys, tells_all=telling.tells_all)
+            planned = plan(wanted, snapshot.catalog, keys, tells_all=telling.tells_all)
         except RequestError as error:
             raise telling.refused or error from None
         exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from setpoint.errors import ProviderError
 from setpoint.gateway.aside import BIG_BYTES
-from setpoint.gateway.failed import check_status, check_type, is_type, reported_failure
+from setpoint.gateway.failed import is_type
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
+    from setpoint.gateway.failed import Failed
     from setpoint.protocols.base import EditedResult
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
@@ -65,6 +66,7 @@ class Relay:
         identity_key: bytes,
         new_id: Callable[[str], str],
         aside: Aside,
+        failed: Failed,
     ) -> None:
         self._client = client
         self._echo = echo
@@ -72,6 +74,7 @@ class Relay:
         self._identity_key = identity_key
         self._new_id = new_id
         self._aside = aside
+        self._failed = failed
 
     def told(self, exchange: Exchange, candidate: Candidate) -> Lowered:
         """The request as this candidate is told of it, within what its model and its endpoint allow.
@@ -168,18 +171,18 @@ class Relay:
         try:
             return read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
         except StreamFailedError as failed:
-            raise reported_failure(candidate, failed.reported, answer.headers, answer.body) from None
+            raise self._failed.reported(candidate, failed.reported, answer.headers, answer.body) from None
 
     def _whole_body(self, candidate: Candidate, answer: Answer) -> Body:
-        check_status(candidate, answer.status, answer.headers, answer.body)
-        check_type(candidate, answer.headers, "application/json", answer.body)
+        self._failed.check_status(candidate, answer.status, answer.headers, answer.body)
+        self._failed.check_type(candidate, answer.headers, "application/json", answer.body)
         try:
             body = split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
             reported = reported_in(body)
         except MalformedError as error:
             raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
         if reported is not None:
-            raise reported_failure(candidate, reported, answer.headers, answer.body)
+            raise self._failed.reported(candidate, reported, answer.headers, answer.body)
         return body
 
     async def _stream(
@@ -192,15 +195,17 @@ class Relay:
                 answer = await self._way(candidate).stream(request)
                 if answer.status != 200 or not is_type(answer.headers, "text/event-stream"):
                     whole = await answer.read_all()
-                    check_status(candidate, answer.status, answer.headers, whole)
-                    check_type(candidate, answer.headers, "text/event-stream", whole)
+                    self._failed.check_status(candidate, answer.status, answer.headers, whole)
+                    self._failed.check_type(candidate, answer.headers, "text/event-stream", whole)
                 edited = read_stream(
                     self._opening(exchange, candidate),
                     skin=exchange.skin,
                     dialect=PROTOCOLS[candidate.dialect],
                     names=lowered.names,
                 )
-                live = LiveStream(exchange, candidate, answer, edited, self._limits.max_event_bytes, self._aside)
+                live = LiveStream(
+                    exchange, candidate, answer, edited, self._limits.max_event_bytes, self._aside, self._failed
+                )
                 await live.first()
         except TimeoutError:
             _abort(answer)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from setpoint.records import Dialect, Provider, ProviderKey
 
 # A header's value that is shorter is a word or a number, and would be taken out of every sentence.
@@ -62,10 +64,17 @@ def headers(
     return sent
 
 
-def secrets(provider: Provider) -> list[str]:
-    """What a provider is sent and nobody else may be told, should it quote it: its keys and the headers of its row."""
-    added = [content for _, content in provider.headers if len(content) >= _LEAST_SECRET]
-    return [*(key.secret for key in provider.keys), *added]
+def secrets(provider: Provider, key: ProviderKey | None, others: Iterable[str] = ()) -> list[str]:
+    """What a provider is sent and nobody else may be told, should it quote it, the longest first.
+
+    The key that it was sent, whatever became of it meanwhile; its other keys, those of the file and `others`; the
+    headers of its row.
+    """
+    sent = {key.secret} if key is not None else set[str]()
+    sent.update(other.secret for other in provider.keys)
+    sent.update(others)
+    sent.update(content for _, content in provider.headers if len(content) >= _LEAST_SECRET)
+    return sorted(sent, key=len, reverse=True)  # of two that begin alike, the shorter leaves nothing of the longer
 
 
 def _versions(anthropic: AnthropicHeaders) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, Struct, structs
 
@@ -10,6 +10,7 @@ from setpoint.records import Endpoint, Model, Provider
 from setpoint.routing.offers import (
     BUILTIN,
     Known,
+    default_timeouts,
     echo_model,
     environment_provider,
     named_model,
@@ -33,16 +34,26 @@ class Catalog(Struct, frozen=True, kw_only=True):
     """Models by id, providers by slug, both in the order of the file; the built-in ones come last.
 
     `aliases` is other ids of the models. `offers` is each usable provider's endpoint for a model that nothing names.
+    `dormant` is the same of the known providers that are not there for want of a key.
     """
 
     models: Mapping[str, Model]
     providers: Mapping[str, Provider]
     aliases: Mapping[str, Model]
     offers: Mapping[str, Endpoint]
+    dormant: Mapping[str, Endpoint] = {}
 
     def named(self, model_id: str) -> Model | None:
         """The model that is named so, by its id or an alias."""
         return self.models.get(model_id) or self.aliases.get(model_id)
+
+    def awake(self, slugs: Iterable[str]) -> Catalog:
+        """This catalog with these of its dormant providers among the others: somebody has brought them a key."""
+        woken = {slug: self.dormant[slug] for slug in slugs if slug in self.dormant}
+        if not woken:
+            return self
+        providers = {slug: base.provider for slug, base in woken.items()}
+        return structs.replace(self, providers={**providers, **self.providers}, offers={**self.offers, **woken})
 
     def find(self, model_id: str) -> Model | None:
         """The model of this id: one that is named, else `<provider>/<name>` at a provider that is configured.
@@ -76,7 +87,12 @@ def build(
     if report.problems:
         raise ConfigError(report.problems)
     usable = {slug: base for slug, base in offers.items() if base.enabled and not base.provider.builtin}
-    return Catalog(models=models, providers=providers, aliases=aliases, offers=usable), report.warnings
+    dormant = {
+        slug: offer(structs.replace(row.provider, timeouts=default_timeouts(loaded.settings)), row)
+        for slug, row in known.items()
+        if slug not in providers and row.provider.base_url
+    }
+    return Catalog(models=models, providers=providers, aliases=aliases, offers=usable, dormant=dormant), report.warnings
 
 
 def _providers(

@@ -1,18 +1,97 @@
-"""The credentials of each provider, in the order of trying."""
+"""The credentials of each provider, in the order of trying: those of the file, then those that were added."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from setpoint.records import AddedKey, Key, ProviderKey
+
 if TYPE_CHECKING:
-    from setpoint.records import Provider, ProviderKey
+    from collections.abc import Iterable
+
+    from setpoint.records import Model, Provider
+
+# How many keys of a provider are remembered behind their time, so that nobody is shown them.
+_FORMER = 64
+
+
+class Ring(Struct, frozen=True, kw_only=True):
+    """The added keys of one provider.
+
+    `rows` are all of them by id, deleted ones as well: an older state of a row may still arrive. `usable` are those
+    that requests may carry, in the order of trying. `former` are what rows once had and have no more, the last ones.
+    """
+
+    rows: Mapping[str, AddedKey]
+    usable: tuple[AddedKey, ...]
+    former: tuple[ProviderKey, ...]
+
+    def secrets(self) -> list[str]:
+        """What nobody may be shown, should the provider quote it: used, disabled, rotated away or deleted."""
+        return [key.secret for key in (*(row.key for row in self.rows.values()), *self.former) if key is not None]
 
 
 class KeyRing(Struct, frozen=True):
-    """Every key that requests may carry upstream."""
+    """The keys that requests of one caller may carry upstream. `added` is by provider. Without a caller: of nobody."""
 
-    def of(self, provider: Provider) -> tuple[ProviderKey | None, ...]:
-        """The keys for this provider; a lone None for one that is asked without any."""
-        return provider.keys or (None,)
+    added: Mapping[str, Ring] = {}
+    caller: Key | None = None
+
+    def of(self, provider: Provider, model: Model) -> tuple[ProviderKey | None, ...]:
+        """The keys for this provider and model; a lone None for a provider that is asked without any.
+
+        Nothing at all where there are keys and none of them is for this: nobody goes there without.
+        """
+        ring = self.added.get(provider.slug)
+        if ring is None or not ring.usable:
+            return provider.keys or _WITHOUT
+        keys = list(provider.keys)
+        seen = {key.secret for key in keys}
+        for row in ring.usable:
+            if row.key is not None and row.key.secret not in seen and self._may_carry(row, model):
+                keys.append(row.key)
+                seen.add(row.key.secret)
+        return tuple(keys)
+
+    def _may_carry(self, row: AddedKey, model: Model) -> bool:
+        terms, caller = row.terms, self.caller
+        return caller is not None and (
+            (row.workspace_id is None or row.workspace_id == caller.workspace_id)
+            and (terms.allowed_models is None or _names(terms.allowed_models, model))
+            and (terms.allowed_api_key_hashes is None or caller.digest in terms.allowed_api_key_hashes)
+            and (terms.allowed_user_ids is None or caller.creator_user_id in terms.allowed_user_ids)
+        )
+
+
+_WITHOUT = (None,)
+
+
+def with_changes(rings: Mapping[str, Ring], rows: Iterable[AddedKey]) -> Mapping[str, Ring]:
+    """The rings with these rows in them; the same rings where none of the rows is newer than the one that is known."""
+    changed = dict(rings)
+    for row in rows:
+        ring = changed.get(row.provider, _EMPTY)
+        known = ring.rows.get(row.id)
+        if known is None or row.revision > known.revision:
+            changed[row.provider] = _with_row(ring, row, known)
+    return rings if all(changed[slug] is rings.get(slug) for slug in changed) else changed
+
+
+_EMPTY = Ring(rows={}, usable=(), former=())
+
+
+def _with_row(ring: Ring, row: AddedKey, known: AddedKey | None) -> Ring:
+    rows = {**ring.rows, row.id: row}
+    usable = [one for one in rows.values() if one.key is not None and not one.terms.disabled]
+    usable.sort(key=lambda one: (one.terms.is_fallback, one.sort_order, one.id))
+    former = ring.former
+    if known is not None and known.key is not None and known.key != row.key:
+        former = (*former, known.key)[-_FORMER:]
+    return Ring(rows=rows, usable=tuple(usable), former=former)
+
+
+def _names(allowed: tuple[str, ...], model: Model) -> bool:
+    return model.id in allowed or any(alias in allowed for alias in model.aliases)

@@ -101,6 +101,8 @@ class _Planning:
                 continue
             if reason := self._exclusion(endpoint, asked):
                 self._leave_out(model, endpoint, reason)
+            elif not self._keys.of(endpoint.provider, model):
+                self._leave_out(model, endpoint, "key_not_allowed")
             else:
                 left.append(endpoint)
         listed = ordered(left, self._wanted.preferences, self._standings)
@@ -150,4 +152,6 @@ class _Planning:
         self._excluded.pop(mark, None)
         self._planned[mark] = Planned(provider=endpoint.provider.slug, model=model.id, tag=endpoint.tag, reason=reason)
         dialect = dialect_of(endpoint, self._wanted.skin)
-        self._candidates += [Candidate(model, endpoint, key, dialect) for key in self._keys.of(endpoint.provider)]
+        self._candidates += [
+            Candidate(model, endpoint, key, dialect) for key in self._keys.of(endpoint.provider, model)
+        ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from setpoint.errors import SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
+from setpoint.gateway.failed import Failed
 from setpoint.gateway.lag import LoopLag, Turn
 from setpoint.gateway.pipeline import Pipeline, Policy
 from setpoint.gateway.relay import Limits, Relay
@@ -34,6 +35,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
+from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_clients,
@@ -48,6 +50,7 @@ from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
 from setpoint.storage.recovery import Recovery
+from setpoint.storage.sealing import Sealer
 from setpoint.storage.secret import derived
 from setpoint.storage.segments import FOLDER as SPOOL_FOLDER
 from setpoint.storage.spool import Spool
@@ -80,7 +83,9 @@ class Application:
         self._quick_dice = random.Random(self._dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
         self._siblings = seat if settings.workers > 1 else None
         self._snapshots = SnapshotHolder(found.catalog)
-        self._store = Store(database, self._snapshots, seat)
+        self._failed = Failed(self._snapshots)
+        self._sealer = Sealer(secret, self._dice)
+        self._store = Store(database, self._snapshots, seat, self._sealer)
         spools = settings.data_dir / SPOOL_FOLDER
         spool = Spool(spools)
         self._recorder = Recorder(database, spool, seat)
@@ -130,6 +135,7 @@ class Application:
             derived(self._secret, "identity"),
             self._item_id,
             self._aside,
+            self._failed,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
         pipeline = Pipeline(self._snapshots, self._versions, relay, policy, self._aside)
@@ -154,6 +160,7 @@ class Application:
                 Explain(pipeline, self._admission, exchanges),
                 Presets(self._store, self._snapshots, self._versions, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
+                ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
                 Models(self._snapshots),
                 self.health,
@@ -269,6 +276,7 @@ def routes(
     explain: Explain,
     presets: Presets,
     keys: Keys,
+    provider_keys: ProviderKeys,
     generations: Generations,
     models: Models,
     health: Health,
@@ -302,6 +310,11 @@ def routes(
         Route("GET", "/keys/{hash}", keys.get, "admin_read"),
         Route("PATCH", "/keys/{hash}", keys.update, "admin"),
         Route("DELETE", "/keys/{hash}", keys.delete, "admin"),
+        Route("GET", "/byok", provider_keys.list, "admin_read"),
+        Route("POST", "/byok", provider_keys.create, "admin"),
+        Route("GET", "/byok/{id}", provider_keys.get, "admin_read"),
+        Route("PATCH", "/byok/{id}", provider_keys.update, "admin"),
+        Route("DELETE", "/byok/{id}", provider_keys.delete, "admin"),
         Route("GET", "/generation", generations.get, "any"),
         Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/health", health.live, "open", based=False),

@@ -20,7 +20,6 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|0o[0-7]+|0x[0-9a-fA-F]+")
 
-# What can stand in a header: visible ASCII, with spaces only inside.
 _CREDENTIAL = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -109,8 +108,13 @@ def _model_id(node: Scalar) -> str:
     return node.text
 
 
+def is_credential(text: str) -> bool:
+    """Whether the text can stand in a header: visible ASCII, with spaces only inside."""
+    return _CREDENTIAL.fullmatch(text) is not None
+
+
 def _credential(node: Scalar) -> str:
-    if not _CREDENTIAL.fullmatch(text_of(node)):
+    if not is_credential(text_of(node)):
         raise KindError
     return node.text
 

@@ -111,7 +111,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         str | None,
         Row(
             or_null(CREDENTIAL),
-            "keys the hash of end users' ids; null: made in data_dir at the first start",
+            "seals provider keys and keys the hash of end users' ids; null: made in data_dir at the first start",
             at_start=True,
         ),
     ] = None

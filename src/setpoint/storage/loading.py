@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from setpoint.storage import provider_keys
 from setpoint.storage.keys import read_key, select_keys
 from setpoint.storage.presets import read_preset, select_presets
 from setpoint.storage.revisions import read_revision
 from setpoint.storage.tables import keys, presets
+from setpoint.storage.tables import provider_keys as added_keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from setpoint.records import Key, Preset
+    from setpoint.records import AddedKey, Key, Preset
+    from setpoint.storage.sealing import Sealer
 
 
 class Loaded(NamedTuple):
@@ -21,21 +24,26 @@ class Loaded(NamedTuple):
     revision: int
     presets: list[Preset]
     keys: list[Key]
+    provider_keys: list[AddedKey]
 
 
-def load(connection: Connection) -> Loaded:
-    """Every preset with its designated version, and every key that is not deleted."""
+def load(connection: Connection, sealer: Sealer) -> Loaded:
+    """Every preset with its designated version, and every key of either kind that is not deleted."""
     all_presets = [read_preset(row) for row in connection.execute(select_presets())]
     all_keys = [read_key(row) for row in connection.execute(select_keys().where(~keys.c.deleted))]
-    return Loaded(read_revision(connection), all_presets, all_keys)
+    added = provider_keys.select_keys().where(~added_keys.c.deleted)
+    all_added = [provider_keys.read_key(row, sealer) for row in connection.execute(added)]
+    return Loaded(read_revision(connection), all_presets, all_keys, all_added)
 
 
-def load_since(connection: Connection, revision: int) -> Loaded:
-    """The presets and keys that changed after this revision, deleted keys among them. Costs what has changed."""
+def load_since(connection: Connection, revision: int, sealer: Sealer) -> Loaded:
+    """What changed after this revision, deleted keys of either kind among it. Costs what has changed."""
     changed_presets = select_presets().where(presets.c.revision > revision)
     changed_keys = select_keys().where(keys.c.revision > revision)
+    changed_added = provider_keys.select_keys().where(added_keys.c.revision > revision)
     return Loaded(
         read_revision(connection),
         [read_preset(row) for row in connection.execute(changed_presets)],
         [read_key(row) for row in connection.execute(changed_keys)],
+        [provider_keys.read_key(row, sealer) for row in connection.execute(changed_added)],
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.database import Database
     from setpoint.storage.loading import Loaded
+    from setpoint.storage.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Store:
         database: Database,
         snapshots: SnapshotHolder,
         seat: Seat,
+        sealer: Sealer,
         *,
         read_s: float = READ_S,
         write_s: float = WRITE_S,
@@ -64,6 +66,7 @@ class Store:
         self._database = database
         self._snapshots = snapshots
         self._seat = seat
+        self._sealer = sealer
         self._refresh: asyncio.Task[bool] | None = None
         self._given_up = 0  # nobody waits for what was committed up to this revision any more
         self._read_s = read_s
@@ -75,7 +78,7 @@ class Store:
     def load(self) -> None:
         """Fill the snapshot with all that is stored. Blocks: for the start, before anything is answered."""
         with self._database.read() as connection:
-            self._apply(load(connection))
+            self._apply(load(connection, self._sealer))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the function gives for one consistent state of the database."""
@@ -141,7 +144,7 @@ class Store:
     def _newer(self) -> Loaded | None:
         with self._database.read() as connection:
             known = self._snapshots.current.revision
-            return load_since(connection, known) if read_revision(connection) > known else None
+            return load_since(connection, known, self._sealer) if read_revision(connection) > known else None
 
     def close(self) -> None:
         """Let what runs come to its end."""
@@ -173,13 +176,13 @@ class Store:
         with self._database.write(wait_s=until - monotonic()) as connection:
             result = work(connection)
             # Read before the commit: what is committed must not be answered with an error because a read failed.
-            loaded = load_since(connection, self._snapshots.current.revision)
+            loaded = load_since(connection, self._snapshots.current.revision, self._sealer)
             if not decision.acquire(blocking=False):
                 raise away()
         return result, loaded
 
     def _apply(self, loaded: Loaded) -> None:
-        self._snapshots.apply(loaded.revision, loaded.presets, loaded.keys)
+        self._snapshots.apply(loaded.revision, loaded.presets, loaded.keys, loaded.provider_keys)
 
 
 def _hear(running: asyncio.Future[tuple[T, Loaded]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import sys
@@ -24,9 +25,10 @@ from setpoint.server.process.supervisor import Supervisor
 from setpoint.server.process.worker import Plan
 from setpoint.server.routes.keys import masked
 from setpoint.server.telemetry.log import configure
-from setpoint.storage import keys
+from setpoint.storage import keys, provider_keys
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
+from setpoint.storage.sealing import Sealer
 from setpoint.storage.secret import secret_key
 from setpoint.storage.workspaces import ensure_default
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from setpoint.server.process.channel import Channel
     from setpoint.server.process.handover import Inherited
     from setpoint.settings import Settings
+
+_log = logging.getLogger("setpoint.server")
 
 _DATABASE_FILE = "setpoint.db"
 # How long an event loop may wait for the interpreter while a thread works on a big body, in seconds.
@@ -93,8 +97,17 @@ def _prepare(plan: Plan) -> None:
     try:
         prepare(database)
         _ensure_owner(database, plan.found.loaded.settings)
+        _say_what_stays_closed(database, plan.secret)
     finally:
         database.close()
+
+
+def _say_what_stays_closed(database: Database, secret: bytes) -> None:
+    """Say once a start that there are provider keys which it cannot use."""
+    with database.read() as connection:
+        closed = provider_keys.count_closed(connection, Sealer(secret, random.SystemRandom()))
+    if closed:
+        _log.warning("provider keys that another secret key has sealed are not used: %d of them", closed)
 
 
 def _ensure_owner(database: Database, settings: Settings) -> None:

@@ -1,0 +1,229 @@
+"""Provider keys over HTTP: those of the configuration, to be seen; those that were added, to be changed as well.
+
+The key itself goes in and never comes out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, structs
+
+from setpoint.errors import FieldError, RequestError
+from setpoint.ids import timestamp
+from setpoint.records import KeyTerms
+from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.key_terms import read_wanted
+from setpoint.server.routes.keys import masked
+from setpoint.server.routes.paging import page
+from setpoint.storage import keys as stored_keys
+from setpoint.storage import provider_keys as stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.records import AddedKey
+    from setpoint.routing.catalog import Catalog
+    from setpoint.server.request import Request
+    from setpoint.snapshot import SnapshotHolder
+    from setpoint.storage.database import Connection
+    from setpoint.storage.sealing import Sealer
+    from setpoint.storage.store import Store
+
+
+class ProviderKeys:
+    """The handlers of the routes of provider keys."""
+
+    def __init__(
+        self,
+        store: Store,
+        snapshots: SnapshotHolder,
+        sealer: Sealer,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._sealer = sealer
+        self._clock = clock
+        self._new_id = new_id
+        self._began = clock()
+
+    async def list(self, request: Request) -> Response:
+        """GET /byok: the configuration's first, then the added ones in the order of trying."""
+        query = request.query()
+        offset, limit = page(query)
+        workspace, provider = request.key.workspace_id, query.get("provider")
+        _only(workspace, query.get("workspace_id"))
+        written = [row for row in self._written().values() if provider in (None, row["provider"])]
+        rows, total = await self._store.read(
+            lambda connection: stored.list_keys(
+                connection,
+                self._sealer,
+                workspace,
+                provider=provider,
+                offset=max(0, offset - len(written)),
+                limit=max(0, limit - len(written[offset:])),
+            )
+        )
+        shown = [*written[offset : offset + limit], *map(self._added, rows)]
+        return json_response({"data": shown, "total_count": len(written) + total})
+
+    async def get(self, request: Request) -> Response:
+        """GET /byok/{id}."""
+        key_id, workspace = request.params["id"], request.key.workspace_id
+        if (row := self._written().get(key_id)) is not None:
+            return json_response({"data": row})
+        return self._one(await self._store.read(lambda connection: self._existing(connection, workspace, key_id)))
+
+    async def create(self, request: Request) -> Response:
+        """POST /byok."""
+        wanted = read_wanted(await request.body(), creating=True)
+        maker, now, secret = request.key, self._clock(), wanted.key or ""
+        provider, workspace = wanted.fixed["provider"], wanted.fixed.get("workspace_id")
+        _only(maker.workspace_id, workspace)
+        if not _takes_keys(self._snapshots.current.catalog, provider):
+            raise FieldError("provider", "is none that is configured or known here")
+        terms = wanted.applied(KeyTerms())
+
+        def write(connection: Connection) -> AddedKey:
+            _check_hashes(connection, terms, maker.workspace_id)
+            return stored.save(
+                connection,
+                self._sealer,
+                key_id=self._new_id(),
+                provider=provider,
+                secret=secret,
+                label=masked(secret),
+                terms=terms,
+                workspace_id=workspace,
+                creator_user_id=maker.creator_user_id,
+                now=now,
+            )
+
+        return self._one(await self._store.write(write), status=201)
+
+    async def update(self, request: Request) -> Response:
+        """PATCH /byok/{id}. A new `key` takes the place of the old one."""
+        key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
+        self._refuse_written(key_id)
+        wanted = read_wanted(await request.body(), creating=False)
+
+        def write(connection: Connection) -> AddedKey:
+            known = self._existing(connection, workspace, key_id)
+            terms = wanted.applied(known.terms)
+            if "allowed_api_key_hashes" in wanted.terms:
+                _check_hashes(connection, terms, workspace)
+            return stored.update(
+                connection,
+                self._sealer,
+                known,
+                terms=terms,
+                secret=UNSET if wanted.key is None else wanted.key,
+                label=UNSET if wanted.key is None else masked(wanted.key),
+                now=now,
+            )
+
+        return self._one(await self._store.write(write))
+
+    async def delete(self, request: Request) -> Response:
+        """DELETE /byok/{id}."""
+        key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
+        self._refuse_written(key_id)
+
+        def write(connection: Connection) -> None:
+            stored.delete(connection, self._existing(connection, workspace, key_id).id, now=now)
+
+        await self._store.write(write)
+        return json_response({"deleted": True})
+
+    def _existing(self, connection: Connection, workspace_id: str, key_id: str) -> AddedKey:
+        key = stored.get(connection, self._sealer, key_id)
+        if key is None or key.workspace_id not in (None, workspace_id):
+            raise RequestError("not_found", "Resource not found")
+        return key
+
+    def _refuse_written(self, key_id: str) -> None:
+        if key_id in self._written():
+            raise RequestError("conflict", "This key is set in the configuration, and can only be changed there")
+
+    def _one(self, key: AddedKey, *, status: int = 200) -> Response:
+        return json_response({"data": self._added(key)}, status=status)
+
+    def _written(self) -> dict[str, dict[str, Any]]:
+        """The configuration's keys by id, as they are shown."""
+        return {
+            key.id: _row(
+                key.id,
+                provider.slug,
+                masked(key.secret),
+                KeyTerms(name=key.name, allowed_models=key.models),
+                sort_order=at,
+                created_at=self._began,
+                workspace_id=None,
+                usable=provider.enabled,
+                source="configuration",
+            )
+            for provider in self._snapshots.current.catalog.providers.values()
+            for at, key in enumerate(provider.keys)
+        }
+
+    def _added(self, key: AddedKey) -> dict[str, Any]:
+        """An added key as it is shown: its place is behind those of the configuration."""
+        provider = self._snapshots.current.catalog.providers.get(key.provider)
+        return _row(
+            key.id,
+            key.provider,
+            key.label,
+            key.terms,
+            sort_order=key.sort_order + (len(provider.keys) if provider is not None else 0),
+            created_at=key.created_at,
+            workspace_id=key.workspace_id,
+            usable=key.key is not None and provider is not None and provider.enabled and not key.terms.disabled,
+            source="api",
+        )
+
+
+def _takes_keys(catalog: Catalog, slug: str) -> bool:
+    provider = catalog.providers.get(slug)
+    return slug in catalog.dormant if provider is None else not provider.builtin
+
+
+def _only(own: str, asked: str | None) -> None:
+    """Whoever manages one workspace knows of no other."""
+    if asked not in (None, own):
+        raise RequestError("not_found", "Resource not found")
+
+
+def _check_hashes(connection: Connection, terms: KeyTerms, workspace_id: str) -> None:
+    for at, digest in enumerate(terms.allowed_api_key_hashes or ()):
+        key = stored_keys.get(connection, digest)
+        if key is None or key.workspace_id != workspace_id:
+            raise FieldError(f"allowed_api_key_hashes[{at}]", "is no key's")
+
+
+def _row(
+    key_id: str,
+    provider: str,
+    label: str,
+    terms: KeyTerms,
+    *,
+    sort_order: int,
+    created_at: datetime,
+    workspace_id: str | None,
+    usable: bool,
+    source: str,
+) -> dict[str, Any]:
+    return {
+        "id": key_id,
+        "provider": provider,
+        "label": label,
+        **structs.asdict(terms),
+        "sort_order": sort_order,
+        "workspace_id": workspace_id,
+        "created_at": timestamp(created_at),
+        "usable": usable,
+        "source": source,
+    }

@@ -1,0 +1,243 @@
+"""Provider keys over HTTP: added, carried by the next request, changed, deleted; those of the file only to be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.api_support import ask, data_of, new_key, refused
+from simulator.script import ok, status
+from support.processes import UPSTREAM_KEY, Gateway, config_file, simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.client import Simulator
+    from support.http import Answer
+
+ROW = {
+    *("id", "provider", "label", "name", "disabled", "is_fallback", "sort_order", "workspace_id", "created_at"),
+    *("allowed_models", "allowed_api_key_hashes", "allowed_user_ids", "declared_region", "declared_zdr"),
+    *("is_byok_only", "is_required", "usable", "source"),
+}
+SECRET = "sk-added-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with a provider that has a key (`sim`) and one that has none (`bare`), for the tests of this file."""
+    folder = tmp_path_factory.mktemp("gateway")
+    tables = simulated(simulator_process)
+    del tables["models"]["sim/model"], tables["models"]["other/solo"]
+    tables["providers"]["bare"] = {"dialect": "chat", "base_url": simulator_process.url("/c/v1")}
+    started = Gateway(folder, config=config_file(folder, **tables))
+    yield started
+    assert started.stop() == 0, started.log_text()
+
+
+@pytest.fixture(autouse=True)
+def nothing_added(gateway: Gateway) -> Iterator[None]:
+    """Each test leaves nothing behind."""
+    yield
+    for row in data_of(gateway.call("GET", "/byok")):
+        if row["source"] == "api":
+            assert gateway.call("DELETE", f"/byok/{row['id']}").json() == {"deleted": True}
+
+
+def add(gateway: Gateway, provider: str = "bare", key: str = SECRET, **members: Any) -> dict[str, Any]:
+    answer = gateway.call("POST", "/byok", {"provider": provider, "key": key, **members})
+    assert answer.status == 201, answer.body
+    return answer.json()["data"]
+
+
+def change(gateway: Gateway, row: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return data_of(gateway.call("PATCH", f"/byok/{row['id']}", members))
+
+
+def carried(gateway: Gateway, simulator: Simulator, model: str = "bare/m", **more: Any) -> list[str | None]:
+    """The credentials that a request of this model goes upstream with, in order."""
+    simulator.forget_requests()
+    ask(gateway, {"model": model}, **more)
+    return [one.header("authorization") for one in simulator.requests()]
+
+
+# --- adding and seeing ---------------------------------------------------------------------------------------
+
+
+def test_a_key_that_is_added_goes_with_the_next_request(gateway: Gateway, simulator: Simulator) -> None:
+    assert carried(gateway, simulator) == [None]
+    row = add(gateway, name="For the app \u00e9")
+    assert set(row) == ROW
+    assert (row["provider"], row["name"], row["label"]) == ("bare", "For the app \u00e9", "sk-...def")
+    assert (row["disabled"], row["usable"], row["source"], row["workspace_id"]) == (False, True, "api", None)
+    assert [row[one] for one in ROW if one.startswith(("allowed_", "declared_"))] == [None] * 5
+    assert carried(gateway, simulator) == [f"Bearer {SECRET}"]
+    assert data_of(gateway.call("GET", f"/byok/{row['id']}")) == row
+
+
+def test_the_files_keys_are_listed_first_and_can_be_changed_in_the_file_only(gateway: Gateway) -> None:
+    row = add(gateway, "sim")
+    answer = gateway.call("GET", "/byok")
+    rows = data_of(answer)
+    assert answer.json()["total_count"] == len(rows) == 3
+    assert [one["source"] for one in rows] == ["configuration", "configuration", "api"]
+    assert set(rows[0]) == ROW
+    assert (rows[0]["provider"], rows[0]["sort_order"], rows[2]["sort_order"]) == ("sim", 0, 1)
+    assert UPSTREAM_KEY not in answer.body.decode()
+    assert rows[2] == row
+    assert data_of(gateway.call("GET", f"/byok/{rows[0]['id']}"))["label"] == rows[0]["label"]
+    for method in ("PATCH", "DELETE"):
+        message = refused(gateway.call(method, f"/byok/{rows[0]['id']}", {"disabled": True}), 409)
+        assert "configuration" in message
+        refused(gateway.call(method, "/byok/nobodys", {"disabled": True}), 404)
+    refused(gateway.call("GET", "/byok/nobodys"), 404)
+
+
+def test_the_list_is_paged_over_both_kinds(gateway: Gateway) -> None:
+    added = [add(gateway, provider, f"sk-{number}-0123456789") for provider in ("bare", "sim") for number in range(2)]
+    everything = data_of(gateway.call("GET", "/byok"))
+    assert [one["id"] for one in everything[2:]] == [one["id"] for one in added]
+    for limit in (1, 2, 4):
+        seen: list[Any] = []
+        for offset in range(0, 8, limit):
+            seen += data_of(gateway.call("GET", f"/byok?offset={offset}&limit={limit}"))
+        assert seen == everything
+    of_sim = data_of(gateway.call("GET", "/byok?provider=sim"))
+    assert [one["provider"] for one in of_sim] == ["sim"] * 3
+    assert data_of(gateway.call("GET", "/byok?provider=nobody")) == []
+    refused(gateway.call("GET", "/byok?limit=101"), 400)
+    refused(gateway.call("GET", "/byok?workspace_id=another"), 404)
+    own = data_of(gateway.call("GET", "/key"))["workspace_id"]
+    assert len(data_of(gateway.call("GET", f"/byok?workspace_id={own}"))) == 6
+
+
+def test_added_keys_stand_behind_the_files_and_fallbacks_behind_all(gateway: Gateway, simulator: Simulator) -> None:
+    add(gateway, "sim", "sk-fallback-0123", is_fallback=True)
+    add(gateway, "sim", "sk-first-0123456")
+    simulator.script(status(429), status(429), ok(), prefix="/a")
+    keys = [UPSTREAM_KEY, "sk-first-0123456", "sk-fallback-0123"]
+    assert carried(gateway, simulator, "sim/solo") == [f"Bearer {key}" for key in keys]
+
+
+# --- changing ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_rotates_in_place(gateway: Gateway, simulator: Simulator) -> None:
+    row = add(gateway, name="n")
+    rotated = change(gateway, row, key="another-0123456789abcdef")
+    assert rotated == row | {"label": "ano...def"}
+    assert carried(gateway, simulator) == ["Bearer another-0123456789abcdef"]
+
+
+def test_a_key_rests_and_comes_back(gateway: Gateway, simulator: Simulator) -> None:
+    row = add(gateway)
+    assert change(gateway, row, disabled=True)["usable"] is False
+    assert carried(gateway, simulator) == [None]
+    assert change(gateway, row, disabled=False)["usable"] is True
+    assert carried(gateway, simulator) == [f"Bearer {SECRET}"]
+
+
+def test_a_deleted_key_is_gone(gateway: Gateway, simulator: Simulator) -> None:
+    row = add(gateway)
+    assert gateway.call("DELETE", f"/byok/{row['id']}").json() == {"deleted": True}
+    refused(gateway.call("GET", f"/byok/{row['id']}"), 404)
+    refused(gateway.call("DELETE", f"/byok/{row['id']}"), 404)
+    assert carried(gateway, simulator) == [None]
+
+
+def test_what_is_not_said_stays_and_null_clears(gateway: Gateway) -> None:
+    row = add(gateway, name="n", allowed_models=["bare/m"], declared_region="us", is_required=True)
+    assert change(gateway, row) == row
+    assert change(gateway, row, name=None, allowed_models=None, declared_region=None, is_required=None) == row | {
+        "name": None,
+        "allowed_models": None,
+        "declared_region": None,
+    }
+
+
+# --- whom it is for ------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_for_some_models_some_keys_and_some_users(gateway: Gateway, simulator: Simulator) -> None:
+    plain, told = new_key(gateway)
+    row = add(gateway, allowed_models=["bare/m"])
+    assert carried(gateway, simulator, "bare/m") == [f"Bearer {SECRET}"]
+    assert carried(gateway, simulator, "bare/n") == [], "nobody goes to a provider that has keys without one"
+    change(gateway, row, allowed_models=None, allowed_api_key_hashes=[told["hash"]])
+    assert carried(gateway, simulator, key=plain) == [f"Bearer {SECRET}"]
+    assert carried(gateway, simulator) == []
+    change(gateway, row, allowed_api_key_hashes=None, allowed_user_ids=["user_nobody"])
+    assert carried(gateway, simulator) == []
+    change(gateway, row, allowed_user_ids=[told["creator_user_id"]])
+    assert carried(gateway, simulator) == [f"Bearer {SECRET}"]
+    own = data_of(gateway.call("GET", "/key"))["workspace_id"]
+    assert add(gateway, "sim", workspace_id=own)["workspace_id"] == own
+
+
+def test_a_known_provider_is_there_from_its_first_key_on(gateway: Gateway) -> None:
+    """Nothing is sent: the request itself rules the provider out."""
+
+    def asked() -> Answer:
+        return ask(gateway, {"model": "openai/gpt-4o", "provider": {"only": ["nobody"]}})
+
+    assert "is not a valid model ID" in refused(asked(), 400)
+    row = add(gateway, "openai")
+    assert "it is served by openai" in refused(asked(), 404)
+    change(gateway, row, disabled=True)
+    refused(asked(), 400)
+    assert change(gateway, row, disabled=False)["usable"] is True
+    refused(asked(), 404)
+
+
+# --- what is refused -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"key": None}, "key: is required"),
+        ({"provider": None}, "provider: is required"),
+        ({"provider": "nobody"}, "provider: is none"),
+        ({"provider": "setpoint"}, "provider: is none"),
+        ({"provider": "azure"}, "provider: is none"),
+        ({"provider": ["bare"]}, "provider: must be"),
+        ({"provider": "http://evil.test"}, "provider: is none"),
+        ({"provider": "bare/../sim"}, "provider: is none"),
+        ({"provider": "bare#"}, "provider: is none"),
+        ({"key": ""}, "key: must be"),
+        ({"key": 7}, "key: must be"),
+        ({"key": "two\nlines"}, "key: must be"),
+        ({"key": "sk-\u00e9"}, "key: must be"),
+        ({"key": "k" * 4001}, "key: must be"),
+        ({"name": ""}, "name: must be"),
+        ({"name": "n" * 256}, "name: must be"),
+        ({"disabled": "yes"}, "disabled: must be"),
+        ({"is_fallback": True, "is_byok_only": True}, "is_byok_only: cannot be"),
+        ({"allowed_models": []}, "allowed_models: must be"),
+        ({"allowed_models": ["a b"]}, "allowed_models[0]: is none"),
+        ({"allowed_api_key_hashes": []}, "allowed_api_key_hashes: must be"),
+        ({"allowed_api_key_hashes": ["x"]}, "allowed_api_key_hashes[0]: is none"),
+        ({"allowed_api_key_hashes": ["0" * 64]}, "allowed_api_key_hashes[0]: is no key's"),
+        ({"allowed_api_key_hashes": ["0" * 64] * 101}, "allowed_api_key_hashes: must be"),
+        ({"allowed_user_ids": [7]}, "allowed_user_ids[0]: is none"),
+        ({"declared_region": "mars"}, "declared_region: must be"),
+        ({"declared_zdr": True}, "declared_zdr: is not supported"),
+        ({"base_url": "http://evil.test"}, "base_url: is not a member"),
+        ({"sort_order": 1}, "sort_order: is not a member"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_key(gateway: Gateway, members: dict[str, Any], said: str) -> None:
+    answer = gateway.call("POST", "/byok", {"provider": "bare", "key": SECRET, **members})
+    assert refused(answer, 400).startswith(said)
+    assert SECRET[6:-4] not in answer.body.decode()
+    assert data_of(gateway.call("GET", "/byok?provider=bare")) == []
+
+
+def test_a_change_is_checked_as_a_whole(gateway: Gateway) -> None:
+    row = add(gateway, is_fallback=True)
+    for wrong in ({"is_byok_only": True}, {"provider": "sim"}, {"workspace_id": "w"}, {"key": ""}, {"usable": True}):
+        refused(gateway.call("PATCH", f"/byok/{row['id']}", wrong), 400)
+    assert change(gateway, row, is_fallback=False, is_byok_only=True)["is_byok_only"] is True
+    refused(gateway.call("PATCH", f"/byok/{row['id']}", {"is_fallback": True}), 400)
+    refused(gateway.call("POST", "/byok", {"provider": "bare", "key": SECRET, "workspace_id": "another"}), 404)

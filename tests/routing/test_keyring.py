@@ -1,0 +1,155 @@
+"""Which keys a request may carry: the file's first, then the added ones that are for it; and what changes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from setpoint.records import AddedKey, Key, KeyTerms, Model, Provider, ProviderKey
+from setpoint.routing.keyring import KeyRing, Ring, with_changes
+
+NOW = datetime(2026, 4, 20, tzinfo=UTC)
+FILE = ProviderKey(id="acme:1", secret="of-the-file")
+WITHOUT = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test")
+WITH = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test", keys=(FILE,))
+SAGE = Model(id="acme/sage", name="Sage", endpoints=(), aliases=("~sage",))
+CALLER = Key(
+    digest="d" * 64,
+    name="c",
+    label="c",
+    role="caller",
+    inference=True,
+    disabled=False,
+    deleted=False,
+    workspace_id="w1",
+    creator_user_id="user_1",
+    created_at=NOW,
+    updated_at=None,
+    expires_at=None,
+    revision=1,
+)
+
+
+def added(name: str, revision: int = 1, *, secret: str | None = "", **given: Any) -> AddedKey:
+    plain: dict[str, Any] = {"provider": "acme", "deleted": False, "sort_order": 0, "workspace_id": None}
+    plain |= {one: given.pop(one) for one in plain.keys() & given.keys()}
+    return AddedKey(
+        id=name,
+        label="...",
+        key=None if secret is None else ProviderKey(id=f"{name}:{secret}", secret=secret or f"of-{name}"),
+        terms=KeyTerms(**given),
+        creator_user_id="user_1",
+        created_at=NOW,
+        updated_at=None,
+        revision=revision,
+        **plain,
+    )
+
+
+def carried(*rows: AddedKey, provider: Provider = WITHOUT, model: Model = SAGE, caller: Key = CALLER) -> list[str]:
+    """The secrets that a request of this caller may carry, in their order; `-` for none at all."""
+    found = KeyRing(with_changes({}, rows), caller).of(provider, model)
+    return [key.secret if key is not None else "-" for key in found]
+
+
+def test_a_provider_without_keys_is_asked_without() -> None:
+    assert carried() == ["-"]
+    assert carried(provider=WITH) == ["of-the-file"]
+    assert KeyRing().of(WITHOUT, SAGE) == (None,)
+
+
+def test_the_files_keys_come_first_then_the_added_by_their_place_then_the_fallbacks() -> None:
+    rows = [
+        added("a", is_fallback=True),
+        added("b", sort_order=3),
+        added("c", sort_order=2),
+        added("d", sort_order=1, is_fallback=True),
+    ]
+    expected = ["of-the-file", "of-c", "of-b", "of-a", "of-d"]
+    for order in permutations(rows):
+        assert carried(*order, provider=WITH) == expected
+
+
+def test_another_providers_keys_are_never_carried() -> None:
+    assert carried(added("a", provider="bolt")) == ["-"]
+
+
+@pytest.mark.parametrize("kept", [{"disabled": True}, {"secret": None}, {"deleted": True, "secret": None}])
+def test_keys_that_rest_are_as_not_there(kept: dict[str, Any]) -> None:
+    assert carried(added("a", **kept)) == ["-"]
+    assert carried(added("a", **kept), added("b")) == ["of-b"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "fits"),
+    [
+        ({"allowed_models": ("acme/sage",)}, True),
+        ({"allowed_models": ("~sage",)}, True),
+        ({"allowed_models": ("acme/rune", "acme/sag")}, False),
+        ({"allowed_api_key_hashes": ("e" * 64, "d" * 64)}, True),
+        ({"allowed_api_key_hashes": ("e" * 64,)}, False),
+        ({"allowed_user_ids": ("user_1",)}, True),
+        ({"allowed_user_ids": ("user_2",)}, False),
+        ({"workspace_id": "w1"}, True),
+        ({"workspace_id": "w2"}, False),
+    ],
+)
+def test_a_key_is_carried_by_those_it_is_for(terms: dict[str, Any], *, fits: bool) -> None:
+    assert carried(added("a", **terms)) == (["of-a"] if fits else [])
+    assert carried(added("a", **terms), provider=WITH) == ["of-the-file", *(["of-a"] if fits else [])]
+
+
+def test_nobody_carries_a_key_without_being_somebody() -> None:
+    assert KeyRing(with_changes({}, [added("a")])).of(WITHOUT, SAGE) == ()
+
+
+def test_the_same_secret_is_carried_once() -> None:
+    rows = [added("a", secret="one"), added("b", secret="one"), added("c", secret="of-the-file")]
+    assert carried(*rows, provider=WITH) == ["of-the-file", "one"]
+
+
+# --- changes -------------------------------------------------------------------------------------------------
+
+
+def test_changes_may_come_in_any_order() -> None:
+    states = [added("a", 1, secret="old"), added("a", 2, secret="new"), added("a", 3, secret=None, deleted=True)]
+    for order in permutations(states):
+        rings: Any = {}
+        for row in order:
+            rings = with_changes(rings, [row])
+        assert KeyRing(rings, CALLER).of(WITHOUT, SAGE) == (None,)
+
+
+def test_what_is_not_newer_changes_nothing() -> None:
+    rings = with_changes({}, [added("a", 2)])
+    assert with_changes(rings, [added("a", 1), added("a", 2)]) is rings
+    assert with_changes(rings, []) is rings
+
+
+def test_a_key_that_was_rotated_away_or_deleted_stays_a_secret() -> None:
+    rings = with_changes({}, [added("a", 1, secret="first"), added("b", 1, secret="other", disabled=True)])
+    rings = with_changes(rings, [added("a", 2, secret="second")])
+    assert sorted(rings["acme"].secrets()) == ["first", "other", "second"]
+    rings = with_changes(rings, [added("a", 3, secret=None, deleted=True)])
+    assert sorted(rings["acme"].secrets()) == ["first", "other", "second"]
+    assert [row.id for row in rings["acme"].usable] == []
+
+
+def test_what_is_remembered_of_former_keys_is_bounded() -> None:
+    rings: Any = {}
+    for number in range(1, 300):
+        rings = with_changes(rings, [added("a", number, secret=f"s{number}")])
+    ring: Ring = rings["acme"]
+    assert len(ring.secrets()) < 100
+    assert "s298" in ring.secrets()
+
+
+def test_no_key_shows_in_what_is_written_of_a_ring() -> None:
+    rings = with_changes({}, [added("a", 1, secret="first")])
+    rings = with_changes(rings, [added("a", 2, secret="second")])
+    for written in (repr(rings), repr(KeyRing(rings, CALLER))):
+        assert "first'" not in written.replace("a:first'", "")
+        assert "second'" not in written.replace("a:second'", "")
