@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole life of a preset with curl: capture, use, pin, roll back, disable, archive; then the record and its cost.
+# The whole life of a preset with curl: capture, use, pin, roll back, explain, record and cost, disable, archive.
 #
 #   SETPOINT_API_KEY=sk-sp-tour-0123456789 SETPOINT_DATA_DIR="$(mktemp -d)" .venv/bin/setpoint serve
 #   examples/tour.sh
@@ -44,6 +44,9 @@ step "Stream"
 api -N "$BASE/chat/completions" -d '{
   "model": "@preset/tour", "stream": true, "messages": [{"role": "user", "content": "Parcel 5."}]
 }'
+
+step "Explain: where the request would go, what it would say there and whose word each field is; nothing is sent"
+api "$BASE/explain/chat/completions" -d "$(ask @preset/tour "Parcel 6.")"
 
 step "Record: tokens, cost, attempts"
 id=$(api "$BASE/chat/completions" -d "$(ask @preset/tour "Parcel 6.")" | sed 's/.*"id":"\(gen-[^"]*\)".*/\1/')

@@ -1,7 +1,8 @@
 """`setpoint demo`: the main job, end to end, with two real processes on this machine and nothing from outside.
 
 The echo model runs as an upstream of its own; the gateway stands in front of it. A working request becomes a preset;
-later requests of all three skins that name only the preset reach the upstream with the preset applied.
+later requests of all three skins that name only the preset reach the upstream with the preset applied. At last it is
+asked where a request would go whose first provider is away, and the request goes there.
 """
 
 from __future__ import annotations
@@ -10,26 +11,33 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Generator
 
 _START_S = 30
 _CONFIG = """\
 providers:
   upstream: {{dialect: chat, base_url: "{upstream}/v1", name: Upstream}}
+  away: {{dialect: chat, base_url: "{away}/v1", name: Away}}
 models:
   demo/model:
     context_length: 8192
     endpoints:
       - {{provider: upstream, model: echo, pricing: {{prompt: "0.0000025", completion: "0.00001"}}}}
+  demo/two:
+    endpoints:
+      - {{provider: upstream, model: echo, pricing: {{prompt: "0.0000025", completion: "0.00001"}}}}
+      - {{provider: away, model: echo, pricing: {{prompt: "0.000001", completion: "0.000004"}}}}
 settings:
   data_dir: "{data}"
 """
@@ -55,6 +63,12 @@ _OTHER_SKINS: dict[str, dict[str, Any]] = {
     "/api/v1/responses": {"model": "@preset/parcels", "input": "Parcel 20 ticks."},
 }
 """Requests of the other two skins, by their route."""
+_ROUTED: dict[str, Any] = {
+    "model": "demo/two@preset/parcels",
+    "provider": {"order": ["away", "upstream"]},
+    "messages": [{"role": "user", "content": "Parcel 21 has two labels."}],
+}
+"""A request to a model at two providers, the first of which is away."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -69,7 +83,8 @@ def run(_args: Namespace) -> int:
         upstream = _start(stack, ["echo", "--port", "0", "--interval-ms", "20"], {})
         key = f"sk-sp-demo-{secrets.token_hex(16)}"
         config = folder / "setpoint.yaml"
-        config.write_text(_CONFIG.format(upstream=upstream, data=folder / "data"))
+        away = stack.enter_context(_nobody())
+        config.write_text(_CONFIG.format(upstream=upstream, away=away, data=folder / "data"))
         environ = {"SETPOINT_API_KEY": key, "SETPOINT_LOG_LEVEL": "warning"}
         gateway = _start(stack, ["serve", "--config", str(config), "--port", "0"], environ)
         print(f"Two processes: the gateway on {gateway}, an upstream model on {upstream}.")
@@ -109,7 +124,37 @@ def _show(gateway: _Caller, upstream: _Caller) -> int:
     more = ("tokens_completion", "total_cost", "finish_reason", "latency", "generation_time")
     _json({name: record[name] for name in shown + more})
     facts = _facts(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
-    return _verdict(facts | {f"{path} applied the same preset": good for path, good in others.items()})
+    facts |= {f"{path} applied the same preset": good for path, good in others.items()}
+    return _verdict(facts | _routed(gateway))
+
+
+def _routed(gateway: _Caller) -> dict[str, bool]:
+    """Show where a request would go, and that it goes there. Returns what should be so, and whether it is."""
+    _step("9. Where a request would go, without sending it", "POST /api/v1/explain/chat/completions")
+    _json(_ROUTED)
+    told = json.loads(gateway.call("POST", "/api/v1/explain/chat/completions", _ROUTED))["data"]
+    print("the answer, in part:")
+    _json({name: told[name] for name in ("origin", "endpoints", "estimated_cost")})
+
+    _step("10. The request itself, whose first provider is away", "POST /api/v1/chat/completions")
+    answer = json.loads(gateway.call("POST", "/api/v1/chat/completions", _ROUTED))
+    print(f"answer of {answer['provider']}: {answer['choices'][0]['message']['content']!r}")
+    record = json.loads(gateway.call("GET", f"/api/v1/generation?id={answer['id']}"))["data"]
+    print("its record, in part:")
+    tries = [
+        {name: one[name] for name in ("provider_name", "status", "error_type")} for one in record["provider_responses"]
+    ]
+    _json({"endpoints": record["endpoints"], "provider_responses": tries, "total_cost": record["total_cost"]})
+
+    origin, cost = told["origin"], told["estimated_cost"]
+    places = [{name: said for name, said in one.items() if name != "position"} for one in told["endpoints"]]
+    return {
+        "the explanation says what is the request's and what the preset's": (origin["/model"], origin["/max_tokens"])
+        == ("request", "preset"),
+        "the first provider failed, and the second answered": [one["status"] for one in tries] == [None, 200],
+        "the record has the endpoints that were explained": record["endpoints"] == places,
+        "it cost what it was to cost": float(cost["min"]) <= record["total_cost"] <= float(cost["max"]),
+    }
 
 
 def _other_skin(gateway: _Caller, upstream: _Caller, path: str) -> bool:
@@ -190,6 +235,14 @@ def _start(stack: ExitStack, words: list[str], environ: dict[str, str]) -> str:
         if " on http://" in line:
             return line.split(" on ")[-1].strip()
     raise SystemExit(f"setpoint {words[0]} did not start")
+
+
+@contextmanager
+def _nobody() -> Generator[str]:
+    """An address where nobody answers, and nobody else can come to be meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

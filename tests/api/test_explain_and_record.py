@@ -1,0 +1,91 @@
+"""What is explained before is what is recorded after: on all skins, for a conversation, whichever worker is asked.
+
+Every call is a connection of its own, so that the two workers share them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.api_support import create, data_of, fresh
+from api.skins_support import PRICE, ROUTES, SKINS, least, three_dialects
+from simulator.script import status
+from support.processes import Gateway, config_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from setpoint.records import Dialect
+    from simulator.client import Simulator
+
+ALIKE = ("endpoints", "excluded", "not_honoured", "system_prompt_from")
+SESSIONS = 6
+
+
+@pytest.fixture(scope="module")
+def two_workers(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """With `at/many`: five endpoints that are equal but for their names, and one that is never the first."""
+    folder = tmp_path_factory.mktemp("gateway")
+    tables = three_dialects(simulator_process)
+    offers = [
+        {"provider": slug, "tag": f"{slug}/{number}", "pricing": PRICE}
+        for number, slug in enumerate(("chat", "messages", "responses", "chat", "messages"))
+    ]
+    tables["models"]["at/many"] = {"endpoints": [*offers, {"provider": "two", "pricing": PRICE, "weight": 0}]}
+    started = Gateway(folder, config=config_file(folder, **tables, settings={"workers": 2}))
+    yield started
+    assert started.stop() == 0, started.log_text()
+
+
+def explained(gateway: Gateway, skin: Dialect, **fields: Any) -> dict[str, Any]:
+    told = data_of(gateway.call("POST", f"/explain{ROUTES[skin]}", least(skin, **fields)))
+    for place, endpoint in enumerate(told["endpoints"], 1):
+        assert endpoint.pop("position") == place
+    return told
+
+
+def recorded(gateway: Gateway, skin: Dialect, **fields: Any) -> dict[str, Any]:
+    answer = gateway.call("POST", ROUTES[skin], least(skin, **fields))
+    assert answer.status == 200, answer.body
+    return data_of(gateway.call("GET", f"/generation?id={answer.header('x-generation-id')}"))
+
+
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("skin", SKINS)
+def test_before_and_after_agree_for_a_conversation_on_every_worker(two_workers: Gateway, skin: Dialect) -> None:
+    slug = fresh("agreed")
+    create(two_workers, slug, {"model": "at/many", "top_k": 3, "messages": [{"role": "system", "content": "Brief."}]})
+    for number in range(SESSIONS):
+        fields = {
+            "model": f"@preset/{slug}",
+            "session_id": f"{skin}-{number}",
+            "max_tokens" if skin != "responses" else "max_output_tokens": 9,
+            "seed" if skin != "chat" else "min_p": 0,
+            "provider": {"ignore": ["messages/1", "nobody"], "made_up": 1},
+        }
+        before = [explained(two_workers, skin, **fields) for _ in range(4)]
+        after = recorded(two_workers, skin, **fields)
+        assert all(told == before[0] for told in before), "the workers agree"
+        assert {name: after[name] for name in ALIKE} == {name: before[0][name] for name in ALIKE}
+        assert {one["reason"] for one in after["excluded"]} == {"ignored", "unknown_provider"}
+        assert (after["preset_slug"], after["preset_version"]) == (slug, 1)
+        first = before[0]["endpoints"][0]
+        assert (after["model"], after["provider_responses"][0]["endpoint_id"]) == ("at/many", f"{first['tag']}/many")
+        assert after["unsaid"] == before[0]["unsaid"][f"{first['tag']}/at/many"]
+        cost = before[0]["estimated_cost"]
+        assert float(cost["min"]) <= float(cost["max"])
+
+
+def test_a_fallback_is_recorded_with_the_endpoints_that_were_explained(
+    two_workers: Gateway, simulator: Simulator
+) -> None:
+    fields = {"model": "at/chat", "models": ["at/messages"], "session_id": "falling back"}
+    before = explained(two_workers, "chat", **fields)
+    simulator.script(status(500), prefix="/c")
+    after = recorded(two_workers, "chat", **fields)
+    assert [one["model"] for one in before["endpoints"]] == ["at/chat", "at/messages"]
+    assert {name: after[name] for name in ALIKE} == {name: before[name] for name in ALIKE}
+    assert (after["model"], after["unsaid"]) == ("at/messages", before["unsaid"]["messages/at/messages"])
+    assert [one["status"] for one in after["provider_responses"]] == [500, 200]
