@@ -9,13 +9,13 @@ import pytest
 from api.api_support import create, new_key
 from setpoint.server.app import routes
 from setpoint.server.router import BASES
+from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Inference
 from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
-from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from support.http import call
@@ -62,6 +62,11 @@ MAY = {
     "DELETE /byok/{id}": MANAGERS,
     "GET /generation": ALL,
     "GET /models": ALL,
+    "GET /models/count": ALL,
+    "GET /models/{author}/{slug}/endpoints": ALL,
+    "GET /model/{author}/{slug}": ALL,
+    "GET /endpoints/zdr": ALL,
+    "GET /providers": ALL,
     "GET /metrics": {*MANAGERS, "read_only"},
 }
 """Route to the callers that it lets in. Routes that are not here let everybody in, without a key."""
@@ -100,7 +105,7 @@ TABLE = {f"{route.method} {route.path}": route for route in route_table()}
 
 def addresses(route: Route) -> Iterator[str]:
     """Every path that the route stands under, for things that exist where reading them is harmless."""
-    path = route.path.format(slug="for-roles", version="1", hash="0" * 64, id="nobodys")
+    path = route.path.format(slug="for-roles", author="nobody", version="1", hash="0" * 64, id="nobodys")
     for base in BASES if route.based else ("",):
         yield base + path + ("?id=gen-1-x" if path == "/generation" else "")
 

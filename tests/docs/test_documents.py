@@ -27,13 +27,13 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.routing import tables
 from setpoint.server.app import routes
+from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Inference
 from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
-from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,37 @@ def test_cycles_are_not_collected_until_the_last_work_is_done(aside: Aside) -> N
 
     asyncio.run(both())
     assert gc.isenabled()
+
+
+class Knot:
+    """Something that only a collector frees."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.mark.parametrize(("passed_s", "collected"), [(1.0, False), (6.0, True)])
+def test_where_work_never_ends_cycles_are_collected_after_a_while(passed_s: float, collected: bool) -> None:
+    now_s = [0.0]
+    begun, ended = threading.Event(), threading.Event()
+    aside = Aside(lambda: now_s[0])
+
+    def long() -> bool:
+        begun.set()
+        return ended.wait(HANG_S)
+
+    async def both() -> bool:
+        first = asyncio.create_task(aside.run(BIG_BYTES + 1, long))
+        assert await asyncio.to_thread(begun.wait, HANG_S)
+        now_s[0] += passed_s
+        knot = await aside.run(BIG_BYTES + 1, lambda: weakref.ref(Knot()))
+        gone = knot() is None
+        ended.set()
+        assert await first
+        return gone
+
+    assert asyncio.run(both()) is collected
+    aside.close()
 
 
 def test_what_the_work_raises_is_raised_and_leaves_nothing_behind(aside: Aside) -> None:

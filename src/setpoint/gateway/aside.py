@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +18,7 @@ BIG_BYTES = 262_144
 """What is larger takes milliseconds to read or to write. What is not is done at once: a thread would cost more."""
 
 _THREADS = 2
+_UNCOLLECTED_S = 5.0
 
 
 class Aside:
@@ -24,13 +26,15 @@ class Aside:
 
     Cycles are not collected while they work. What the work makes by the hundred thousand goes as soon as it is done
     with, without a collector; and a collection that looks at all of it would hold the loop for as long as it takes,
-    whichever thread it runs in.
+    whichever thread it runs in. Where there is never a moment without such work, they are collected all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, "aside")
         self._lock = Lock()
         self._working = 0
+        self._uncollected_since = 0.0
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
         """What this work gives, which is about so many bytes. Raises: what the work raises."""
@@ -44,6 +48,8 @@ class Aside:
 
     def _uncollected(self, work: Callable[[], T]) -> T:
         with self._lock:
+            if not self._working:
+                self._uncollected_since = self._clock()
             self._working += 1
             gc.disable()
         try:
@@ -51,5 +57,9 @@ class Aside:
         finally:
             with self._lock:
                 self._working -= 1
+                now = self._clock()
                 if not self._working:
                     gc.enable()
+                elif now - self._uncollected_since > _UNCOLLECTED_S:
+                    self._uncollected_since = now
+                    gc.collect(1)

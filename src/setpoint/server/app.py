@@ -27,13 +27,13 @@ from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
 from setpoint.server.router import Route, Router
 from setpoint.server.routes.answering import Answering, StreamTimes
+from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Exchanges, Inference
 from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
-from setpoint.server.routes.models import Models
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures
@@ -162,7 +162,7 @@ class Application:
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
                 ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
-                Models(self._snapshots),
+                Models(self._snapshots, dict, clock=utc_now),
                 self.health,
                 self._metrics if settings.metrics else None,
             )
@@ -317,6 +317,11 @@ def routes(
         Route("DELETE", "/byok/{id}", provider_keys.delete, "admin"),
         Route("GET", "/generation", generations.get, "any"),
         Route("GET", "/models", models.list, "any", browsers=True),
+        Route("GET", "/models/count", models.count, "any"),
+        Route("GET", "/models/{author}/{slug}/endpoints", models.endpoints, "any"),
+        Route("GET", "/model/{author}/{slug}", models.get, "any"),
+        Route("GET", "/endpoints/zdr", models.zdr, "any"),
+        Route("GET", "/providers", models.providers, "any"),
         Route("GET", "/health", health.live, "open", based=False),
         Route("GET", "/ready", health.readiness, "open", based=False),
         Route("HEAD", "/", health.hello, "open", based=False),

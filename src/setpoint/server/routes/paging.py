@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from setpoint.errors import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAX_INTEGER = 2**63 - 1
 
 
-def integer(query: dict[str, str], name: str, *, default: int, least: int = 0, most: int = _MAX_INTEGER) -> int:
+def integer(query: Mapping[str, str], name: str, *, default: int, least: int = 0, most: int = _MAX_INTEGER) -> int:
     """A whole number of the query. Raises: `FieldError` for what is none, or out of range: it is never clamped."""
     text = query.get(name)
     if text is None:
@@ -19,12 +24,12 @@ def integer(query: dict[str, str], name: str, *, default: int, least: int = 0, m
     return int(text)
 
 
-def page(query: dict[str, str], *, most: int = 100, default: int = 50) -> tuple[int, int]:
+def page(query: Mapping[str, str], *, most: int = 100, default: int = 50) -> tuple[int, int]:
     """Offset and limit. Raises: `FieldError`."""
     return integer(query, "offset", default=0), integer(query, "limit", default=default, least=1, most=most)
 
 
-def flag(query: dict[str, str], name: str, *, default: bool) -> bool:
+def flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
     """A yes or no of the query. Raises: `FieldError`."""
     match query.get(name):
         case None:

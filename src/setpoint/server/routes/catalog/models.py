@@ -1,0 +1,117 @@
+"""The models that can be asked for, and who offers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from setpoint.errors import RequestError
+from setpoint.routing.naming import named
+from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.catalog.performance import NOTHING_KNOWN
+from setpoint.server.routes.catalog.search import read_search
+from setpoint.server.routes.catalog.shapes import shown_architecture, shown_endpoint, shown_model, usable
+from setpoint.server.routes.paging import integer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import Any
+
+    from setpoint.records import Model
+    from setpoint.server.request import Request
+    from setpoint.server.routes.catalog.performance import Performances
+    from setpoint.snapshot import SnapshotHolder
+
+_MOST = 1_000
+
+
+class Models:
+    """The handlers of the catalog's routes. `performances` says how endpoints have done, over all workers."""
+
+    def __init__(
+        self, snapshots: SnapshotHolder, performances: Callable[[], Performances], *, clock: Callable[[], datetime]
+    ) -> None:
+        self._snapshots = snapshots
+        self._performances = performances
+        self._clock = clock
+
+    async def list(self, request: Request) -> Response:
+        """GET /models; without `offset` and `limit` everything that is found."""
+        query = request.query()
+        models = self._found(query)
+        offset = integer(query, "offset", default=0)
+        limit = integer(query, "limit", default=max(len(models), 1), least=1, most=max(_MOST, len(models)))
+        page = [shown_model(model) for model in models[offset : offset + limit]]
+        more = offset + limit < len(models)
+        following = urlencode({**query, "offset": offset + limit, "limit": limit})
+        return json_response(
+            {
+                "object": "list",
+                "data": page,
+                "total_count": len(models),
+                "links": {"next": f"{request.scope['path']}?{following}" if more else None},
+                "has_more": more,
+                "first_id": page[0]["id"] if page else None,
+                "last_id": page[-1]["id"] if page else None,
+            }
+        )
+
+    async def count(self, request: Request) -> Response:
+        """GET /models/count, with the filters of the list."""
+        return json_response({"data": {"count": len(self._found(request.query()))}})
+
+    async def get(self, request: Request) -> Response:
+        """GET /model/{author}/{slug}: by id or alias, with or without a variant."""
+        return json_response({"data": shown_model(self._named(request))})
+
+    async def endpoints(self, request: Request) -> Response:
+        """GET /models/{author}/{slug}/endpoints."""
+        model = self._named(request)
+        return json_response(
+            {
+                "data": {
+                    "id": model.id,
+                    "name": model.name,
+                    "created": model.created,
+                    "description": model.description,
+                    "architecture": shown_architecture(model),
+                    "endpoints": self._offers([model]),
+                }
+            }
+        )
+
+    async def zdr(self, _request: Request) -> Response:
+        """GET /endpoints/zdr: the endpoints that retain nothing."""
+        return json_response({"data": self._offers(self._listed(), zdr=True)})
+
+    async def providers(self, _request: Request) -> Response:
+        """GET /providers: who is configured. What only their own pages say is not known here."""
+        listed = [one for one in self._snapshots.current.catalog.providers.values() if one.enabled]
+        unknown = dict.fromkeys(
+            ("privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters")
+        )
+        return json_response({"data": [{"name": one.name, "slug": one.slug, **unknown} for one in listed]})
+
+    def _listed(self) -> list[Model]:
+        return [model for model in self._snapshots.current.catalog.models.values() if model.enabled]
+
+    def _found(self, query: dict[str, str]) -> list[Model]:
+        search, now_s = read_search(query), self._clock().timestamp()
+        return search.ordered((one for one in self._listed() if search.finds(one, now_s)), self._performances())
+
+    def _named(self, request: Request) -> Model:
+        text = f"{request.params['author']}/{request.params['slug']}"
+        try:
+            return named(text, self._snapshots.current.catalog).model
+        except RequestError:
+            raise RequestError("not_found", f"{text} is not a valid model ID") from None
+
+    def _offers(self, models: list[Model], *, zdr: bool = False) -> list[dict[str, Any]]:
+        performances = self._performances()
+        return [
+            shown_endpoint(one, model, performances.get(one.key, NOTHING_KNOWN))
+            for model in models
+            for one in usable(model)
+            if one.zdr or not zdr
+        ]

@@ -1,0 +1,140 @@
+"""Models and endpoints as clients are shown them. Prices are strings of US dollars per token."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from msgspec import structs
+
+from setpoint.ids import timestamp
+from setpoint.protocols.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from setpoint.records import Endpoint, Model, Price
+    from setpoint.server.routes.catalog.performance import Performance
+
+# What every chat endpoint takes unless its row says otherwise.
+_PARAMETERS = sorted(
+    {name for name, rule in RULES.items() if rule == "supported"} - {"metadata", "x_search_filter", "include_reasoning"}
+    | {"max_tokens", "max_completion_tokens"}
+)
+_UNKNOWN_PRICE = "-1"
+_CHOICES = ("auto", "none", "required", "function")
+
+
+def usable(model: Model) -> list[Endpoint]:
+    """The endpoints of a model that requests may go to."""
+    return [one for one in model.endpoints if one.enabled and one.provider.enabled]
+
+
+def price_of(model: Model) -> Price | None:
+    """The price of the cheapest endpoint whose price is known, by a token of prompt and one of completion."""
+    known = [price for one in usable(model) if (price := one.price) is not None and _sum(price) is not None]
+    return min(known, key=lambda price: cast("Decimal", _sum(price)), default=None)
+
+
+def _sum(price: Price) -> Decimal | None:
+    return None if price.prompt is None or price.completion is None else price.prompt + price.completion
+
+
+def parameters_of(endpoints: Iterable[Endpoint]) -> list[str]:
+    """The fields that at least one of these endpoints takes, in chat names."""
+    listed: set[str] = set()
+    for endpoint in endpoints:
+        if endpoint.parameters is None:
+            return _PARAMETERS
+        listed |= endpoint.parameters
+    return sorted(listed)
+
+
+def shown_model(model: Model) -> dict[str, Any]:
+    """A model in a form that OpenRouter, OpenAI and Anthropic clients read."""
+    limits = [one.max_output_tokens for one in model.endpoints if one.max_output_tokens is not None]
+    return {
+        "id": model.id,
+        "object": "model",
+        "type": "model",
+        "canonical_slug": model.id,
+        "name": model.name,
+        "display_name": model.name,
+        "created": model.created,
+        "created_at": timestamp(datetime.fromtimestamp(model.created, UTC)),
+        "owned_by": model.endpoints[0].provider.slug if model.endpoints else "",
+        "description": model.description,
+        "context_length": model.context_length,
+        "architecture": shown_architecture(model),
+        "pricing": shown_price(price_of(model)),
+        "top_provider": {
+            "context_length": model.context_length,
+            "max_completion_tokens": max(limits, default=None),
+            "is_moderated": model.moderated,
+        },
+        "per_request_limits": None,
+        "supported_parameters": parameters_of(usable(model)),
+        "supported_voices": None,
+        "default_parameters": dict(model.default_parameters) or None,
+        "reasoning": model.reasoning,
+        "links": {"details": _details(model.id)},
+    }
+
+
+def _details(model_id: str) -> str:
+    author, _, slug = model_id.partition("/")
+    return f"/api/v1/models/{quote(author, safe='~')}/{quote(slug, safe='')}/endpoints" if slug else "/api/v1/models"
+
+
+def shown_architecture(model: Model) -> dict[str, Any]:
+    """What goes in and what comes out."""
+    inputs, outputs = list(model.input_modalities), list(model.output_modalities)
+    return {
+        "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
+        "input_modalities": inputs,
+        "output_modalities": outputs,
+        "tokenizer": model.tokenizer,
+        "instruct_type": model.instruct_type,
+    }
+
+
+def shown_price(price: Price | None) -> dict[str, str]:
+    """Every rate that is known. A required one that is not is `-1`."""
+    rates: dict[str, Decimal | None] = structs.asdict(price) if price is not None else {}
+    known = {name: format(rate, "f") for name, rate in rates.items() if rate is not None}
+    return {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE, **known}
+
+
+def shown_endpoint(endpoint: Endpoint, model: Model, performance: Performance) -> dict[str, Any]:
+    """An endpoint of a model. A context length that nobody knows is 0: official clients take no null."""
+    provider, price = endpoint.provider, endpoint.price
+    parameters = parameters_of([endpoint])
+    return {
+        "name": f"{provider.name} | {model.id}",
+        "model_id": model.id,
+        "model_name": model.name,
+        "provider_name": provider.name,
+        "tag": endpoint.tag,
+        "context_length": endpoint.context_length or model.context_length or 0,
+        "max_completion_tokens": endpoint.max_output_tokens,
+        "max_prompt_tokens": endpoint.max_prompt_tokens,
+        "pricing": shown_price(price),
+        "quantization": endpoint.quantization,
+        "supported_parameters": parameters,
+        "supports_tool_choice": dict.fromkeys(_CHOICES, "tool_choice" in parameters),
+        "native_tools": {},
+        "service_tier": endpoint.tier if endpoint.tier in ("priority", "flex") else None,
+        "supports_implicit_caching": price is not None and price.input_cache_read is not None,
+        "supports_diarization": False,
+        "data_collection": endpoint.data_collection,
+        "zdr": endpoint.zdr,
+        "region": endpoint.region,
+        "status": performance.status,
+        "uptime_last_5m": performance.uptime_5m,
+        "uptime_last_30m": performance.uptime_30m,
+        "uptime_last_1d": performance.uptime_1d,
+        "latency_last_30m": performance.latency_ms,
+        "throughput_last_30m": performance.throughput,
+    }
