@@ -22,6 +22,7 @@ from setpoint.routing.plan import Candidate
 from setpoint.wire.body import split
 
 if TYPE_CHECKING:
+    from setpoint.records import GenerationStatus
     from setpoint.wire.body import Body
 
 NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
@@ -230,6 +231,64 @@ def test_an_answer_that_breaks_off_names_the_error_in_its_attempt() -> None:
     one.commit_attempt(200, Outcome())
     one.finish("failed", failed("timeout"))
     assert [(at.status, at.error) for at in record(one, records).attempts] == [(200, "timeout")]
+
+
+def test_every_try_has_what_it_used_and_the_answer_what_the_last_one_did() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.spent = Bill(Usage(input_tokens=7), None, Decimal("0.7"))
+    one.fail_attempt(failed())
+    one.begin_attempt(BOLT, ())
+    one.fail_attempt(failed())
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome(finish_reason="stop"))
+    one.bill = Bill(Usage(input_tokens=7, output_tokens=2), None, Decimal("0.9"))
+    one.finish("completed")
+    made = record(one, records)
+    assert [(at.usage, at.cost) for at in made.attempts] == [
+        (Usage(input_tokens=7), Decimal("0.7")),
+        (None, None),
+        (Usage(input_tokens=7, output_tokens=2), Decimal("0.9")),
+    ]
+    assert made.usage == Usage(input_tokens=7, output_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("output_tokens", "finish", "status", "error", "is_zero"),
+    [
+        (0, None, "completed", None, True),
+        (0, "stop", "completed", None, False),
+        (2, None, "completed", None, False),
+        (2, "error", "completed", None, True),
+        (2, None, "failed", failed(), True),
+        (0, None, "cancelled", None, False),
+    ],
+)
+def test_an_answer_of_no_token_and_no_reason_or_of_an_error_is_marked(
+    output_tokens: int, finish: str | None, status: GenerationStatus, error: ProviderError | None, *, is_zero: bool
+) -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome(finish_reason=finish))
+    one.bill = Bill(Usage(output_tokens=output_tokens), None, None)
+    one.finish(status, error)
+    assert record(one, records).zero_completion is is_zero
+
+
+@pytest.mark.parametrize(
+    ("spent", "is_zero"),
+    [(Usage(input_tokens=7), True), (Usage(input_tokens=7, output_tokens=2), False), (None, False)],
+)
+def test_so_is_a_failure_that_used_something_and_gave_no_token(spent: Usage | None, *, is_zero: bool) -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.spent = None if spent is None else Bill(spent, None, None)
+    one.fail_attempt(failed())
+    one.finish("failed", failed())
+    assert record(one, records).zero_completion is is_zero
 
 
 def test_half_a_surrogate_pair_is_kept_as_its_escape() -> None:

@@ -88,6 +88,7 @@ class Exchange:
         self.candidate: Candidate | None = None
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
+        self.spent: Bill | None = None  # what the try under way is known to have used, should it give no answer
         self.error: SetpointError | None = None  # that it ended with
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
@@ -120,7 +121,7 @@ class Exchange:
         """A try at this endpoint starts; `unsaid` is what it is not told."""
         self.candidate = candidate
         self.unsaid = self.untold(unsaid)
-        self.outcome = None
+        self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
         self._begin(self._generation("interrupted", None, (*self._attempts, _attempt(candidate, error="interrupted"))))
 
@@ -142,7 +143,8 @@ class Exchange:
             return
         self._attempt_started = None
         latency_ms = _ms(time.monotonic() - started)
-        self._attempts.append(_attempt(candidate, status=status, error=error, latency_ms=latency_ms))
+        attempt = _attempt(candidate, status=status, error=error, latency_ms=latency_ms)
+        self._attempts.append(_billed(attempt, self.spent))
 
     def estimated_input(self) -> int:
         """Our own count of the request's input tokens."""
@@ -179,8 +181,10 @@ class Exchange:
         if not self.routed:
             return
         self._end_attempt(None, error.type if error else status)
-        if error is not None and self.outcome is not None and self._attempts:  # the answer broke after it had begun
-            self._attempts[-1] = structs.replace(self._attempts[-1], error=error.type)
+        if self.outcome is not None and self._attempts:
+            answered = _billed(self._attempts[-1], self.bill)
+            # With an error, the answer broke after it had begun.
+            self._attempts[-1] = answered if error is None else structs.replace(answered, error=error.type)
         self._record(self._generation(status, error, tuple(self._attempts)))
 
     def _generation(
@@ -226,9 +230,19 @@ class Exchange:
             app_title=self._kept(self.caller.app_title),
             user_agent=self._kept(self.caller.user_agent),
             service_tier=self._kept(outcome.service_tier) if outcome else None,
+            zero_completion=status in ("completed", "failed") and self._gave_nothing(attempts),
             endpoints=self.plan.endpoints if self.plan and ended else (),
             excluded=self.plan.excluded if self.plan and ended else (),
         )
+
+    def _gave_nothing(self, attempts: tuple[Attempt, ...]) -> bool:
+        """Whether what was used gave no token and no reason for it, or an answer that broke off with an error."""
+        usage = attempts[-1].usage if attempts else None
+        if self.outcome is None:
+            return usage is not None and not usage.output_tokens
+        if self.error is not None or self.outcome.finish_reason == "error":
+            return True
+        return self.outcome.finish_reason is None and usage is not None and not usage.output_tokens
 
     def _unsaid_answer(self) -> tuple[str, ...]:
         """What of the answer the skin had no word for. No JSON pointer begins so."""
@@ -267,3 +281,7 @@ def readable(text: str) -> str:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _billed(attempt: Attempt, bill: Bill | None) -> Attempt:
+    return attempt if bill is None else structs.replace(attempt, usage=bill.usage, cost=bill.amount)

@@ -66,7 +66,7 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     for candidate in _of_each_endpoint(planned.candidates):
         name = f"{candidate.endpoint.tag}/{candidate.model.id}"
         try:
-            lowered = relay.lower(exchange, candidate.endpoint, candidate.dialect)
+            lowered = relay.told(exchange, candidate)
         except RequestError as cause:
             error = cause
             refused[name] = cause.message

@@ -63,6 +63,16 @@ def bill(outcome: Outcome, price: Price | None, estimated_input: Callable[[], in
     return Bill(usage, ours, ours.total if ours is not None else outcome.provider_cost)
 
 
+def spent(outcome: Outcome, price: Price | None) -> Bill | None:
+    """The bill of a try that gave no answer: what its upstream counted all the same, None when it counted nothing.
+
+    Where it counted the input alone, nothing is known of the cost.
+    """
+    if outcome.usage is None and outcome.partial is None:
+        return None
+    return bill(outcome, price, lambda: 0)  # which is not asked: the input is counted
+
+
 def _estimate(outcome: Outcome, estimated_input: Callable[[], int]) -> Usage:
     """Our own count of what the upstream did not count to the end; its count of the input stays."""
     output_tokens = estimated_tokens(outcome.output_bytes)

@@ -12,9 +12,9 @@ from setpoint.gateway.aside import BIG_BYTES
 from setpoint.gateway.failed import is_type
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
-from setpoint.gateway.meter import bill
+from setpoint.gateway.meter import bill, spent
 from setpoint.protocols.allowance import ALL, Allowance
-from setpoint.protocols.answer import Opening, Stamp, StreamFailedError
+from setpoint.protocols.answer import Opening, Outcome, Stamp, StreamFailedError
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import reported_in
 from setpoint.protocols.forward import lower
@@ -23,7 +23,7 @@ from setpoint.protocols.translate import read_answer, read_stream
 from setpoint.providers.auth import headers
 from setpoint.providers.client import UpstreamRequest
 from setpoint.routing.naming import is_latest
-from setpoint.wire.body import MalformedError, join, split
+from setpoint.wire.body import NULL, MalformedError, join, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.failed import Failed
-    from setpoint.protocols.base import EditedResult
+    from setpoint.protocols.answer import Bill
+    from setpoint.protocols.base import EditedResult, Room
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.records import Dialect, Endpoint
@@ -126,10 +127,12 @@ class Relay:
 
         body = await self._aside.run(exchange.size, written)
         request = self._request(exchange, candidate, body, path="/count_tokens")
-        answer = self._whole_body(candidate, await self._way(candidate).send(request))
-        counted = bytes(answer.get("input_tokens", b""))
+        answer = await self._way(candidate).send(request)
+        told = self._split(candidate, answer)
+        self._check_reported(candidate, answer, told)
+        counted = bytes(told.get("input_tokens", b""))
         if not counted.isdigit():
-            raise ProviderError("provider_unavailable", "the provider's answer is malformed")
+            raise _malformed()
         return int(counted)
 
     def _way(self, candidate: Candidate) -> UpstreamClient:
@@ -167,29 +170,40 @@ class Relay:
         return await self._aside.run(size, lambda: result.write(*told))
 
     def _result(self, exchange: Exchange, candidate: Candidate, answer: Answer, lowered: Lowered) -> EditedResult:
-        body = self._whole_body(candidate, answer)
+        body, dialect = self._split(candidate, answer), PROTOCOLS[candidate.dialect]
         try:
-            return read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
+            self._check_reported(candidate, answer, body)
+            return read_answer(body, skin=exchange.skin, dialect=dialect, names=lowered.names)
         except StreamFailedError as failed:
+            exchange.spent = _spent(dialect, candidate, body)
             raise self._failed.reported(candidate, failed.reported, answer.headers, answer.body) from None
+        except ProviderError:
+            exchange.spent = _spent(dialect, candidate, body)
+            raise
 
-    def _whole_body(self, candidate: Candidate, answer: Answer) -> Body:
+    def _split(self, candidate: Candidate, answer: Answer) -> Body:
         self._failed.check_status(candidate, answer.status, answer.headers, answer.body)
         self._failed.check_type(candidate, answer.headers, "application/json", answer.body)
         try:
-            body = split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
+            return split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
+        except MalformedError as error:
+            raise _malformed() from error
+
+    def _check_reported(self, candidate: Candidate, answer: Answer, body: Body) -> None:
+        """Raises: `ProviderError` for an error inside the answer."""
+        try:
             reported = reported_in(body)
         except MalformedError as error:
-            raise ProviderError("provider_unavailable", "the provider's answer is malformed") from error
+            raise _malformed() from error
         if reported is not None:
             raise self._failed.reported(candidate, reported, answer.headers, answer.body)
-        return body
 
     async def _stream(
         self, exchange: Exchange, candidate: Candidate, request: UpstreamRequest, lowered: Lowered
     ) -> LiveStream:
         first_token_s = candidate.endpoint.timeouts.first_token_s
         answer: AnswerStream | None = None
+        live: LiveStream | None = None
         try:
             async with asyncio.timeout(first_token_s):
                 answer = await self._way(candidate).stream(request)
@@ -207,11 +221,13 @@ class Relay:
                     exchange, candidate, answer, edited, self._limits.max_event_bytes, self._aside, self._failed
                 )
                 await live.first()
-        except TimeoutError:
-            _abort(answer)
-            raise ProviderError("timeout", "the provider did not begin to answer in time") from None
-        except BaseException:
-            _abort(answer)
+        except BaseException as error:
+            if answer is not None:
+                answer.abort()
+            if live is not None:
+                exchange.spent = spent(live.edited.outcome, candidate.endpoint.price)
+            if isinstance(error, TimeoutError):
+                raise ProviderError("timeout", "the provider did not begin to answer in time") from None
             raise
         exchange.commit_attempt(answer.status, live.edited.outcome)
         return live
@@ -244,6 +260,11 @@ def opening(exchange: Exchange, of: Stamp, new_id: Callable[[str], str]) -> Open
     return Opening(stamp=of, request=exchange.body, new_id=new_id, debug=tuple(exchange.debug_bodies))
 
 
-def _abort(answer: AnswerStream | None) -> None:
-    if answer is not None:
-        answer.abort()
+def _malformed() -> ProviderError:
+    return ProviderError("provider_unavailable", "the provider's answer is malformed")
+
+
+def _spent(dialect: Room, candidate: Candidate, body: Body) -> Bill | None:
+    """The bill of a whole answer that is none, by what it says that it used."""
+    usage, cost = dialect.read_usage(body.get("usage", NULL)) or (None, None)
+    return spent(Outcome(usage=usage, provider_cost=cost), candidate.endpoint.price)

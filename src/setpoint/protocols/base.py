@@ -15,11 +15,13 @@ from setpoint.wire.body import NULL, Body, as_array, is_array, is_object, is_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
 
     from setpoint.canonical.conversation import Conversation
     from setpoint.canonical.events import Event
     from setpoint.canonical.parts import MediaKind
     from setpoint.canonical.result import Result
+    from setpoint.canonical.usage import Usage
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Bill, Opening, Outcome
     from setpoint.protocols.terms import Terms
@@ -289,6 +291,10 @@ class DialectRoom(Protocol):
 
     def read_result(self, body: Body) -> Result:
         """A whole answer. Raises: `ProviderError`, `StreamFailedError` as `Skin.edit_result`."""
+        ...
+
+    def read_usage(self, data: Raw) -> tuple[Usage, Decimal | None] | None:
+        """The tokens in a whole answer's `usage`, and the cost it names; None when nothing in it can be read."""
         ...
 
     def reader(self) -> StreamReader:

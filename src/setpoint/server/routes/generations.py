@@ -155,6 +155,7 @@ def _generation(one: Generation) -> dict[str, Any]:
         "not_honoured": one.not_honoured,
         "endpoints": one.endpoints,
         "excluded": one.excluded,
+        "zero_completion": one.zero_completion,
     }
 
 
@@ -166,6 +167,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "error_type": attempt.error,
         "latency": attempt.latency_ms,
+        "usage": attempt.usage,
+        "cost": money(attempt.cost),
         "key_id": attempt.key_id,
         "is_byok": True,
     }

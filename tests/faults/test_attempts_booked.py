@@ -1,0 +1,119 @@
+"""Every try is booked by itself: what it used and cost as far as its upstream says, also when it gave no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faults.faults_support import Front, attempts, fronting, serving
+from simulator.answers import chunk, completion, data_frame, usage_chunk
+from simulator.script import body, cut, hang, ok, sse, status, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.client import Simulator
+    from simulator.steps import Script
+    from support.processes import Gateway
+
+ERROR = {"message": "out of memory", "code": 502}
+
+
+@pytest.fixture(scope="module")
+def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with serving(tmp_path_factory, simulator_process) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
+    with fronting(gateway, simulator) as front:
+        yield front
+
+
+def booked(record: dict[str, Any]) -> list[tuple[int, int, float | None] | None]:
+    """The input and output tokens of each try, and what it cost; None for one of which nothing is known."""
+    told: list[tuple[int, int, float | None] | None] = []
+    for one in record["provider_responses"]:
+        usage = one["usage"]
+        assert (usage is None) <= (one["cost"] is None)
+        told.append(None if usage is None else (usage["input_tokens"], usage["output_tokens"], one["cost"]))
+    return told
+
+
+COSTLY: dict[str, tuple[Script, bool]] = {
+    "an error as a whole answer": (body({"error": ERROR, **usage_chunk((30, 4))}), False),
+    "a whole answer that says nothing": (body({**completion("x", (30, 4)), "choices": []}), False),
+    "an error before the answer": (
+        sse([data_frame({**usage_chunk((30, 4)), "choices": []}), data_frame({"error": ERROR, "choices": []})]),
+        True,
+    ),
+    "a stream that ends before its answer": (sse([data_frame(usage_chunk((30, 4))), b"data: [DONE]\n\n"]), True),
+}
+
+
+@pytest.mark.parametrize(("script", "streamed"), COSTLY.values(), ids=COSTLY)
+def test_a_try_that_cost_and_gave_nothing_is_booked_beside_the_one_that_answered(
+    front: Front, script: Script, *, streamed: bool
+) -> None:
+    front.simulator.script(script, prefix="/a")
+    front.simulator.script(stream(tokens=(10, 5)) if streamed else ok(tokens=(10, 5)), prefix="/b")
+    answer = front.ask("pair/model", stream=streamed)
+    assert answer.status == 200
+    record = front.record(answer)
+    assert [name for name, _, _ in attempts(record)] == ["Alpha", "Beta"]
+    assert booked(record) == [(30, 4, 0.000038), (10, 5, 0.00002)]
+    assert (record["total_cost"], record["tokens_completion"]) == (0.00002, 5)
+    assert record["zero_completion"] is False
+
+
+def test_of_a_try_that_is_refused_nothing_is_known(front: Front) -> None:
+    front.simulator.script(status(500), prefix="/a")
+    front.simulator.script(ok(tokens=(10, 5)), prefix="/b")
+    record = front.record(front.ask("pair/model"))
+    assert booked(record) == [None, (10, 5, 0.00002)]
+
+
+def test_a_try_that_was_cut_off_in_its_answer_is_booked_by_our_own_count(front: Front) -> None:
+    front.simulator.script(cut(stream(["Hello", " there"]), after=700), prefix="/a")
+    record = front.record(front.stream("solo/alpha"))
+    [attempt] = record["provider_responses"]
+    assert (attempt["usage"]["estimated"], attempt["cost"]) == (True, None)
+    assert attempt["usage"]["output_tokens"] == record["tokens_completion"] > 0
+
+
+def test_a_try_that_the_client_cancels_is_booked_with_what_it_had_counted(front: Front) -> None:
+    front.simulator.script(hang(stream(["Hello", " there"]), after=700), prefix="/a")
+    streaming = front.open("solo/alpha")
+    with streaming:
+        next(frame for frame in streaming.frames() if frame.data is not None)
+    record = front.record(streaming)
+    [attempt] = record["provider_responses"]
+    assert (record["status"], attempt["status"]) == ("cancelled", 200)
+    assert attempt["usage"]["output_tokens"] == record["tokens_completion"] > 0
+    assert record["zero_completion"] is False
+
+
+# --- what was paid for and gave nothing ----------------------------------------------------------------------
+
+ENDINGS: dict[str, tuple[Script, bool, bool]] = {
+    "no token and a reason": (ok("", tokens=(10, 0)), False, False),
+    "an error with a count and no token": (body({"error": ERROR, **usage_chunk((10, 0))}), False, True),
+    "an error without a count": (body({"error": ERROR}), False, False),
+    "an error with a count and tokens": (body({"error": ERROR, **usage_chunk((10, 3))}), False, False),
+    "an answer that ends with an error": (
+        sse([data_frame(chunk({"content": "Hi"})), data_frame({"error": ERROR, "choices": []})]),
+        True,
+        True,
+    ),
+    "a stream of usage alone": (sse([data_frame(usage_chunk((10, 0))), b"data: [DONE]\n\n"]), True, True),
+}
+
+
+@pytest.mark.parametrize(("script", "streamed", "is_zero"), ENDINGS.values(), ids=ENDINGS)
+def test_what_was_paid_for_and_gave_nothing_is_marked(
+    front: Front, script: Script, *, streamed: bool, is_zero: bool
+) -> None:
+    front.simulator.script(script, prefix="/a")
+    assert front.record(front.ask("solo/alpha", stream=streamed))["zero_completion"] is is_zero
