@@ -100,3 +100,44 @@ def test_the_loop_turns_while_work_is_done(aside: Aside) -> None:
         return await task
 
     assert asyncio.run(turning())
+
+
+def test_who_is_cancelled_leaves_no_work_in_its_midst(aside: Aside) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def long() -> None:
+        begun.set()
+        ended.wait(HANG_S)
+        done.append("long")
+
+    async def cancelled() -> None:
+        first = asyncio.create_task(aside.run(BIG_BYTES + 1, long))
+        assert await asyncio.to_thread(begun.wait, HANG_S)
+        first.cancel()
+        await asyncio.sleep(0)
+        assert not first.done()
+        ended.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert done == ["long"]
+
+    asyncio.run(cancelled())
+
+
+def test_work_that_has_not_begun_is_cancelled_at_once(aside: Aside) -> None:
+    ended = threading.Event()
+    done: list[str] = []
+
+    async def cancelled() -> None:
+        busy = [asyncio.create_task(aside.run(BIG_BYTES + 1, lambda: ended.wait(HANG_S))) for _ in range(2)]
+        waiting = asyncio.create_task(aside.run(BIG_BYTES + 1, lambda: done.append("waiting")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        ended.set()
+        assert await asyncio.gather(*busy) == [True, True]
+
+    asyncio.run(cancelled())
+    assert done == []

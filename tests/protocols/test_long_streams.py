@@ -22,6 +22,7 @@ from setpoint.wire.body import raw
 from support.cost import TIMES, is_in_proportion
 
 if TYPE_CHECKING:
+    from setpoint.protocols.base import EditedStream
     from setpoint.wire.body import Body
     from setpoint.wire.sse import Frame
 
@@ -39,14 +40,18 @@ def frames(dialect: Dialect, shape: str, events: int) -> list[Frame]:
     return STREAMS[dialect][shape](events)
 
 
-def sent_through(dialect: Dialect, skin: Dialect, told: list[Frame]) -> None:
+def stream_between(dialect: Dialect, skin: Dialect) -> EditedStream:
     numbers = count()
     opening = Opening(
         stamp=Stamp("gen-1", "acme/sage", "Acme", 1),
         request=REQUESTS[skin],
         new_id=lambda prefix: f"{prefix}{next(numbers)}",
     )
-    stream = read_stream(opening, skin=PROTOCOLS[skin], dialect=PROTOCOLS[dialect], names=ToolNames())
+    return read_stream(opening, skin=PROTOCOLS[skin], dialect=PROTOCOLS[dialect], names=ToolNames())
+
+
+def sent_through(dialect: Dialect, skin: Dialect, told: list[Frame]) -> None:
+    stream = stream_between(dialect, skin)
     for frame in told:
         stream.read(frame)
     assert stream.terminal
@@ -58,3 +63,34 @@ def sent_through(dialect: Dialect, skin: Dialect, told: list[Frame]) -> None:
 def test_a_stream_costs_no_more_than_its_length(dialect: Dialect, shape: str, skin: Dialect) -> None:
     short, long = frames(dialect, shape, EVENTS), frames(dialect, shape, TIMES * EVENTS)
     assert is_in_proportion(lambda: sent_through(dialect, skin, short), lambda: sent_through(dialect, skin, long))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "skin", "shape"),
+    [
+        ("chat", "messages", "calls"),
+        ("chat", "responses", "calls"),
+        ("messages", "chat", "blocks that nobody ends"),
+        ("messages", "responses", "tools that nobody ends"),
+        ("responses", "chat", "calls that nobody ends"),
+        ("responses", "messages", "calls that nobody ends"),
+        ("responses", "responses", "calls"),
+    ],
+)
+def test_parts_that_one_event_may_end_together_are_counted(dialect: Dialect, skin: Dialect, shape: str) -> None:
+    stream, told = stream_between(dialect, skin), frames(dialect, shape, EVENTS)
+    counted: list[int] = []
+    for frame in told:
+        stream.read(frame)
+        counted.append(stream.open_parts)
+    assert max(counted) >= EVENTS // 4
+    assert stream.open_parts == 0 or dialect == skin
+
+
+@pytest.mark.parametrize("skin", get_args(Dialect))
+@pytest.mark.parametrize(("dialect", "shape"), [("messages", "tools"), ("messages", "blocks"), ("chat", "text")])
+def test_parts_that_come_one_after_the_other_are_never_many(dialect: Dialect, shape: str, skin: Dialect) -> None:
+    stream = stream_between(dialect, skin)
+    for frame in frames(dialect, shape, EVENTS):
+        stream.read(frame)
+        assert stream.open_parts <= 2

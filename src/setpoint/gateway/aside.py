@@ -37,10 +37,21 @@ class Aside:
         self._uncollected_since = 0.0
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """What this work gives, which is about so many bytes. Raises: what the work raises."""
+        """What this work gives, which is about so many bytes. Raises: what the work raises.
+
+        Who is cancelled meanwhile has work that has begun go to its end before: what it works on may be wanted then.
+        """
         if size <= BIG_BYTES:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._uncollected, work)
+        begun = self._threads.submit(self._uncollected, work)
+        done = asyncio.wrap_future(begun)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if not begun.cancel():
+                await asyncio.wait([done])
+                done.exception()  # nobody asks for it any more
+            raise
 
     def close(self) -> None:
         """Begin nothing more. What has begun goes to its end."""

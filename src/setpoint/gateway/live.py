@@ -14,6 +14,9 @@ from setpoint.wire.sse import FrameReader, FrameTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from msgspec import Raw
+
+    from setpoint.errors import SetpointError
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.failed import Failed
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 # since no upstream may be silent for longer than its idle timeout says.
 _AFTER_FINISH_S = 10.0
 _LATE_USAGE_S = 1.0
+# What it costs to write a part that ends, in bytes of text that would cost as much.
+_PART_BYTES = 1_024
 # How long an upstream may take to end a stream that is complete, before its connection is closed, in seconds.
 _DRAIN_S = 1.0
 
@@ -51,7 +56,9 @@ class LiveStream:
         self._failed = failed
         self._reader = FrameReader(max_event_bytes)
         self._max_held_bytes = max_event_bytes
-        self._held = b""
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._read_bytes = 0
         self._broken: ProviderError | None = None
         self._late_until: float | None = None
 
@@ -61,10 +68,12 @@ class LiveStream:
             piece = await self._answer.read()
             if not piece:
                 raise ProviderError("provider_unavailable", "the provider's stream ended before its answer began")
-            self._held += await self._edited(piece)
+            edited = await self._edited(piece)
+            self._held.append(edited)
+            self._held_bytes += len(edited)
             if self._broken is not None and not self.edited.meaningful:
                 raise self._broken
-            if len(self._held) > self._max_held_bytes:
+            if self._held_bytes > self._max_held_bytes:
                 raise ProviderError("provider_unavailable", "the provider's stream does not come to its answer")
 
     async def frames(self) -> AsyncIterator[bytes]:
@@ -73,9 +82,9 @@ class LiveStream:
         The exchange is finished before its last events are handed out, so that the record is there with the answer.
         Raises: `ProviderError` when the upstream breaks, stalls or reports an error.
         """
-        if self._held:
-            yield self._held
-            self._held = b""
+        if self._held_bytes:
+            yield b"".join(self._held)
+            self._held.clear()
         while self._broken is None and not self.edited.done and (piece := await self._next()):
             if edited := await self._edited(piece):
                 yield edited
@@ -83,9 +92,14 @@ class LiveStream:
             raise self._broken
         if not self.edited.terminal:
             raise ProviderError("provider_unavailable", "the provider's stream ended before its answer was complete")
-        last = self.edited.end(self.settle(), router_metadata(self._exchange))
+        told = self.settle(), router_metadata(self._exchange)
+        last = await self._aside.run(self._read_bytes, lambda: self.edited.end(*told))
         self._exchange.finish("completed")
         yield last
+
+    async def fail(self, error: SetpointError, metadata: Raw | None) -> bytes:
+        """The last events of an answer that broke."""
+        return await self._aside.run(self._read_bytes, lambda: self.edited.fail(error, metadata))
 
     def settle(self) -> Bill:
         """Book what the answer used up to here, by the provider's count or else by our own."""
@@ -131,7 +145,9 @@ class LiveStream:
             raise ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout") from None
 
     async def _edited(self, piece: bytes) -> bytes:
-        return await self._aside.run(self._reader.held_bytes, lambda: self._edit(piece))
+        self._read_bytes += len(piece)
+        size = self._reader.held_bytes + self.edited.open_parts * _PART_BYTES
+        return await self._aside.run(size, lambda: self._edit(piece))
 
     def _edit(self, piece: bytes) -> bytes:
         """The events for the client in this piece; an error behind them waits until they are out."""

@@ -140,6 +140,11 @@ class EditedStream(AnswerWriter, Protocol):
     @property
     def done_seen(self) -> bool: ...
 
+    @property
+    def open_parts(self) -> int:
+        """How many parts there are that one frame may end all together, each of which is then told whole."""
+        ...
+
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame: whole events, or nothing.
 
@@ -170,6 +175,11 @@ class StreamReader(Protocol):
 
 class StreamWriter(AnswerWriter, Protocol):
     """Events written as the stream of a skin. Takes them in the order in which a `StreamReader` gives them."""
+
+    @property
+    def open_parts(self) -> int:
+        """How many parts there are that one frame may end all together, each of which is then told whole."""
+        ...
 
     def write(self, event: Event) -> bytes:
         """What the client gets for this event: whole events of the skin, or nothing."""

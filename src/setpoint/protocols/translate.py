@@ -110,6 +110,11 @@ class _TranslatedStream:
         """Whether only a late usage is of interest."""
         return self._reader.done_seen
 
+    @property
+    def open_parts(self) -> int:
+        """How many parts one frame may end all together."""
+        return self._writer.open_parts
+
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame. Raises: `StreamFailedError`, `ProviderError`."""
         written: list[bytes] = []

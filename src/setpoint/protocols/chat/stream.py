@@ -88,6 +88,11 @@ class ChatStream:
         """Whether `[DONE]` came; only a late usage is of interest from there on."""
         return self._done_seen
 
+    @property
+    def open_parts(self) -> int:
+        """None: what has come has gone on."""
+        return 0
+
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame: one edited frame, or nothing.
 

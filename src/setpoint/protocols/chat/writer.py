@@ -68,6 +68,11 @@ class ChatWriter:
         self._told_step: int | None = None  # which step the plain reasoning was of; the next stands behind a blank line
         self._introductions = set[int]()
 
+    @property
+    def open_parts(self) -> int:
+        """How many parts have not ended."""
+        return len(self._parts)
+
     def write(self, event: Event) -> bytes:
         """What the client gets for this event: one frame, or nothing."""
         match event:

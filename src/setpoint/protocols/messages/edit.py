@@ -56,6 +56,11 @@ class MessagesStream:
         """Whether only a late usage is of interest."""
         return self.terminal
 
+    @property
+    def open_parts(self) -> int:
+        """None: what has come has gone on."""
+        return 0
+
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame: whole events, or nothing.
 

@@ -168,9 +168,15 @@ class MessagesWriter:
         self._usage = Usage()
         self._finish: Finished | None = None
         self._blocks: dict[int, _Block] = {}
+        self._growing = 0  # how many blocks have not ended
         self._waiting: deque[_Block] = deque()
         self._live: _Block | None = None
         self._index = -1
+
+    @property
+    def open_parts(self) -> int:
+        """How many blocks are not closed: the live one, and those that wait behind it."""
+        return len(self._waiting) + self._growing
 
     def write(self, event: Event) -> bytes:
         """What the client gets for this event: whole events, or nothing.
@@ -184,6 +190,7 @@ class MessagesWriter:
                 if isinstance(head, Media):  # there is no block for it; the caller names it
                     return b""
                 block = self._blocks[part] = _Block(head)
+                self._growing += 1
                 return self._claim(block) if isinstance(head, ToolCall) else b""
             case PartEnded(part):
                 return self._end(self._blocks.get(part))
@@ -272,6 +279,7 @@ class MessagesWriter:
         if block is None or block.ended:
             return b""
         block.ended = True
+        self._growing -= 1
         if block.claimed:
             return self._advance()
         return self._claim(block) if block.seal != _EMPTY else b""  # reasoning of which only the seal can be told

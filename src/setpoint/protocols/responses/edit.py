@@ -77,6 +77,11 @@ class ResponsesStream:
         """As `terminal`: the last event is where the usage belongs, so only a late one is of interest behind it."""
         return self.terminal
 
+    @property
+    def open_parts(self) -> int:
+        """The items, all of which the last event tells once more."""
+        return len(self._items)
+
     def read(self, frame: Frame) -> bytes:
         """What the client gets for this frame: whole events, or nothing.
 

@@ -56,6 +56,9 @@ class TrackedItems:
         self._new_id = new_id
         self._items: dict[bytes, _Tracked] = {}
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def complete(self, kind: bytes, body: Body) -> None:
         """Put into an event about a piece of an item what upstreams leave out or change: above all the item's id."""
         if kind in _WITH_SCORES and "logprobs" not in body:

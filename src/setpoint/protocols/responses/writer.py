@@ -47,6 +47,7 @@ class ResponsesWriter:
         self._sequence = Sequence()
         self._fold = Fold()
         self._items: list[OpenItem] = []
+        self._growing = 0  # how many parts have not ended
         self._ending: list[OpenItem] = []  # those of which a part has ended since what has ended was told last
         self._parts: dict[int, OpenItem] = {}
         self._text: int | None = None  # the text part that began last
@@ -54,6 +55,11 @@ class ResponsesWriter:
         self._service_tier: str | None = None
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None  # for an answer that breaks; a whole one is billed
+
+    @property
+    def open_parts(self) -> int:
+        """How many parts have not ended, or are not told so."""
+        return self._growing + len(self._ending)
 
     def write(self, event: Event) -> bytes:
         """What the client gets for this event: whole events of the skin, or nothing."""
@@ -66,6 +72,7 @@ class ResponsesWriter:
                 return opened + self._part_began(part, head)
             case PartEnded(part) if item := self._parts.get(part):
                 item.ended(part)
+                self._growing -= 1
                 self._ending.append(item)
                 return b""
             case Cited(part, citation) if item := self._parts.get(part):
@@ -151,6 +158,7 @@ class ResponsesWriter:
             self._items.append(item)
             out += item.added(head)
         self._parts[number] = item
+        self._growing += 1
         out += item.begin(number, head)
         if not isinstance(head, Text):
             return out
@@ -177,6 +185,7 @@ class ResponsesWriter:
 
     def _close_all(self, *, cut: bool) -> bytes:
         """The ends of all that is open. An answer that was cut short was so in the item that began last."""
+        self._ending.clear()
         last = self._items[-1] if cut and self._items else None
         return b"".join(
             [item.close("incomplete" if item is last else "completed") for item in self._items if item.is_open]

@@ -169,7 +169,7 @@ class Answering:
         if live is not None:
             if exchange.candidate is not None and isinstance(error, ProviderError):
                 error.metadata.setdefault("provider_name", exchange.candidate.endpoint.provider.name)
-            await out.end(live.edited.fail(error, metadata))
+            await out.end(await live.fail(error, metadata))
             return
         start = opening(exchange, stamp(exchange, exchange.candidate), self._new_id)
         instead = self._instead(exchange, error)
