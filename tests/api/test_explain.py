@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anthropic
+import openai
 import pytest
 
 from api.api_support import create, data_of, fresh, new_key
 from api.skins_support import ROUTES, SKINS, error_of, least, three_dialects
-from simulator.script import ok
+from simulator.script import hang, ok
+from support.http import open_stream
 from support.processes import Gateway, config_file
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from setpoint.records import Dialect
     from simulator.client import Simulator
     from support.http import Answer
+    from support.processes import StartGateway
 
 MEMBERS = {
     *("preset", "effective", "origin", "system_prompt_from", "endpoints", "excluded", "not_honoured"),
@@ -170,6 +174,24 @@ def test_nothing_is_recorded_or_spent(three: Gateway, simulator: Simulator) -> N
     assert simulator.requests() == []
 
 
+# --- with the official clients --------------------------------------------------------------------------------
+
+
+def test_the_official_clients_reach_it_by_their_plain_calls(three: Gateway, simulator: Simulator) -> None:
+    with openai.OpenAI(base_url=three.url, api_key=three.key, max_retries=0) as client:
+        for skin in ("chat", "responses"):
+            told: Any = client.post(f"/explain{ROUTES[skin]}", body=least(skin, model="at/all"), cast_to=object)
+            assert told["data"]["effective"] == least(skin, model="at/all")
+        with pytest.raises(openai.NotFoundError, match="Preset not found: nobody"):
+            client.post("/explain/responses", body=least("responses", model="@preset/nobody"), cast_to=object)
+    with anthropic.Anthropic(base_url=f"{three.origin}/api", api_key=three.key, max_retries=0) as claude:
+        told = claude.post("/v1/explain/messages", body=least("messages", model="at/all"), cast_to=object)
+        assert told["data"]["effective"] == least("messages", model="at/all")
+        with pytest.raises(anthropic.NotFoundError, match="Preset not found: nobody"):
+            claude.post("/v1/explain/messages", body=least("messages", model="@preset/nobody"), cast_to=object)
+    assert simulator.requests() == []
+
+
 # --- what is wrong -------------------------------------------------------------------------------------------
 
 WRONG: list[tuple[dict[str, Any], int, str]] = [
@@ -201,6 +223,17 @@ def test_a_key_that_is_none_is_refused_in_the_words_of_the_skin(
     answer = three.call("POST", f"/explain{ROUTES[skin]}", least(skin, model="at/chat"), key=key or "")
     assert answer.status == status
     assert error_of(skin, answer)[0] == "authentication"
+
+
+def test_a_server_that_is_full_explains_nothing(start_gateway: StartGateway, simulator: Simulator) -> None:
+    gateway = start_gateway(settings={"max_concurrent_requests": 1, "stream_commit_s": 0.05})
+    simulator.script(hang())
+    with open_stream(f"{gateway.url}/chat/completions", least("chat", model="sim/solo", stream=True), key=gateway.key):
+        simulator.wait_for_requests(1)
+        answer = explain(gateway, "messages", model="sim/solo")
+    assert answer.status == 529
+    assert error_of("messages", answer)[0] == "unavailable"
+    assert answer.header("retry-after") == "1"
 
 
 def test_a_body_that_is_no_json_is_refused(three: Gateway) -> None:

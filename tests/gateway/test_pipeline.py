@@ -28,6 +28,7 @@ from setpoint.wire.body import split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from setpoint.gateway.explain import Explained
     from setpoint.gateway.live import LiveStream
     from setpoint.records import Preset
 
@@ -133,6 +134,7 @@ class Gateway:
     ) -> None:
         self.upstreams = Upstreams(*answers)
         self.records: list[Generation] = []
+        self.begun: list[Generation] = []
         self.admission = Admission(places, lambda: 0.0)
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
@@ -155,7 +157,7 @@ class Gateway:
             body=split(json.dumps(said).encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
             created_at=NOW,
-            begin=lambda _: None,
+            begin=self.begun.append,
             record=self.records.append,
         )
 
@@ -165,6 +167,11 @@ class Gateway:
         answer = asyncio.run(self._answer(exchange))
         assert isinstance(answer, bytes)
         return json.loads(answer), exchange
+
+    def explanation(self, **body: Any) -> tuple[Explained, Exchange]:
+        """What would become of such a request, and its exchange."""
+        exchange = self.exchange(body)
+        return asyncio.run(self._pipeline.explain(exchange)), exchange
 
     def failure(self, **body: Any) -> tuple[SetpointError, Exchange]:
         """The error that such a request ends with."""
@@ -234,6 +241,23 @@ def test_an_unknown_preset_is_not_found_and_no_other_model_is_asked() -> None:
     assert (error.type, error.message) == ("not_found", "Preset not found: nobody")
     exchange.finish("failed", error)
     assert (gateway.upstreams.asked, gateway.records) == ([], [])
+
+
+# --- asking first --------------------------------------------------------------------------------------------
+
+
+def test_what_is_explained_is_not_begun_sent_or_recorded() -> None:
+    gateway = Gateway()
+    told, exchange = gateway.explanation(model="@preset/triage", top_k=1)
+    assert (told.preset, told.system_prompt_from) == (("triage", 2), "preset")
+    assert (told.origin["/top_k"], told.origin["/messages/0"]) == ("request", "preset")
+    assert (exchange.routed, exchange.attempts) == (False, ())
+    assert (gateway.upstreams.asked, gateway.records, gateway.begun) == ([], [], [])
+
+
+def test_what_is_explained_is_refused_as_the_request_would_be() -> None:
+    with pytest.raises(RequestError, match="not a valid model ID"):
+        Gateway().explanation(model="nobody/sage")
 
 
 # --- models --------------------------------------------------------------------------------------------------
