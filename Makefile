@@ -5,7 +5,7 @@ READY := .venv/.ready
 # The tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check docs fuzz soak bench bench-gate bench-profile agents lock clean
+.PHONY: help setup demo serve test check docs prices fuzz soak bench bench-gate bench-profile agents lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,6 +35,9 @@ check: setup  ## format, lint, types, the house's dependency rule
 
 docs: setup  ## write the pages that are made by the code
 	PYTHONPATH=tests $(BIN)/python -m docs.translation_page
+
+prices: setup  ## write the bundled prices anew
+	PYTHONPATH=. $(BIN)/python -m tools.prices
 
 fuzz: setup  ## a million changed bodies and streams through every pair of protocols; half an hour at most
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run

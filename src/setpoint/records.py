@@ -117,7 +117,10 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
 
 class Price(Struct, frozen=True, kw_only=True):
-    """US dollars per single token (`request`, `image`, `web_search`: per piece). An absent rate is unknown, never 0."""
+    """US dollars per single token (`request`, `image`, `web_search`: per piece). An absent rate is unknown, never 0.
+
+    `long` are other prices for longer prompts, the shortest first.
+    """
 
     prompt: Decimal | None = None
     completion: Decimal | None = None
@@ -129,6 +132,25 @@ class Price(Struct, frozen=True, kw_only=True):
     input_cache_write: Decimal | None = None
     input_cache_write_1h: Decimal | None = None
     audio: Decimal | None = None
+    long: tuple[LongPrice, ...] = ()
+
+
+RATES = tuple(name for name in Price.__struct_fields__ if name != "long")
+"""The names of the rates of a price."""
+
+
+class LongPrice(Struct, frozen=True, kw_only=True):
+    """The price of a request whose prompt has more than so many tokens, cached ones included: of all its tokens."""
+
+    above_tokens: int
+    price: Price
+
+
+class EndpointFacts(Struct, frozen=True, kw_only=True):
+    """What is known of a model at a provider without anyone's saying so; None where nothing is."""
+
+    price: Price | None = None
+    context_length: int | None = None
 
 
 class ProviderKey(Struct, frozen=True, kw_only=True):

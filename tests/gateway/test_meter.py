@@ -14,7 +14,7 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage
 from setpoint.gateway.meter import bill, cost
 from setpoint.protocols.answer import Outcome
-from setpoint.records import Cost, Price
+from setpoint.records import RATES, Cost, Price
 from setpoint.routing.tables import PricingTable
 from setpoint.settings.rows import rows_of
 
@@ -24,7 +24,7 @@ CACHING = structs.replace(PLAIN, input_cache_read=Decimal("0.0000003"), input_ca
 THINKING = structs.replace(PLAIN, internal_reasoning=Decimal("0.00001"))
 HEARING = structs.replace(CACHING, audio=Decimal("0.00004"))
 CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
-FREE = Price(**dict.fromkeys(Price.__struct_fields__, Decimal(0)))
+FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
 
 
 def used(input_tokens: int = 0, output_tokens: int = 0, **more: Any) -> Usage:

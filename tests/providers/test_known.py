@@ -11,6 +11,7 @@ import pytest
 from setpoint.protocols.rules import RULES, takes
 from setpoint.providers.known import KnownProvider, known
 from setpoint.routing.catalog import build
+from setpoint.routing.facts import NoFacts
 from setpoint.routing.offers import FREE, offer
 from setpoint.routing.words import BASE_URL, SLUG
 from setpoint.settings import ConfigError, Place, load
@@ -108,7 +109,7 @@ def test_a_key_in_the_environment_is_all_that_a_known_provider_needs(
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
     environ = {ROWS[slug].variable or "": "sk-1"}
-    catalog, warnings = build(load(None, environ, {}), ROWS, environ)
+    catalog, warnings = build(load(None, environ, {}), ROWS, environ, NoFacts())
     assert warnings == ()
     assert set(catalog.providers) == {slug, "setpoint"}
     model = catalog.find(f"{slug}/some-model")
@@ -121,7 +122,7 @@ def test_where_nothing_is_said_there_is_no_provider(tmp_path: Path, monkeypatch:
     for slug in BY_KEY:
         monkeypatch.delenv(ROWS[slug].variable or "", raising=False)
     # The process's own environment: unlike a dictionary it refuses to be asked for None.
-    catalog, warnings = build(load(None, os.environ, {}), ROWS, os.environ)
+    catalog, warnings = build(load(None, os.environ, {}), ROWS, os.environ, NoFacts())
     assert (set(catalog.providers), warnings) == ({"setpoint"}, ())
 
 
@@ -129,7 +130,7 @@ def test_where_nothing_is_said_there_is_no_provider(tmp_path: Path, monkeypatch:
 def test_software_of_ones_own_needs_its_name_in_the_file_and_nothing_else(slug: str, tmp_path: Path) -> None:
     file = tmp_path / "setpoint.yaml"
     file.write_text(f"providers:\n  {slug}: {{}}\n")
-    catalog, warnings = build(load(file, {}, {}), ROWS, {})
+    catalog, warnings = build(load(file, {}, {}), ROWS, {}, NoFacts())
     assert warnings == ()
     model = catalog.find(f"{slug}/some-model")
     assert model is not None
@@ -140,10 +141,10 @@ def test_azure_needs_the_address_of_its_resource(tmp_path: Path) -> None:
     file = tmp_path / "setpoint.yaml"
     file.write_text("providers:\n  azure: {api_key: sk-1}\n")
     with pytest.raises(ConfigError, match="base_url"):
-        build(load(file, {}, {}), ROWS, {})
+        build(load(file, {}, {}), ROWS, {}, NoFacts())
     address = "https://acme.openai.azure.com/openai/v1"
     file.write_text(f"providers:\n  azure: {{api_key: sk-1, base_url: '{address}'}}\n")
-    catalog, warnings = build(load(file, {}, {}), ROWS, {})
+    catalog, warnings = build(load(file, {}, {}), ROWS, {}, NoFacts())
     assert warnings == ()
     made = catalog.providers["azure"]
     assert (made.base_url, made.auth, made.dialects) == (address, "api-key", ("chat", "responses"))

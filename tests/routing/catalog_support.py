@@ -9,6 +9,7 @@ import pytest
 from setpoint.providers.known import KnownProvider, known
 from setpoint.records import Provider
 from setpoint.routing.catalog import Catalog, build
+from setpoint.routing.facts import Facts, NoFacts
 from setpoint.settings import ConfigError, load
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ LOCAL = KnownProvider(
     variable="LOCAL_KEY",
 )
 KNOWN = {**known(), "local": LOCAL}
+NO_FACTS = NoFacts()
 
 
-def catalog_of(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, list[str]]:
+def catalog_of(
+    text: str, folder: Path, environ: Mapping[str, str] | None = None, facts: Facts = NO_FACTS
+) -> tuple[Catalog, list[str]]:
     """The catalog of a file, and the warnings, with the folder taken out."""
     file = folder / "f.yaml"
     file.write_text(text)
-    made, warnings = build(load(file, environ or {}, {}), KNOWN, environ or {})
+    made, warnings = build(load(file, environ or {}, {}), KNOWN, environ or {}, facts)
     return made, [str(warning).replace(f"{folder}/", "") for warning in warnings]
 
 

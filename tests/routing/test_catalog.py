@@ -9,7 +9,8 @@ import pytest
 
 from routing.catalog_support import OWN, catalog_of, problems
 from setpoint.providers.known import known
-from setpoint.records import Price
+from setpoint.records import RATES, EndpointFacts, Price
+from setpoint.routing.offers import FREE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,8 +62,55 @@ def test_what_has_no_price_is_unknown_but_free_on_one_s_own_machine(tmp_path: Pa
     unknown, free, said = (endpoint.price for endpoint in made.models["m"].endpoints)
     assert unknown is None
     assert free is not None
-    assert {getattr(free, rate) for rate in Price.__struct_fields__} == {Decimal(0)}
+    assert {getattr(free, rate) for rate in RATES} == {Decimal(0)}
     assert said == Price(prompt=Decimal(1))
+
+
+class _Facts:
+    """Facts of one model, at two providers and at its author."""
+
+    def endpoint(self, slug: str, model: str) -> EndpointFacts | None:
+        known = EndpointFacts(price=Price(prompt=Decimal(7)), context_length=70)
+        return known if (slug, model) in {("own", "known"), ("local", "known")} else None
+
+    def context_length(self, model_id: str) -> int | None:
+        return 90 if model_id == "author/known" else None
+
+
+def test_what_the_file_does_not_say_of_a_model_may_be_known(tmp_path: Path) -> None:
+    text = (
+        f"{OWN}  local: {{}}\n"
+        "models:\n"
+        "  a/known: {endpoints: [{provider: own}]}\n"
+        "  a/said: {endpoints: [{provider: own, model: known, context_length: 1, pricing: {completion: 1}}]}\n"
+        "  a/short: {context_length: 2, endpoints: [{provider: own, model: known}]}\n"
+        "  a/free: {endpoints: [{provider: local, model: known}]}\n"
+        "  author/known: {endpoints: [{provider: own, model: other}]}\n"
+        "  a/other: {endpoints: [{provider: own}]}\n"
+    )
+    made, _ = catalog_of(text, tmp_path, facts=_Facts())
+    lengths = {name: model.context_length for name, model in made.models.items() if name != "setpoint/echo"}
+    assert lengths == {
+        "a/known": 70,
+        "a/said": 1,
+        "a/short": 2,
+        "a/free": 70,
+        "author/known": 90,
+        "a/other": None,
+    }
+    ends = {name: model.endpoints[0] for name, model in made.models.items()}
+    assert ends["a/known"].price == ends["a/short"].price == Price(prompt=Decimal(7))
+    assert (ends["a/said"].price, ends["a/said"].context_length) == (Price(completion=Decimal(1)), 1)
+    assert (ends["a/free"].price, ends["author/known"].price) == (FREE, None)
+
+
+def test_a_model_that_nothing_names_has_what_is_known_of_it(tmp_path: Path) -> None:
+    made, _ = catalog_of(OWN, tmp_path, facts=_Facts())
+    known, other = made.find("own/known"), made.find("own/other")
+    assert known is not None
+    assert other is not None
+    assert (known.endpoints[0].price, known.context_length) == (Price(prompt=Decimal(7)), 70)
+    assert (other.endpoints[0].price, other.context_length) == (None, None)
 
 
 # --- models and endpoints ------------------------------------------------------------------------------------
@@ -192,7 +240,7 @@ def test_the_echo_model_is_always_there_and_free(tmp_path: Path) -> None:
         )
         assert (endpoint.tag, endpoint.dialects) == ("setpoint", ("chat", "messages", "responses"))
         assert endpoint.price is not None
-        assert {getattr(endpoint.price, rate) for rate in Price.__struct_fields__} == {Decimal(0)}
+        assert {getattr(endpoint.price, rate) for rate in RATES} == {Decimal(0)}
         assert made.find("setpoint/other") is None
 
 

@@ -30,7 +30,14 @@ def cost(usage: Usage, price: Price | None) -> Cost | None:
     if price is None or usage.estimated:
         return None
     with localcontext(_EXACT):
-        return _cost(usage, price)
+        return _cost(usage, _for_length(price, usage.input_tokens))
+
+
+def _for_length(price: Price, input_tokens: int) -> Price:
+    for long in reversed(price.long):
+        if input_tokens > long.above_tokens:
+            return long.price
+    return price
 
 
 def _cost(usage: Usage, price: Price) -> Cost | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import UNSET, Struct, structs
 
 from setpoint.records import Endpoint, Model, Provider
+from setpoint.routing.facts import Facts, NoFacts
 from setpoint.routing.offers import (
     BUILTIN,
     Known,
@@ -16,6 +17,7 @@ from setpoint.routing.offers import (
     named_model,
     named_provider,
     offer,
+    unnamed_model,
 )
 from setpoint.routing.tables import ModelTable, ProviderTable
 from setpoint.routing.words import SLUG
@@ -33,8 +35,9 @@ _MAX_MADE_ID = 512
 class Catalog(Struct, frozen=True, kw_only=True):
     """Models by id, providers by slug, both in the order of the file; the built-in ones come last.
 
-    `aliases` is other ids of the models. `offers` is each usable provider's endpoint for a model that nothing names.
-    `dormant` is the same of the known providers that are not there for want of a key.
+    `aliases` is other ids of the models. `offers` is each usable provider's endpoint for a model that nothing names,
+    `facts` what is known of such a model all the same. `dormant` is the same as `offers`, of the known providers that
+    are not there for want of a key.
     """
 
     models: Mapping[str, Model]
@@ -42,6 +45,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, Model]
     offers: Mapping[str, Endpoint]
     dormant: Mapping[str, Endpoint] = {}
+    facts: Facts = NoFacts()
 
     def named(self, model_id: str) -> Model | None:
         """The model that is named so, by its id or an alias."""
@@ -59,7 +63,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
         """The model of this id: one that is named, else `<provider>/<name>` at a provider that is configured.
 
         The id is taken as it stands, `:` and further `/` included. A model that nothing names goes to its provider
-        under the rest of the id, with price and context unknown; never to one that is disabled.
+        under the rest of the id, with the price and context length that are known of it; never to one that is disabled.
         """
         model = self.named(model_id)
         if model is not None:
@@ -68,12 +72,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
         base = self.offers.get(slug)
         if base is None or len(model_id) > _MAX_MADE_ID or not is_model_id(name):
             return None
-        endpoint = structs.replace(base, model_id=model_id, model=name)
-        return Model(id=model_id, name=model_id, endpoints=(endpoint,))
+        return unnamed_model(base, self.facts, model_id, name)
 
 
 def build(
-    loaded: Loaded, known: Mapping[str, Known], environ: Mapping[str, str]
+    loaded: Loaded, known: Mapping[str, Known], environ: Mapping[str, str], facts: Facts
 ) -> tuple[Catalog, tuple[Problem, ...]]:
     """The catalog of what the user wrote, and what the user should be warned about.
 
@@ -83,7 +86,7 @@ def build(
     report = Report()
     providers, unavailable = _providers(loaded, known, environ, report)
     offers = {slug: offer(provider, known.get(slug)) for slug, provider in providers.items()}
-    models, aliases = _models(loaded, offers, unavailable, report)
+    models, aliases = _models(loaded, offers, unavailable, facts, report)
     if report.problems:
         raise ConfigError(report.problems)
     usable = {slug: base for slug, base in offers.items() if base.enabled and not base.provider.builtin}
@@ -92,7 +95,8 @@ def build(
         for slug, row in known.items()
         if slug not in providers and row.provider.base_url
     }
-    return Catalog(models=models, providers=providers, aliases=aliases, offers=usable, dormant=dormant), report.warnings
+    made = Catalog(models=models, providers=providers, aliases=aliases, offers=usable, dormant=dormant, facts=facts)
+    return made, report.warnings
 
 
 def _providers(
@@ -129,7 +133,7 @@ def _providers(
 
 
 def _models(
-    loaded: Loaded, offers: Mapping[str, Endpoint], unavailable: Mapping[str, str], report: Report
+    loaded: Loaded, offers: Mapping[str, Endpoint], unavailable: Mapping[str, str], facts: Facts, report: Report
 ) -> tuple[dict[str, Model], dict[str, Model]]:
     """The models by id, and by alias."""
     echo = echo_model()
@@ -142,7 +146,7 @@ def _models(
         elif read_as(MODEL_ID, Scalar(key.text, key.place, "quoted"), path, report) is not UNSET:
             row = read_as(MODEL, node, path, report)
             if isinstance(row, ModelTable):
-                models[key.text] = named_model(key.text, row, offers, unavailable, report)
+                models[key.text] = named_model(key.text, row, offers, unavailable, facts, report)
                 places[key.text] = row.place("aliases")
     models[echo.id] = echo
     aliases: dict[str, Model] = {}

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import UNSET, structs
 
-from setpoint.records import Dialect, Endpoint, Model, ModelReasoning, Price, Provider, ProviderKey, Timeouts
+from setpoint.records import RATES, Dialect, Endpoint, Model, ModelReasoning, Price, Provider, ProviderKey, Timeouts
+from setpoint.routing.facts import informed
 from setpoint.settings.kinds import CREDENTIAL, read_as
 from setpoint.settings.nodes import Place, Report, Scalar, member, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from setpoint.routing.facts import Facts
     from setpoint.routing.tables import (
         DefaultParametersTable,
         EndpointTable,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     )
     from setpoint.settings import Settings
 
-FREE = Price(**dict.fromkeys(Price.__struct_fields__, Decimal(0)))
+FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
 """What costs nothing, at every rate."""
 
 BUILTIN = Provider(
@@ -209,16 +211,22 @@ def offer(provider: Provider, known: Known | None, model_id: str = "", model: st
     )
 
 
+def unnamed_model(base: Endpoint, facts: Facts, model_id: str, model: str) -> Model:
+    """A model that nothing names, at the provider whose offer `base` is, under this name: all that is known of it."""
+    endpoint = informed(structs.replace(base, model_id=model_id, model=model), facts)
+    return Model(id=model_id, name=model_id, endpoints=(endpoint,), context_length=endpoint.context_length)
+
+
 def echo_model() -> Model:
     """The built-in model, which answers without any provider."""
     return Model(id="setpoint/echo", name="Setpoint Echo", endpoints=(offer(BUILTIN, None, "setpoint/echo", "echo"),))
 
 
-def _endpoint(model_id: str, table: EndpointTable, model: ModelTable, base: Endpoint) -> Endpoint:
-    """An endpoint of the file; what it does not say stays as `base`, its provider's offer, has it."""
+def _endpoint(model_id: str, table: EndpointTable, model: ModelTable, base: Endpoint, facts: Facts) -> Endpoint:
+    """An endpoint of the file; what it does not say stays as `base`, its provider's offer, has it, or is as known."""
     timeouts = base.timeouts
     tag = table.tag or base.tag
-    return structs.replace(
+    made = structs.replace(
         base,
         key=f"{model_id} {tag}",
         model_id=model_id,
@@ -248,10 +256,11 @@ def _endpoint(model_id: str, table: EndpointTable, model: ModelTable, base: Endp
         moderated=model.moderated if table.moderated is None else table.moderated,
         enabled=table.enabled and base.enabled,
     )
+    return informed(made, facts)
 
 
 def _price(table: PricingTable) -> Price:
-    return Price(**{name: getattr(table, name) for name in Price.__struct_fields__})
+    return Price(**{name: getattr(table, name) for name in RATES})
 
 
 # --- models --------------------------------------------------------------------------------------------------
@@ -262,6 +271,7 @@ def named_model(
     table: ModelTable,
     offers: Mapping[str, Endpoint],
     unavailable: Mapping[str, str],
+    facts: Facts,
     report: Report,
 ) -> Model:
     """The model that the file names; an endpoint that cannot be is in the report.
@@ -279,7 +289,7 @@ def named_model(
             continue
         if row.tag is not None and row.tag.split("/", 1)[0] != row.provider:
             report.wrong(row.place("tag"), f"{path}.tag: must be {row.provider} or {row.provider}/…")
-        endpoint = _endpoint(model_id, row, table, base)
+        endpoint = _endpoint(model_id, row, table, base, facts)
         alike = sum(other.tag == endpoint.tag for other in endpoints)
         endpoints.append(structs.replace(endpoint, key=f"{endpoint.key} {alike + 1}") if alike else endpoint)
     lengths = [endpoint.context_length for endpoint in endpoints if endpoint.context_length is not None]
@@ -290,7 +300,7 @@ def named_model(
         name=table.name or model_id,
         endpoints=tuple(endpoints),
         description=table.description,
-        context_length=table.context_length or max(lengths, default=None),
+        context_length=table.context_length or max(lengths, default=None) or facts.context_length(model_id),
         created=table.created,
         input_modalities=modalities.input if modalities else ("text",),
         output_modalities=modalities.output if modalities else ("text",),

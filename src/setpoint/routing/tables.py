@@ -124,7 +124,10 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     ] = "default"
     dialect: Annotated[Dialect | None, Row(or_null(_DIALECT), "what it speaks")] = None
     base_url: Annotated[str | None, Row(or_null(BASE_URL), "where it is")] = None
-    pricing: Annotated[PricingTable | None, Row(or_null(table(PricingTable)), "what it costs")] = None
+    pricing: Annotated[
+        PricingTable | None,
+        Row(or_null(table(PricingTable)), "what it costs; what is bundled with the release when nothing is said"),
+    ] = None
     context_length: Annotated[int | None, Row(or_null(_COUNT), "tokens of prompt and answer together")] = None
     max_output_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest answer", _SHOWN)] = None
     max_prompt_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest prompt", _LATER)] = None
@@ -190,7 +193,8 @@ class ModelTable(Table, frozen=True, kw_only=True):
     name: Annotated[str | None, Row(NAME, "what people call it; the id when nothing is said")] = None
     description: Annotated[str, Row(STRING, "what the model list says of it")] = ""
     context_length: Annotated[
-        int | None, Row(_COUNT, "tokens of prompt and answer together; the largest of its endpoints'")
+        int | None,
+        Row(_COUNT, "tokens of prompt and answer together; the largest of its endpoints', or what is bundled"),
     ] = None
     created: Annotated[int, Row(integer(0), "when it came out, in Unix seconds")] = 0
     modalities: Annotated[ModalitiesTable | None, Row(table(ModalitiesTable), "what goes in and what comes out")] = None

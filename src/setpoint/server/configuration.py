@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from setpoint.ids import utc_now
+from setpoint.providers.facts import Facts
 from setpoint.providers.known import known
 from setpoint.routing import catalog
 from setpoint.settings import ConfigError, Loaded, Problem, read
@@ -41,7 +43,7 @@ class Source(Struct, frozen=True):
         reading = read(self.config, self.environ, self.command_line, content)
         problems = list(reading.problems)
         try:
-            made, warnings = catalog.build(reading.loaded, known(), self.environ)
+            made, warnings = catalog.build(reading.loaded, known(), self.environ, Facts(utc_now().date()))
         except ConfigError as error:
             raise ConfigError([*problems, *error.problems]) from None
         if problems:

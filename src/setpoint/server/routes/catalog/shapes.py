@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from msgspec import structs
-
 from setpoint.ids import timestamp
 from setpoint.protocols.rules import RULES
+from setpoint.records import RATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +101,7 @@ def shown_architecture(model: Model) -> dict[str, Any]:
 
 def shown_price(price: Price | None) -> dict[str, str]:
     """Every rate that is known. A required one that is not is `-1`."""
-    rates: dict[str, Decimal | None] = structs.asdict(price) if price is not None else {}
+    rates: dict[str, Decimal | None] = {name: getattr(price, name) for name in RATES} if price is not None else {}
     known = {name: format(rate, "f") for name, rate in rates.items() if rate is not None}
     return {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE, **known}
 
