@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import permutations
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.records import Key, Preset, Version
+from setpoint.records import AddedKey, Key, KeyTerms, Preset, Provider, ProviderKey, Version
+from setpoint.routing.catalog import Catalog
+from setpoint.routing.offers import offer
 from setpoint.snapshot import Layered, SnapshotHolder
-
-if TYPE_CHECKING:
-    from setpoint.routing.catalog import Catalog
 
 NOW = datetime(2026, 4, 20, tzinfo=UTC)
 CATALOG = cast("Catalog", object())
@@ -170,6 +169,44 @@ def test_same_row_again_changes_nothing() -> None:
     holder.apply(4, [], [])
     assert holder.current.presets["w1", "a"] is known
     assert holder.current.revision == 5
+
+
+def make_added(provider: str, revision: int, *, disabled: bool = False) -> AddedKey:
+    return AddedKey(
+        id=f"of-{provider}",
+        provider=provider,
+        label="...",
+        key=ProviderKey(id="k", secret="s3cret"),
+        terms=KeyTerms(disabled=disabled),
+        deleted=False,
+        sort_order=0,
+        workspace_id=None,
+        creator_user_id="u",
+        created_at=NOW,
+        updated_at=None,
+        revision=revision,
+    )
+
+
+def dormant(name: str) -> Catalog:
+    sleeper = Provider(slug="sleeper", name=name, dialects=("chat",), base_url="http://sleeper.test")
+    return Catalog(models={}, providers={}, aliases={}, offers={}, dormant={"sleeper": offer(sleeper, None)})
+
+
+def test_dormant_provider_is_awake_while_it_has_a_key_whatever_catalog_comes() -> None:
+    holder = SnapshotHolder(dormant("before"))
+    assert holder.current.catalog.find("sleeper/m") is None
+    holder.apply(1, [], [], [make_added("sleeper", 1), make_added("nobody", 1)])
+    assert holder.current.catalog.find("sleeper/m") is not None
+    assert set(holder.current.catalog.providers) == {"sleeper"}
+    holder.replace_catalog(dormant("behind"))
+    assert holder.current.catalog.providers["sleeper"].name == "behind"
+    known = holder.current.catalog
+    holder.apply(2, [], [make_key("k", 2)])
+    assert holder.current.catalog is known
+    holder.apply(3, [], [], [make_added("sleeper", 3, disabled=True)])
+    assert holder.current.catalog.find("sleeper/m") is None
+    assert set(holder.current.catalog.providers) == set()
 
 
 def test_catalog_is_replaced_alone() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from simulator.client import Simulator
     from support.http import Answer
+    from support.processes import StartGateway
 
 ROW = {
     *("id", "provider", "label", "name", "disabled", "is_fallback", "sort_order", "workspace_id", "created_at"),
@@ -188,6 +189,51 @@ def test_a_known_provider_is_there_from_its_first_key_on(gateway: Gateway) -> No
     refused(asked(), 400)
     assert change(gateway, row, disabled=False)["usable"] is True
     refused(asked(), 404)
+
+
+# --- workers, secrets, the start -----------------------------------------------------------------------------
+
+
+def started(start: StartGateway, simulator: Simulator, **options: Any) -> Gateway:
+    """A gateway of which the only provider has no key."""
+    bare = {"bare": {"dialect": "chat", "base_url": simulator.url("/c/v1")}}
+    return start(providers=bare, models=None, **options)
+
+
+def test_every_worker_carries_what_was_changed_from_the_next_request_on(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = started(start_gateway, simulator, arguments=["--workers", "2"])
+    row = add(gateway)
+    for number in range(6):
+        key = f"sk-{number}-0123456789abcdef"
+        change(gateway, row, key=key)
+        for _ in range(4):  # each on a connection of its own, which any worker may take
+            assert carried(gateway, simulator) == [f"Bearer {key}"]
+    gateway.call("DELETE", f"/byok/{row['id']}")
+    for _ in range(6):
+        assert carried(gateway, simulator) == [None]
+
+
+def test_what_another_secret_has_sealed_stays_closed_and_stops_nothing(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = started(start_gateway, simulator, environment={"SETPOINT_SECRET_KEY": "the-first-secret"})
+    row = add(gateway)
+    assert gateway.stop() == 0
+    gateway = started(
+        start_gateway,
+        simulator,
+        data_dir=gateway.data_dir,
+        environment={"SETPOINT_SECRET_KEY": "the-second-secret"},
+        arguments=["--workers", "2"],
+    )
+    assert data_of(gateway.call("GET", "/byok")) == [row | {"usable": False}]
+    assert carried(gateway, simulator) == [None]
+    assert gateway.settled_log_text().count("another secret key has sealed are not used: 1 of them") == 1
+    assert change(gateway, row, name="n") == row | {"usable": False, "name": "n"}
+    assert change(gateway, row, key=SECRET) == row | {"name": "n"}
+    assert carried(gateway, simulator) == [f"Bearer {SECRET}"]
 
 
 # --- what is refused -----------------------------------------------------------------------------------------

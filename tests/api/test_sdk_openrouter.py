@@ -197,6 +197,43 @@ def test_keys_are_made_changed_and_deleted(shared_gateway: Gateway, client: Open
         client.api_keys.get(hash=made.data.hash)
 
 
+def test_provider_keys_are_managed(shared_gateway: Gateway, client: OpenRouter) -> None:
+    _, told = new_key(shared_gateway)
+    hashes: list[str] = [told["hash"]]
+    made = client.byok.create(
+        provider="openai", key="sk-sdk-0123456789abcdef", name="of the SDK", allowed_api_key_hashes=hashes
+    ).data
+    assert (made.provider, made.name, made.label, made.sort_order) == ("openai", "of the SDK", "sk...def", 0)
+    assert (made.workspace_id, made.allowed_models, made.declared_zdr) == (None, None, None)
+    assert client.byok.get(id=made.id).data == made
+    second = client.byok.create(provider="openai", key="sk-another-0123456789", is_fallback=True, disabled=True).data
+    assert (second.sort_order, second.is_fallback, second.disabled) == (1, True, True)
+    ids = [row.id for row in walk(client.byok.list(limit=1))]
+    whole = client.byok.list()
+    assert whole is not None
+    assert [row.id for row in whole.result.data] == ids
+    assert whole.result.total_count == len(ids) == 4
+    of_openai = client.byok.list(provider="openai")
+    assert of_openai is not None
+    assert [row.id for row in of_openai.result.data] == [made.id, second.id]
+    changed = client.byok.update(id=made.id, name=None, allowed_api_key_hashes=None, key="sk-rotated-0123456789").data
+    assert (changed.id, changed.name, changed.allowed_api_key_hashes) == (made.id, None, None)
+    with pytest.raises(errors.OpenRouterDefaultError) as kept:  # it has no class of its own for this one
+        client.byok.delete(id=ids[0])
+    assert kept.value.status_code == 409
+    with pytest.raises(errors.BadRequestResponseError):
+        client.byok.create(provider="ai21", key="sk-0123456789")  # which nobody has told us of
+    for row in (made, second):
+        assert client.byok.delete(id=row.id).DELETED is True
+    with pytest.raises(errors.NotFoundResponseError):
+        client.byok.get(id=made.id)
+    reader, _ = new_key(shared_gateway, role="read_only")
+    with client_of(shared_gateway, reader) as reading:
+        assert reading.byok.list() is not None
+        with pytest.raises(errors.ForbiddenResponseError):
+            reading.byok.create(provider="openai", key="sk-0123456789")
+
+
 # The client warns of two of its own fields, whatever a server sends.
 @pytest.mark.filterwarnings(r"ignore:.*DEPRECATED:DeprecationWarning")
 def test_a_key_can_look_at_itself(shared_gateway: Gateway) -> None:

@@ -33,6 +33,9 @@ class Canaries:
         self.provider_key = "sk-provider-" + secrets.token_hex(16)
         self.plain_provider_key = secrets.token_hex(16)  # has not the shape of a key
         self.provider_header = "header-" + secrets.token_hex(16)
+        self.added_key = secrets.token_hex(16)
+        self.resting_key = secrets.token_hex(16)
+        self.former_key = secrets.token_hex(16)
         self.secret_key = "sealing-" + secrets.token_hex(16)
         self.admin_key = "sk-sp-admin-" + secrets.token_hex(16)
         self.caller_key = ""
@@ -47,7 +50,7 @@ class Canaries:
     def credentials(self) -> list[str]:
         return [
             *(self.provider_key, self.plain_provider_key, self.provider_header, self.secret_key),
-            *(self.admin_key, self.caller_key),
+            *(self.added_key, self.resting_key, self.former_key, self.admin_key, self.caller_key),
         ]
 
     @property
@@ -80,6 +83,12 @@ def gateway_with(start: StartGateway, simulator: Simulator, canaries: Canaries, 
         environment={"CANARY": canaries.provider_key, "SETPOINT_SECRET_KEY": canaries.secret_key},
     )
     canaries.caller_key = gateway.call("POST", "/keys", {"name": "caller"}).json()["key"]
+    for key in (canaries.former_key, canaries.resting_key):
+        made = gateway.call("POST", "/byok", {"provider": "sim", "key": key, "is_fallback": True})
+        change = {"key": canaries.added_key} if key == canaries.former_key else {"disabled": True}
+        changed = gateway.call("PATCH", f"/byok/{made.json()['data']['id']}", change)
+        assert (made.status, changed.status) == (201, 200)
+        assert found(canaries.credentials, (made.body + changed.body).decode()) == []
     return gateway
 
 
@@ -143,7 +152,8 @@ def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[
     for script in good:
         simulator.script(script)
         answers("sim/x")
-    by_key = bad(f"{canaries.provider_key} with X-Team {canaries.provider_header}")
+    added = f"{canaries.added_key} not {canaries.former_key} nor {canaries.resting_key}"
+    by_key = bad(f"{canaries.provider_key} with X-Team {canaries.provider_header}, {added}")
     for first, second in zip(by_key, bad(canaries.plain_provider_key), strict=True):
         simulator.script(first, prefix="/a")
         simulator.script(second, prefix="/b")
@@ -163,6 +173,15 @@ def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[
         errors.append(gateway.call("GET", "/keys", key=key).body.decode())
         errors.append(gateway.call("GET", f"/keys?key={key}", key="x" + key).body.decode())
     errors.append(gateway.call("GET", "/keys", key=canaries.caller_key).body.decode())
+    errors.append(gateway.call("GET", "/byok").body.decode())
+    for members in (
+        {"key": canaries.added_key + "\n"},
+        {"key": [canaries.added_key]},
+        {"key": {canaries.added_key: 1}},
+    ):
+        errors.append(gateway.call("POST", "/byok", {"provider": "sim", "key": "k", **members}).body.decode())
+    half = json.dumps({"provider": "sim", "key": canaries.added_key}).encode()[:-2]
+    errors.append(gateway.call("POST", "/byok", body=half).body.decode())
     return errors
 
 
@@ -177,7 +196,7 @@ def break_the_database(gateway: Gateway, simulator: Simulator, canaries: Canarie
         return [answer.body.decode() for answer in answers]
 
     with closing(sqlite3.connect(gateway.data_dir / "setpoint.db")) as database:
-        for table in ("versions", "generations"):
+        for table in ("versions", "generations", "provider_keys"):
             database.execute(
                 f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
             )
@@ -185,7 +204,10 @@ def break_the_database(gateway: Gateway, simulator: Simulator, canaries: Canarie
         simulator.clear()
         asked = request(canaries, user=canaries.prompt, session_id=canaries.arguments)
         assert gateway.call("POST", "/chat/completions", asked, key=canaries.caller_key).status == 200
-        errors = unforeseen(gateway.call("POST", "/presets/other/chat/completions", request(canaries)))
+        errors = unforeseen(
+            gateway.call("POST", "/presets/other/chat/completions", request(canaries)),
+            gateway.call("POST", "/byok", {"provider": "sim", "key": canaries.added_key}),
+        )
         database.execute("ALTER TABLE versions RENAME TO gone")
         database.execute("ALTER TABLE generations RENAME TO lost")
         database.commit()

@@ -64,6 +64,9 @@ class Patient:
         messages = [{"role": "system", "content": prompt}]
         return self.gateway.call("POST", "/presets/told/chat/completions", {"model": "sim/model", "messages": messages})
 
+    def _add_provider_key(self) -> Answer:
+        return self.gateway.call("POST", "/byok", {"provider": "sim", "key": "sk-never-0123456789"})
+
     def _new_key(self) -> str:
         made = self.gateway.call("POST", "/keys", {"name": "caller"})
         assert made.status == 201, made.body
@@ -73,6 +76,7 @@ class Patient:
         """What must hold while the storage is away."""
         with ThreadPoolExecutor(24) as threads:
             writes = [threads.submit(timed, self.write) for _ in range(20)]
+            writes.append(threads.submit(timed, self._add_provider_key))
             listing = threads.submit(timed, lambda: self.gateway.call("GET", "/presets"))
             away_s = self.infer()
             assert away_s < 5 * self.control_s + 0.05, (away_s, self.control_s)
@@ -107,6 +111,8 @@ class Patient:
     def recover(self) -> None:
         """What must be so afterwards, without a restart: everything works, and every record is there once."""
         eventually(lambda: self.write().status == 200)
+        listed = self.gateway.call("GET", "/byok").json()["data"]
+        assert {row["source"] for row in listed} == {"configuration"}, "what was refused was not done"
         assert self.gateway.call("GET", "/key", key=self.caller).status == 200
         pinned = self._pinned()
         assert pinned.status == 200, pinned.body

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from setpoint.providers.auth import AnthropicHeaders, headers
+from setpoint.providers.auth import AnthropicHeaders, headers, secrets
 from setpoint.records import Provider, ProviderKey
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def test_the_key_goes_in_the_header_of_the_row_and_in_no_other(auth: str, header
 def test_without_a_key_there_is_no_credential() -> None:
     names = {name.lower() for name, _ in headers(provider(), None, dialect="messages", stream=False)}
     assert not names & {"authorization", "x-api-key", "api-key"}
+
+
+def test_all_that_a_provider_could_quote_is_secret_and_the_longest_of_it_first() -> None:
+    row = structs.replace(provider(added=(("X-Team", "of-the-header"), ("X-Short", "1"))), keys=(KEY,))
+    sent = ProviderKey(id="k2", secret="sk-of-the-provider-once")
+    told = secrets(row, sent, ["an-added-one", "sk-of-the-provider"])
+    assert told == ["sk-of-the-provider-once", "sk-of-the-provider", "of-the-header", "an-added-one"]
+    assert secrets(row, None) == ["sk-of-the-provider", "of-the-header"]
 
 
 @pytest.mark.parametrize(("stream", "accepts"), [(True, "text/event-stream"), (False, "application/json")])

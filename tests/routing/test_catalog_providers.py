@@ -107,6 +107,22 @@ def test_known_providers_come_from_the_environment_with_and_without_a_file(tmp_p
     assert set(catalog_of("", tmp_path, {"GROQ_API_KEY": ""})[0].providers) == {"setpoint"}
 
 
+def test_known_providers_without_a_key_sleep_until_somebody_brings_one(tmp_path: Path) -> None:
+    text = "settings: {connect_timeout_s: 3}\nproviders: {mistral: {enabled: false}}"
+    made, _ = catalog_of(text, tmp_path, {"GROQ_API_KEY": SECRET})
+    assert {"openai", "anthropic", "vllm"} < made.dormant.keys()
+    assert not {"groq", "mistral", "azure", "setpoint"} & made.dormant.keys()
+    assert made.find("openai/gpt-4o") is None
+    awake = made.awake(["openai", "nobody"])
+    model = awake.find("openai/gpt-4o")
+    assert model is not None
+    (endpoint,) = model.endpoints
+    assert (endpoint.base_url, endpoint.timeouts.connect_s) == ("https://api.openai.com/v1", 3)
+    assert awake.providers.keys() == made.providers.keys() | {"openai"}
+    assert list(awake.providers)[-1] == "setpoint"
+    assert made.awake(["nobody"]) is made
+
+
 def test_a_provider_from_the_environment_has_the_time_limits_of_the_settings(tmp_path: Path) -> None:
     made, _ = catalog_of("settings: {connect_timeout_s: 3, total_timeout_s: null}", tmp_path, {"GROQ_API_KEY": SECRET})
     assert made.providers["groq"].timeouts == Timeouts(connect_s=3, total_s=None)
