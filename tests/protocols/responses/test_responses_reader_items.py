@@ -158,6 +158,13 @@ def test_an_action_that_is_answered_only_in_the_whole_output_is_none_of_the_clie
     assert (result.parts, result.finish) == ((), FINISHED)
 
 
+def test_an_action_that_is_told_with_its_output_only_at_the_end_is_none_of_the_clients() -> None:
+    result = result_of(created(), completed(_SHELL, _OUTPUT, message("Hi")))
+    assert result.finish == FINISHED
+    assert text_of(*result.parts) == ["Hi"]
+    assert sorted(result.unsaid) == ["shell_call", "shell_call_output"]
+
+
 def test_what_there_is_no_word_for_is_named_once() -> None:
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
     file = {"type": "file_citation", "file_id": "f", "filename": "a", "index": 0}

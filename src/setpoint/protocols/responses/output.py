@@ -96,11 +96,12 @@ class Output:
     def finish(self, entries: list[Raw]) -> list[Event]:
         """What of the whole output was not told, and the ends of all that is open."""
         told = [entry for entry in entries if is_object(entry)]
-        events = self._drop_answered([as_object(entry) for entry in told])
+        events: list[Event] = []
         waiting = _Waiting(self._items)
         for position, entry in enumerate(told):
             item = self._counterpart(as_object(entry), position, waiting)
             events += self._settle(item, entry)
+        events += self._drop_answered([as_object(entry) for entry in told])
         events += self._release()
         for item in self._items:
             if not item.settled:
