@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.api_support import ask, data_of, new_key, refused
+from api.api_support import USER, ask, data_of, new_key, refused
 from simulator.script import ok, status
 from support.processes import UPSTREAM_KEY, Gateway, config_file, simulated
 
@@ -165,6 +165,12 @@ def test_a_key_is_for_some_models_some_keys_and_some_users(gateway: Gateway, sim
     row = add(gateway, allowed_models=["bare/m"])
     assert carried(gateway, simulator, "bare/m") == [f"Bearer {SECRET}"]
     assert carried(gateway, simulator, "bare/n") == [], "nobody goes to a provider that has keys without one"
+    asked = {"model": "bare/n", "models": ["bare/n", "sim/solo"], "messages": [USER]}
+    explained = data_of(gateway.call("POST", "/explain/chat/completions", asked))
+    assert [one["provider"] for one in explained["endpoints"]] == ["sim"]
+    assert explained["excluded"] == [
+        {"provider": "bare", "model": "bare/n", "tag": "bare", "reason": "key_not_allowed"}
+    ]
     change(gateway, row, allowed_models=None, allowed_api_key_hashes=[told["hash"]])
     assert carried(gateway, simulator, key=plain) == [f"Bearer {SECRET}"]
     assert carried(gateway, simulator) == []

@@ -109,6 +109,8 @@ def test_nobody_carries_a_key_without_being_somebody() -> None:
 def test_the_same_secret_is_carried_once() -> None:
     rows = [added("a", secret="one"), added("b", secret="one"), added("c", secret="of-the-file")]
     assert carried(*rows, provider=WITH) == ["of-the-file", "one"]
+    assert carried(*rows) == ["one", "of-the-file"]
+    assert carried(*rows, added("d", secret="one", allowed_models=("acme/sage",))) == ["one", "of-the-file"]
 
 
 # --- changes -------------------------------------------------------------------------------------------------

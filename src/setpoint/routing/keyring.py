@@ -22,11 +22,13 @@ class Ring(Struct, frozen=True, kw_only=True):
     """The added keys of one provider.
 
     `rows` are all of them by id, deleted ones as well: an older state of a row may still arrive. `usable` are those
-    that requests may carry, in the order of trying. `former` are what rows once had and have no more, the last ones.
+    that requests may carry, in the order of trying, and `everybodys` their keys where each is for any request, else
+    None. `former` are what rows once had and have no more, the last ones.
     """
 
     rows: Mapping[str, AddedKey]
     usable: tuple[AddedKey, ...]
+    everybodys: tuple[ProviderKey, ...] | None
     former: tuple[ProviderKey, ...]
 
     def secrets(self) -> list[str]:
@@ -48,6 +50,8 @@ class KeyRing(Struct, frozen=True):
         ring = self.added.get(provider.slug)
         if ring is None or not ring.usable:
             return provider.keys or _WITHOUT
+        if ring.everybodys is not None and not provider.keys and self.caller is not None:
+            return ring.everybodys
         keys = list(provider.keys)
         seen = {key.secret for key in keys}
         for row in ring.usable:
@@ -80,7 +84,7 @@ def with_changes(rings: Mapping[str, Ring], rows: Iterable[AddedKey]) -> Mapping
     return rings if all(changed[slug] is rings.get(slug) for slug in changed) else changed
 
 
-_EMPTY = Ring(rows={}, usable=(), former=())
+_EMPTY = Ring(rows={}, usable=(), everybodys=None, former=())
 
 
 def _with_row(ring: Ring, row: AddedKey, known: AddedKey | None) -> Ring:
@@ -90,7 +94,19 @@ def _with_row(ring: Ring, row: AddedKey, known: AddedKey | None) -> Ring:
     former = ring.former
     if known is not None and known.key is not None and known.key != row.key:
         former = (*former, known.key)[-_FORMER:]
-    return Ring(rows=rows, usable=tuple(usable), former=former)
+    return Ring(rows=rows, usable=tuple(usable), everybodys=_everybodys(usable), former=former)
+
+
+def _everybodys(usable: Iterable[AddedKey]) -> tuple[ProviderKey, ...] | None:
+    """The keys of these rows, each secret once; None where one of them is not for every request."""
+    keys: dict[str, ProviderKey] = {}
+    for row in usable:
+        terms = row.terms
+        lists = (row.workspace_id, terms.allowed_models, terms.allowed_api_key_hashes, terms.allowed_user_ids)
+        if row.key is None or any(one is not None for one in lists):
+            return None
+        keys.setdefault(row.key.secret, row.key)
+    return tuple(keys.values())
 
 
 def _names(allowed: tuple[str, ...], model: Model) -> bool:
