@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from msgspec import structs
@@ -13,7 +13,7 @@ from msgspec import structs
 from gateway.gateway_support import KEY, NOW
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
-from setpoint.gateway.aside import Aside
+from setpoint.gateway.aside import BIG_BYTES, Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.failed import Failed
 from setpoint.gateway.live import LiveStream
@@ -28,7 +28,7 @@ from setpoint.wire.body import split
 from setpoint.wire.sse import DONE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from setpoint.errors import ErrorType
 
@@ -133,6 +133,7 @@ class Attempt:
         answer: Answer | Pieces | ProviderError | None,
         members: str = "",
         endpoint: Endpoint = ENDPOINT,
+        aside: Aside | None = None,
         **limits: int,
     ) -> None:
         self.records: list[Generation] = []
@@ -157,7 +158,7 @@ class Attempt:
             Limits(**(bounds | limits)),
             b"identity",
             lambda prefix: f"{prefix}1",
-            Aside(),
+            aside or Aside(),
             Failed(SnapshotHolder(Catalog(models={}, providers={}, aliases={}, offers={}))),
         )
 
@@ -536,3 +537,28 @@ def test_debug_is_ignored_without_a_stream() -> None:
     attempt = answered(ANSWER, members='"debug":{"echo_upstream_body":true}')
     attempt.whole()
     assert attempt.exchange.debug_bodies == []
+
+
+T = TypeVar("T")
+
+
+class Noting(Aside):
+    """Notes how big each piece of work was said to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    async def run(self, size: int, work: Callable[[], T]) -> T:
+        self.sizes.append(size)
+        return await super().run(size, work)
+
+
+def test_the_first_events_and_the_last_may_repeat_the_request_so_they_are_as_big_as_it_is() -> None:
+    noting = Noting()
+    attempt = Attempt(Pieces(b": here\n\n", HI, HI, STOP, USAGE, DONE), '"stream":true', aside=noting)
+    attempt.exchange.size = BIG_BYTES + 1
+    attempt.events()
+    lowering, comment, first, *others, last = noting.sizes
+    assert min(lowering, comment, first, last) > BIG_BYTES >= max(others)
+    noting.close()

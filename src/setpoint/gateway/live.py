@@ -54,6 +54,7 @@ class LiveStream:
         self._answer = answer
         self._aside = aside
         self._failed = failed
+        self._unopened = exchange.size  # of the request, which the first events may repeat
         self._reader = FrameReader(max_event_bytes)
         self._max_held_bytes = max_event_bytes
         self._held: list[bytes] = []
@@ -93,7 +94,8 @@ class LiveStream:
         if not self.edited.terminal:
             raise ProviderError("provider_unavailable", "the provider's stream ended before its answer was complete")
         told = self.settle(), router_metadata(self._exchange)
-        last = await self._aside.run(self._read_bytes, lambda: self.edited.end(*told))
+        size = self._exchange.size + self._read_bytes
+        last = await self._aside.run(size, lambda: self.edited.end(*told))
         self._exchange.finish("completed")
         yield last
 
@@ -146,8 +148,11 @@ class LiveStream:
 
     async def _edited(self, piece: bytes) -> bytes:
         self._read_bytes += len(piece)
-        size = self._reader.held_bytes + self.edited.open_parts * _PART_BYTES
-        return await self._aside.run(size, lambda: self._edit(piece))
+        size = self._reader.held_bytes + self.edited.open_parts * _PART_BYTES + self._unopened
+        edited = await self._aside.run(size, lambda: self._edit(piece))
+        if edited:
+            self._unopened = 0
+        return edited
 
     def _edit(self, piece: bytes) -> bytes:
         """The events for the client in this piece; an error behind them waits until they are out."""

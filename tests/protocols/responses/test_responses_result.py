@@ -19,12 +19,15 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.protocols import responses
 from setpoint.protocols.answer import Bill, Opening, Outcome, Stamp
+from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.result import fill_response, finish_of, response_object
 from setpoint.records import Cost
 from setpoint.wire.body import Body, join, members, raw, split
 
 if TYPE_CHECKING:
     from msgspec import Raw
+
+    from setpoint.wire.body import Body
 
 STAMP = Stamp("gen-1", "acme/sage-2", "Acme", 1767225000)
 COST = Cost(prompt=Decimal("0.1"), completion=Decimal("0.2"), total=Decimal("0.3"))
@@ -96,6 +99,12 @@ def read(content: dict[str, Any]) -> Result:
     return responses.read_result(split(json.dumps(content).encode()))
 
 
+def made(request: dict[str, Any] | None = None, **more: Any) -> Body:
+    """A response object about this request."""
+    start = opening(request)
+    return response_object(start, "resp_1", repeated(start.request), **more)
+
+
 def taken_by_official_clients(told: dict[str, Any]) -> None:
     Response.model_validate(told)
     OpenResponsesResult.model_validate(told)
@@ -108,9 +117,8 @@ def taken_by_official_clients(told: dict[str, Any]) -> None:
 @pytest.mark.parametrize("status", ["completed", "incomplete", "in_progress", "failed"])
 def test_a_response_has_every_key_that_clients_need(status: str, request_: dict[str, Any]) -> None:
     error = ProviderError("timeout", "too slow") if status == "failed" else None
-    body = response_object(
-        opening(request_),
-        "resp_1",
+    body = made(
+        request_,
         status=status,
         output=[members(raw(HI))],
         bill=BILL if status in ("completed", "incomplete") else None,
@@ -130,12 +138,12 @@ def test_a_response_has_every_key_that_clients_need(status: str, request_: dict[
 
 
 def test_a_response_repeats_its_request() -> None:
-    told = json.loads(join(response_object(opening(REQUEST), "resp_1", status="completed", output=[], bill=None)))
+    told = json.loads(join(made(REQUEST, status="completed", output=[], bill=None)))
     assert {name: told[name] for name in ECHO} == ECHO
 
 
 def test_a_request_that_says_nothing_is_repeated_as_the_defaults() -> None:
-    told = json.loads(join(response_object(opening(), "resp_1", status="completed", output=[], bill=None)))
+    told = json.loads(join(made(status="completed", output=[], bill=None)))
     repeated = told.keys() & (REQUIRED | USUAL)
     assert {name: told[name] for name in repeated} == {
         "id": "resp_1",
@@ -171,9 +179,7 @@ def test_a_request_that_says_nothing_is_repeated_as_the_defaults() -> None:
 
 def test_a_fault_of_ours_shows_no_router_metadata() -> None:
     for error, shown in ((GatewayError("server", "x"), False), (ProviderError("timeout", "x"), True)):
-        body = response_object(
-            opening(), "resp_1", status="failed", output=[], bill=None, error=error, metadata=raw({"a": 1})
-        )
+        body = made(status="failed", output=[], bill=None, error=error, metadata=raw({"a": 1}))
         assert ("openrouter_metadata" in body) is shown
 
 
@@ -308,7 +314,7 @@ def test_what_is_no_complete_answer_is_the_providers_fault(reading: Any, body: d
 
 def test_a_response_is_filled_in_under_the_id_that_its_stream_has() -> None:
     body = members(raw({"id": "resp_other", "status": "in_progress", "output": None, "model": "sage"}))
-    told = json.loads(join(fill_response(body, opening(REQUEST), "resp_own")))
+    told = json.loads(join(fill_response(body, start := opening(REQUEST), "resp_own", repeated(start.request))))
     assert (told["id"], told["status"], told["output"], told["completed_at"]) == ("resp_own", "in_progress", [], None)
     taken_by_official_clients(told)
 

@@ -7,6 +7,7 @@ one id, and an item keeps the id that it was first seen with. The last event is 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
@@ -23,6 +24,7 @@ from setpoint.protocols.responses.frames import (
     read_event,
 )
 from setpoint.protocols.responses.instead import broken_response, is_too_long
+from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.result import fill_response, finish_of, response_object
 from setpoint.protocols.responses.tracked import TrackedItems
 from setpoint.protocols.responses.usage import read_usage, write_usage
@@ -132,6 +134,7 @@ class ResponsesStream:
         kind, response = broken_response(
             self._opening,
             self._response_id(),
+            self._echo,
             error,
             output=self._items.done(),
             usage=self.outcome.usage or self.outcome.partial,
@@ -185,7 +188,7 @@ class ResponsesStream:
         return body
 
     def _filled(self, response: Body) -> Body:
-        return self._dated(fill_response(response, self._opening, self._response_id()))
+        return self._dated(fill_response(response, self._opening, self._response_id(), self._echo))
 
     def _dated(self, response: Body) -> Body:
         """The response with the time that the first one had."""
@@ -196,8 +199,14 @@ class ResponsesStream:
         """The first event, where the upstream has not sent it."""
         if self._sequence.begun:
             return b""
-        response = response_object(self._opening, self._response_id(), status="in_progress", output=[], bill=None)
+        response = response_object(
+            self._opening, self._response_id(), self._echo, status="in_progress", output=[], bill=None
+        )
         return self._sequence.event(CREATED, {"response": Raw(join(self._dated(response)))}) + self._debug()
+
+    @cached_property
+    def _echo(self) -> Body:
+        return repeated(self._opening.request)
 
     def _debug(self) -> bytes:
         return self._sequence.debug(self._opening.debug)

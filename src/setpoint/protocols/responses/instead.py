@@ -10,6 +10,7 @@ from msgspec import Raw
 from setpoint.canonical.usage import Usage
 from setpoint.protocols.answer import Bill
 from setpoint.protocols.responses.frames import CREATED, FAILED, Sequence
+from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.result import response_object
 from setpoint.wire.body import Body, join
 from setpoint.wire.sse import DONE
@@ -36,6 +37,7 @@ def is_too_long(error: SetpointError) -> bool:
 def broken_response(
     opening: Opening,
     id_: str,
+    echo: Body,
     error: SetpointError,
     *,
     output: list[Body],
@@ -45,12 +47,14 @@ def broken_response(
 ) -> tuple[bytes, Body]:
     """The last event of a stream that breaks, and the response in it.
 
-    `usage` is what was counted before, None when nothing was. What it costs is not known here.
+    `echo` is what a response repeats of its request, `usage` what was counted before, None when nothing was. What that
+    costs is not known here.
     """
     too_long = is_too_long(error)
     response = response_object(
         opening,
         id_,
+        echo,
         status="incomplete" if too_long else "failed",
         output=output,
         bill=None if usage is None else Bill(usage, None, None),
@@ -66,10 +70,11 @@ def answer_instead(error: SetpointError, opening: Opening, metadata: Raw | None)
     """An incomplete response in place of an error about length, whole or streamed as the request asks; else None."""
     if not is_too_long(error):
         return None
-    id_ = opening.new_id("resp_")
+    id_, echo = opening.new_id("resp_"), repeated(opening.request)
     incomplete = response_object(
         opening,
         id_,
+        echo,
         status="incomplete",
         output=[],
         bill=_NOTHING,
@@ -78,7 +83,7 @@ def answer_instead(error: SetpointError, opening: Opening, metadata: Raw | None)
     )
     if opening.request.get("stream") != _TRUE:
         return join(incomplete)
-    begun = Raw(join(response_object(opening, id_, status="in_progress", output=[], bill=None)))
+    begun = Raw(join(response_object(opening, id_, echo, status="in_progress", output=[], bill=None)))
     sequence = Sequence()
     return b"".join(
         (

@@ -17,6 +17,7 @@ from setpoint.protocols.answer import Outcome
 from setpoint.protocols.responses.calls import KINDS, answered_calls
 from setpoint.protocols.responses.errors import response_error
 from setpoint.protocols.responses.items import ITEM_PREFIXES, read_items, write_items
+from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.scores import filled_scores
 from setpoint.protocols.responses.usage import read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
@@ -45,36 +46,13 @@ if TYPE_CHECKING:
     from setpoint.protocols.base import EditedResult
 
 _OBJECT = Raw(b'"response"')
-_FALSE, _TRUE = Raw(b"false"), Raw(b"true")
-_EMPTY_LIST, _AUTO = Raw(b"[]"), Raw(b'"auto"')
+_EMPTY_LIST = Raw(b"[]")
 
-_ECHOED: dict[str, Raw] = {
-    "background": _FALSE,
-    "frequency_penalty": NULL,
-    "instructions": NULL,
-    "max_output_tokens": NULL,
-    "max_tool_calls": NULL,
-    "metadata": NULL,
-    "parallel_tool_calls": _TRUE,
-    "presence_penalty": NULL,
-    "temperature": NULL,
-    "tool_choice": _AUTO,
-    "top_p": NULL,
-    "truncation": Raw(b'"disabled"'),
-}
-"""Fields of the request that a response repeats as they were sent, with what stands for one that was not."""
-
-# Repeated only when they were sent: a client does not take null for all of them.
-_ECHOED_WHERE_SENT = ("prompt_cache_key", "safety_identifier", "top_logprobs", "user")
 # Upstreams are told no more than a digest of these; what they repeat is not what the client knows.
 _IDENTITY = ("safety_identifier", "user")
 # What an upstream repeats of these are its own defaults where a client has sent none.
 _SAMPLING = ("frequency_penalty", "presence_penalty", "temperature", "top_p")
 _STAMPED = frozenset({"id", "object", "created_at", "completed_at", "model"})
-_REASONING: Body = {"effort": NULL, "summary": NULL}
-_REASONING_WORDS = ("effort", "summary", "context", "mode", "enabled", "max_tokens")
-_TEXT: Body = {"format": Raw(b'{"type":"text"}')}
-_NO_PARAMETERS: Body = {"parameters": NULL}
 
 _TIERS = {"standard": "default", **{word: word for word in ("auto", "default", "fast", "flex", "priority", "scale")}}
 """A service tier to this protocol's word for it; clients know no others."""
@@ -94,6 +72,7 @@ _NOT_COMPLETE = frozenset({"failed", "cancelled", "in_progress", "queued"})
 def response_object(
     opening: Opening,
     id_: str,
+    echo: Body,
     *,
     status: str,
     output: list[Body],
@@ -104,7 +83,10 @@ def response_object(
     metadata: Raw | None = None,
     service_tier: str | None = None,
 ) -> Body:
-    """A response object with all of its keys. `bill` is None before there is a usage, the times are Unix seconds."""
+    """A response object with all of its keys. `bill` is None before there is a usage, the times are Unix seconds.
+
+    `echo` is what it repeats of its request.
+    """
     body: Body = {
         "id": raw(id_),
         "object": _OBJECT,
@@ -116,7 +98,7 @@ def response_object(
         "output_text": _output_text(output),
         "error": NULL if error is None else response_error(error),
         "incomplete_details": NULL if incomplete is None else raw({"reason": incomplete}),
-        **echoed(opening.request),
+        **echo,
         "service_tier": raw(_TIERS.get(service_tier or "")),
         "usage": NULL if bill is None else write_usage({}, bill),
     }
@@ -127,39 +109,13 @@ def response_object(
     return body
 
 
-def echoed(request: Body) -> Body:
-    """What a response repeats of its request, with the words that stand for what was not sent."""
-    echo = {name: _sent(request, name) or default for name, default in _ECHOED.items()}
-    echo |= {name: sent for name in _ECHOED_WHERE_SENT if (sent := _sent(request, name)) is not None}
-    reasoning = as_object(request.get("reasoning"))
-    said = {word: reasoning[word] for word in _REASONING_WORDS if word in reasoning}
-    echo["reasoning"] = Raw(join({**_REASONING, **said}))
-    text = {name: content for name, content in as_object(request.get("text")).items() if not is_null(content)}
-    echo["text"] = Raw(join({**_TEXT, **text}))
-    echo["tools"] = raw([_echoed_tool(tool) for tool in as_array(request.get("tools"))])
-    echo["store"] = _FALSE
-    echo["previous_response_id"] = NULL
-    return echo
+def fill_response(body: Body, opening: Opening, id_: str, echo: Body) -> Body:
+    """An upstream's own response object under this id, with our model and the keys that clients need.
 
-
-def _sent(request: Body, name: str) -> Raw | None:
-    content = request.get(name, NULL)
-    return None if is_null(content) else content
-
-
-def _echoed_tool(tool: Raw) -> Raw:
-    """A tool as clients expect to read it again: a function has parameters, and be they null."""
-    told = as_object(tool)
-    if as_text(told.get("type")) != "function" or "parameters" in told:
-        return tool
-    return Raw(join({**told, **_NO_PARAMETERS}))
-
-
-def fill_response(body: Body, opening: Opening, id_: str) -> Body:
-    """An upstream's own response object under this id, with our model and the keys that clients need."""
+    `echo` is what it repeats of its request.
+    """
     created = _seconds(body.get("created_at")) or raw(opening.stamp.created)
     request = opening.request
-    echo = echoed(request)
     filled: Body = {
         "id": raw(id_),
         "object": _OBJECT,
@@ -213,6 +169,7 @@ def write_result(result: Result, opening: Opening, bill: Bill, metadata: Raw | N
         response_object(
             opening,
             opening.new_id("resp_"),
+            repeated(opening.request),
             status=status,
             output=write_items(result.parts, opening.new_id, status=status, logprobs=result.logprobs),
             bill=bill,
@@ -244,7 +201,9 @@ class ResponsesResult:
 
     def write(self, opening: Opening, bill: Bill, metadata: Raw | None) -> bytes:
         """The answer for the client, as JSON; with router metadata when there is some."""
-        body = fill_response(self._body, opening, self.outcome.upstream_id or opening.new_id("resp_"))
+        body = fill_response(
+            self._body, opening, self.outcome.upstream_id or opening.new_id("resp_"), repeated(opening.request)
+        )
         if not is_string(body.get("status", NULL)):
             body["status"] = raw("completed")
         if any(_without_id(item) for item in self._output):

@@ -7,6 +7,7 @@ place in the output from its beginning.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
@@ -18,6 +19,7 @@ from setpoint.protocols.responses.frames import CREATED, Sequence
 from setpoint.protocols.responses.instead import broken_response, is_too_long
 from setpoint.protocols.responses.items import item_id_prefix
 from setpoint.protocols.responses.opened import OpenItem
+from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.result import INCOMPLETE, response_object
 from setpoint.wire.body import join
 from setpoint.wire.sse import DONE
@@ -100,6 +102,7 @@ class ResponsesWriter:
         response = response_object(
             self._opening,
             self._id,
+            self._echo,
             status=status,
             output=self._output(),
             bill=bill,
@@ -122,6 +125,7 @@ class ResponsesWriter:
         kind, response = broken_response(
             self._opening,
             self._id,
+            self._echo,
             error,
             output=[body for item in self._items if (body := item.body or item.unfinished()) is not None],
             usage=self._usage,
@@ -132,9 +136,13 @@ class ResponsesWriter:
 
     # --- the response ----------------------------------------------------------------------------------------
 
+    @cached_property
+    def _echo(self) -> Body:
+        return repeated(self._opening.request)
+
     def _begin(self, *, in_progress: bool = True) -> bytes:
         """The first events: the response while there is nothing of it, and what went upstream."""
-        response = response_object(self._opening, self._id, status="in_progress", output=[], bill=None)
+        response = response_object(self._opening, self._id, self._echo, status="in_progress", output=[], bill=None)
         begun = self._response_event(CREATED, response)
         if in_progress:
             begun += self._response_event(b"response.in_progress", response)
