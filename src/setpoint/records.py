@@ -146,6 +146,13 @@ class LongPrice(Struct, frozen=True, kw_only=True):
     price: Price
 
 
+class ListedModel(Struct, frozen=True, kw_only=True):
+    """A model on a provider's own list: its name there, and its context length in tokens, None when it says none."""
+
+    id: str
+    context_length: int | None = None
+
+
 class EndpointFacts(Struct, frozen=True, kw_only=True):
     """What is known of a model at a provider without anyone's saying so; None where nothing is."""
 
@@ -213,8 +220,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     that people run themselves, whose endpoints cost nothing unless the file says otherwise. `takes` lists fields
     beyond the dialect's plain words that it is known to take, `lacks` those that only one of its dialects does without
     (`responses.stop`). `reasoning_form` is how it wants reasoning to be asked for (None: as it came), `reasoning_back`
-    how it wants its own back in a later turn (`reasoning_details`, `reasoning_content`, not at all). `builtin` is the
-    echo model's provider, which no socket leads to.
+    how it wants its own back in a later turn (`reasoning_details`, `reasoning_content`, not at all). `discover` has its
+    own model list asked for, every so many seconds. `builtin` is the echo model's provider, which no socket leads to.
     """
 
     slug: str
@@ -238,6 +245,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     reasoning_form: Literal["object", "effort"] | None = None
     reasoning_back: Literal["details", "content", "none"] = "details"
     lacks: frozenset[str] = frozenset()
+    discover: bool = False
+    discover_every_s: float = 300
     builtin: bool = False
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The HTTP client towards providers: three methods, and the pool of connections behind them.
+"""The HTTP client towards providers: its few methods, and the pool of connections behind them.
 
 Redirects are not followed, cookies not kept, proxies of the environment not used. Only this file and `answers.py` know
 the library.
@@ -34,17 +34,22 @@ _PIECE_BYTES = 262_144
 _POOL_IDLE_S = 15
 
 
-class UpstreamRequest(Struct, frozen=True, kw_only=True):
-    """One POST to a provider. Time limits are in seconds, None for none; `verify` is True, False or a CA file."""
+class FetchRequest(Struct, frozen=True, kw_only=True):
+    """One GET to a provider. Time limits are in seconds, None for none; `verify` is True, False or a CA file."""
 
     url: str
     headers: list[tuple[str, str]]
-    body: bytes
     connect_s: float | None
     total_s: float | None
     max_bytes: int
     proxy: str | None = None
     verify: bool | str = True
+
+
+class UpstreamRequest(FetchRequest, frozen=True, kw_only=True):
+    """One POST to a provider."""
+
+    body: bytes
 
 
 class Answer(Struct, frozen=True):
@@ -116,16 +121,15 @@ class HttpClient:
 
     async def send(self, request: UpstreamRequest) -> Answer:
         """The whole answer. Raises: `ProviderError` when none came in time."""
-        try:
-            async with asyncio.timeout(request.total_s):
-                stream = await self._open(request)
-                return Answer(stream.status, stream.headers, await stream.read_all())
-        except TimeoutError:
-            raise ProviderError("timeout", "the provider did not answer in time") from None
+        return await self._whole(request, request.body)
+
+    async def fetch(self, request: FetchRequest) -> Answer:
+        """The whole answer to a GET. Raises: `ProviderError` when none came in time."""
+        return await self._whole(request, None)
 
     async def stream(self, request: UpstreamRequest) -> AnswerStream:
         """The answer once its headers are there. Raises: `ProviderError` when none came."""
-        return await self._open(request)
+        return await self._open(request, request.body)
 
     def pool(self) -> dict[Origin, tuple[int, int]]:
         """How many connections there are to each origin: in use, and idle."""
@@ -136,11 +140,20 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _open(self, request: UpstreamRequest) -> HttpAnswer:
+    async def _whole(self, request: FetchRequest, body: bytes | None) -> Answer:
         try:
-            response = await self._use_session().post(
+            async with asyncio.timeout(request.total_s):
+                stream = await self._open(request, body)
+                return Answer(stream.status, stream.headers, await stream.read_all())
+        except TimeoutError:
+            raise ProviderError("timeout", "the provider did not answer in time") from None
+
+    async def _open(self, request: FetchRequest, body: bytes | None) -> HttpAnswer:
+        try:
+            response = await self._use_session().request(
+                "GET" if body is None else "POST",
                 request.url,
-                data=_Pieces(request.body) if len(request.body) > _PIECE_BYTES else request.body,
+                data=_Pieces(body) if body is not None and len(body) > _PIECE_BYTES else body,
                 headers=request.headers,
                 proxy=request.proxy,
                 ssl=self._context(request.verify),

@@ -62,6 +62,7 @@ def _provider(slug: str, row: _Row) -> KnownProvider:
         auth=row.auth,
         server_tools=row.server_tools,
         own_machine=row.own_machine,
+        discover=row.own_machine,
         takes=row.takes,
         reasoning_form=row.reasoning_form,
         reasoning_back=row.reasoning_back,

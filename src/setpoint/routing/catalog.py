@@ -29,7 +29,7 @@ from setpoint.settings.rows import table
 PROVIDER = table(ProviderTable)
 MODEL = table(ModelTable)
 
-_MAX_MADE_ID = 512
+MAX_MADE_ID = 512
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
             return model
         slug, _, name = model_id.partition("/")
         base = self.offers.get(slug)
-        if base is None or len(model_id) > _MAX_MADE_ID or not is_model_id(name):
+        if base is None or len(model_id) > MAX_MADE_ID or not is_model_id(name):
             return None
         return unnamed_model(base, self.facts, model_id, name)
 

@@ -120,6 +120,8 @@ def named_provider(
         region=table.region,
         enabled=table.enabled,
         concurrency=table.concurrency,
+        discover=base.discover if table.discover is None else table.discover,
+        discover_every_s=table.discover_every_s or base.discover_every_s,
     )
 
 

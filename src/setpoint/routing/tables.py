@@ -84,8 +84,10 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     idle_timeout_s: Annotated[Limit, _IDLE] = UNSET
     total_timeout_s: Annotated[Limit, _TOTAL] = UNSET
     concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once", _LATER)] = None
-    discover: Annotated[bool | None, Row(BOOLEAN, "whether its own model list is asked for", _LATER)] = None
-    discover_every_s: Annotated[float | None, Row(SECONDS, "how often it is asked", _LATER)] = None
+    discover: Annotated[
+        bool | None, Row(BOOLEAN, "whether its own model list is asked for; true for software of one's own, else false")
+    ] = None
+    discover_every_s: Annotated[float | None, Row(SECONDS, "how often it is asked; 300 when nothing is said")] = None
     proxy: Annotated[str | None, Row(or_null(PROXY), "the HTTP proxy on the way to it")] = None
     verify: Annotated[bool | Path, Row(either(BOOLEAN, PATH), "whether TLS is verified, or the file of a CA")] = True
     server_tools: Annotated[bool | None, Row(BOOLEAN, "whether it takes `openrouter:*` tools")] = None

@@ -21,7 +21,10 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.server.cors import Cors
+from setpoint.server.discovery import Discovery
 from setpoint.server.guard import authenticate, authorize
+from setpoint.server.model_lists import FOLDER as LISTS_FOLDER
+from setpoint.server.model_lists import ModelLists
 from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
 
     from setpoint.coordination.board import Seat
     from setpoint.gateway.exchange import Exchange
-    from setpoint.records import Generation
+    from setpoint.records import Generation, Provider, ProviderKey
     from setpoint.server.configuration import Configuration
     from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.server.connection.connections import Connections
@@ -105,6 +108,15 @@ class Application:
         look_up_upstream(registry, self._snapshots, self._client)
         look_up_process(registry, seat.board)
         self._metrics = Metrics(registry, seat.board, seat.index)
+        self._discovery = Discovery(
+            self._client,
+            ModelLists(settings.data_dir / LISTS_FOLDER),
+            found.catalog,
+            self._snapshots.replace_catalog,
+            key=self._key_to_look,
+            dice=self._quick_dice.random,
+            asks=seat.index == 0,
+        )
         self.health = Health()
         self._build(settings)
 
@@ -115,7 +127,7 @@ class Application:
         """
         settings = found.loaded.settings
         await asyncio.to_thread(self._client.trust, found.verify)
-        self._snapshots.replace_catalog(found.catalog)
+        await self._discovery.apply(found.catalog)
         self._admission.resize(settings.max_concurrent_requests)
         self._build(settings)
 
@@ -171,11 +183,13 @@ class Application:
     def load(self) -> None:
         """Load all that is stored. Blocks; may be called from any thread, before `start`. Raises: `GatewayError`."""
         self._store.load()
+        self._discovery.load()
 
     def start(self) -> None:
         """Begin, with what was loaded: from then on the application can answer."""
+        self._discovery.start()
         loop = asyncio.get_running_loop()
-        for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up()):
+        for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up(), self._discovery.run()):
             task = loop.create_task(running)
             task.add_done_callback(_say_end)
             self._tasks.append(task)
@@ -253,6 +267,12 @@ class Application:
 
     def _item_id(self, prefix: str) -> str:
         return prefixed_id(prefix, self._quick_dice)
+
+    def _key_to_look(self, provider: Provider) -> ProviderKey | None:
+        """What a provider is asked with for its list: its first key of the file, else the first that was added."""
+        ring = self._snapshots.current.provider_keys.get(provider.slug)
+        added = (row.key for row in ring.usable if row.key is not None) if ring is not None else ()
+        return next(iter((*provider.keys, *added)), None)
 
     def _turned(self, late_s: float) -> None:
         self._figures.lag(late_s)
