@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -11,7 +12,7 @@ import pytest
 from api.api_support import create, data_of, fresh, new_key
 from api.skins_support import ROUTES, SKINS, error_of, least, three_dialects
 from simulator.script import hang, ok
-from support.http import open_stream
+from support.http import RawConnection, request_bytes
 from support.processes import Gateway, config_file
 
 if TYPE_CHECKING:
@@ -226,14 +227,22 @@ def test_a_key_that_is_none_is_refused_in_the_words_of_the_skin(
 
 
 def test_a_server_that_is_full_explains_nothing(start_gateway: StartGateway, simulator: Simulator) -> None:
-    gateway = start_gateway(settings={"max_concurrent_requests": 1, "stream_commit_s": 0.05})
+    gateway = start_gateway(settings={"max_concurrent_requests": 1})
+    url, ours = f"{gateway.url}/explain/messages", ("x-api-key", gateway.key)
+    body = json.dumps(least("messages", model="sim/solo")).encode()
+    head = request_bytes("POST", url, headers=[ours, ("Content-Length", str(len(body))), ("Expect", "100-continue")])
     simulator.script(hang())
-    with open_stream(f"{gateway.url}/chat/completions", least("chat", model="sim/solo", stream=True), key=gateway.key):
+    with RawConnection(url) as early, RawConnection(url) as late, RawConnection(url) as busy:
+        early.send(head)
+        assert early.read_head() == (100, ()), "there is a place yet"
+        busy.send(request_bytes("POST", f"{gateway.url}/messages", body, headers=[ours]))
         simulator.wait_for_requests(1)
-        answer = explain(gateway, "messages", model="sim/solo")
-    assert answer.status == 529
-    assert error_of("messages", answer)[0] == "unavailable"
-    assert answer.header("retry-after") == "1"
+        late.send(head)
+        early.send(body)
+        answers = [late.read_answer(), early.read_answer()]
+    assert [answer.status for answer in answers] == [529, 529]
+    assert {error_of("messages", answer)[0] for answer in answers} == {"unavailable"}
+    assert {answer.header("retry-after") for answer in answers} == {"1"}
 
 
 def test_a_body_that_is_no_json_is_refused(three: Gateway) -> None:

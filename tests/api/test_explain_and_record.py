@@ -56,13 +56,17 @@ def recorded(gateway: Gateway, skin: Dialect, **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("skin", SKINS)
 def test_before_and_after_agree_for_a_conversation_on_every_worker(two_workers: Gateway, skin: Dialect) -> None:
     slug = fresh("agreed")
-    create(two_workers, slug, {"model": "at/many", "top_k": 3, "messages": [{"role": "system", "content": "Brief."}]})
+    create(
+        two_workers,
+        slug,
+        {"model": "at/many", "top_k": 3, "min_p": 0.1, "messages": [{"role": "system", "content": "Brief."}]},
+    )
     for number in range(SESSIONS):
         fields = {
             "model": f"@preset/{slug}",
             "session_id": f"{skin}-{number}",
             "max_tokens" if skin != "responses" else "max_output_tokens": 9,
-            "seed" if skin != "chat" else "min_p": 0,
+            "seed" if skin != "chat" else "top_a": 0,
             "provider": {"ignore": ["messages/1", "nobody"], "made_up": 1},
         }
         before = [explained(two_workers, skin, **fields) for _ in range(4)]
