@@ -124,6 +124,7 @@ SHOWN = {
         "data: [DONE]",
         '"version":2,"system_prompt":"You sort parcels. Be kind."',
         "user: Parcel 19 hums.",
+        '"origin":{"/model":"preset","/temperature":"preset","/max_tokens":"request",',
         '"preset_slug":"parcels","preset_version":1,',
         '"total_cost":0,',
         "temperature: 0.2\nuser: Parcel 22 is late.",
