@@ -92,7 +92,9 @@ def test_the_files_keys_are_listed_first_and_can_be_changed_in_the_file_only(gat
         message = refused(gateway.call(method, f"/byok/{rows[0]['id']}", {"disabled": True}), 409)
         assert "configuration" in message
         refused(gateway.call(method, "/byok/nobodys", {"disabled": True}), 404)
-    refused(gateway.call("GET", "/byok/nobodys"), 404)
+    for key_id in ("nobodys", "%ff", "%00", "%ed%a0%80", "..", "a%2Fb", "x" * 5000):
+        refused(gateway.call("GET", f"/byok/{key_id}"), 404)
+        refused(gateway.call("DELETE", f"/byok/{key_id}"), 404)
 
 
 def test_the_list_is_paged_over_both_kinds(gateway: Gateway) -> None:

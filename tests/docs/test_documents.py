@@ -188,6 +188,12 @@ def test_the_manual_names_every_member_of_a_record(gateway: Gateway) -> None:
     assert {member for row in rows for member in quoted(row[0])} == {*record, *record["provider_responses"][0]}
 
 
+def test_the_manual_names_every_member_of_a_provider_key(gateway: Gateway) -> None:
+    made = gateway.call("POST", "/byok", {"provider": "openai", "key": "sk-of-the-manual-0123"}).json()["data"]
+    rows = cells("docs/api.md", "member of a provider key")
+    assert sorted(member for row in rows for member in quoted(row[0])) == sorted(made)
+
+
 # --- links ---------------------------------------------------------------------------------------------------
 
 

@@ -128,7 +128,7 @@ versions = Table(
 provider_keys = Table(
     "provider_keys",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", FreeText, primary_key=True),
     Column("provider", Text, nullable=False),
     Column("name", FreeText),
     Column("label", FreeText, nullable=False),
