@@ -2,7 +2,9 @@
 
 A case's `turns` and `config` are what its body means. `towards` holds, for each dialect, what an endpoint there gets
 otherwise: `unsaid` are the pointers that are named, `config` what a field becomes (null: nothing), `turns` other
-turns, `reasoning` how many steps go along, `refused` the path of what cannot be said there.
+turns, `reasoning` how many steps go along, `refused` the path of what cannot be said there, `otherwise` what goes as
+the nearest that there is: the pointer that is named, and the settings that are sent instead. `model` and `endpoint`
+are what a case needs of them, and `plan` what the plan allows.
 """
 
 from __future__ import annotations
@@ -11,20 +13,23 @@ from base64 import b64decode
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from protocols.golden_support import call_meaning, cases
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall, ToolResult
 from setpoint.errors import FieldError
 from setpoint.presets.merge import said
+from setpoint.protocols.allowance import Allowance
 from setpoint.protocols.forward import lower
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.rules import RULES, UNNAMED
-from setpoint.records import Endpoint, Provider, Timeouts
+from setpoint.records import Endpoint, ModelReasoning, Provider, Timeouts
 from setpoint.wire.body import as_object, as_text, items, members, split, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from msgspec import Raw
 
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from setpoint.protocols.names import ToolNames
     from setpoint.records import Dialect
     from setpoint.wire.body import Body
+
+    Tier = Literal["default", "priority", "flex", "batch"]
 
 REQUESTS = cases("request.json")
 LOWERED = list(product(REQUESTS, PROTOCOLS))
@@ -49,12 +56,13 @@ _RESULT: Meaning = {"texts": [], "media": [], "is_error": False}
 _SILENT = {name for name, rule in RULES.items() if rule == "own"} | UNNAMED | {"model"}
 
 
-def endpoint(dialect: Dialect) -> Endpoint:
-    """An endpoint that takes all that its dialect has a word for."""
+def endpoint(dialect: Dialect, *, tier: Tier = "default", takes: Iterable[str] = ()) -> Endpoint:
+    """An endpoint that takes all that its dialect has a word for, and these beside."""
     url = "http://acme.test/v1"
     return Endpoint(
         key="acme",
-        provider=Provider(slug="acme", name="Acme", dialects=(dialect,), base_url=url),
+        provider=Provider(slug="acme", name="Acme", dialects=(dialect,), base_url=url, takes=frozenset(takes)),
+        tier=tier,
         model_id="acme/sage-2",
         model=MODEL,
         tag="acme",
@@ -169,14 +177,16 @@ def test_a_request_is_right_and_means_what_its_case_says(case: Case) -> None:
 
 
 def lowered(case: Case, dialect: Dialect) -> Lowered:
-    body = said(split(case.read("request.json")))
+    body, expected = said(split(case.read("request.json"))), case.expected()
+    reasoning = msgspec.convert(expected.get("model"), ModelReasoning | None)
     return lower(
         body,
-        endpoint(dialect),
+        endpoint(dialect, **expected.get("endpoint", {})),
         skin=PROTOCOLS[case.protocol],
         dialect=PROTOCOLS[dialect],
         stream=value(body["stream"]) if "stream" in body else False,
         identity_key=b"key",
+        allowance=Allowance(reasoning=reasoning, **expected.get("plan", {})),
     )
 
 
@@ -190,10 +200,12 @@ def test_an_upstream_of_any_dialect_is_told_what_the_client_said(case: Case, dia
         assert (refused.value.path, refused.value.metadata) == (path, {"reason": "unsupported"})
         return
     done, room = lowered(case, dialect), PROTOCOLS[dialect]
-    assert sorted(done.unsaid) == sorted(towards.get("unsaid", []))
+    otherwise: Meaning = towards.get("otherwise", {})
+    assert sorted(done.unsaid) == sorted([*towards.get("unsaid", []), *otherwise])
     sent = settings(room.read_call(done.body))
     assert sent.pop("model") == MODEL
-    _compare_settings(case, dialect, {**expected["config"], **towards.get("config", {})}, sent)
+    instead: Meaning = {name: content for settings in otherwise.values() for name, content in settings.items()}
+    _compare_settings(case, dialect, {**expected["config"], **towards.get("config", {}), **instead}, sent)
     if expected["turns"] is None:
         assert dialect == case.protocol
         return

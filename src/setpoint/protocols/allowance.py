@@ -113,7 +113,8 @@ class _Bounding:
     def _switch_on(self, asked: Body, switch: str, efforts: tuple[str, ...]) -> None:
         where = self._where(switch)
         if not self._allowance.latest:
-            raise FieldError(where[1:].replace("/", "."), "the model cannot do without reasoning")
+            problem = "the model cannot do without reasoning"
+            raise FieldError(where[1:].replace("/", "."), problem, metadata={"reason": "unsupported"})
         kept = {name: content for name, content in asked.items() if name not in _SWITCHES}
         if switch == "max_tokens":  # which asks for none of it, but does not switch it off
             kept |= {"enabled": _TRUE} if asked.get("enabled") == _TRUE else {}
