@@ -234,7 +234,6 @@ def test_what_another_secret_has_sealed_stays_closed_and_stops_nothing(
         simulator,
         data_dir=gateway.data_dir,
         environment={"SETPOINT_SECRET_KEY": "the-second-secret"},
-        arguments=["--workers", "2"],
     )
     assert data_of(gateway.call("GET", "/byok")) == [row | {"usable": False}]
     assert carried(gateway, simulator) == [None]

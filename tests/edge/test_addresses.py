@@ -61,15 +61,15 @@ def test_no_key_of_a_provider_says_where_it_is(shared_gateway: Gateway, simulato
         "k\r\nHost: elsewhere.test",
         "k#@elsewhere.test/..",
     ]
-    made = [shared_gateway.call("POST", "/byok", {"provider": "sim", "key": blob}) for blob in blobs]
+    made = [shared_gateway.call("POST", "/byok", {"provider": "other", "key": blob}) for blob in blobs]
     assert [answer.status for answer in made] == [400, 400, 201, 201, 400, 201]
     for name in ("base_url", "region", "url"):
-        for provider in ("sim", "elsewhere"):
+        for provider in ("other", "elsewhere"):
             refused = {"provider": provider, "key": "k", name: elsewhere}
             assert shared_gateway.call("POST", "/byok", refused).status == 400
-    shared_gateway.call("POST", "/chat/completions", {"model": "sim/solo", "messages": [USER]})
+    shared_gateway.call("POST", "/chat/completions", {"model": "other/solo", "messages": [USER]})
     assert len(simulator.requests()) == 4, "each key is nothing but a key"
-    assert paths(simulator) == {"/a/v1/chat/completions"}
+    assert paths(simulator) == {"/b/v1/chat/completions"}
     for answer in made:
         if answer.status == 201:
             shared_gateway.call("DELETE", f"/byok/{answer.json()['data']['id']}")
