@@ -44,17 +44,23 @@ def whole(dialect: Dialect, tier: str | None) -> dict[str, Any]:
     said = of(dialect, tier)
     match dialect:
         case "chat":
-            choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 3, "completion_tokens": 2}
+            choice: Any = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+            usage: Any = {"prompt_tokens": 3, "completion_tokens": 2}
             return {"id": "c", "created": 1, "model": "m", "choices": [choice], "usage": usage, "service_tier": said}
         case "messages":
             usage = {"input_tokens": 3, "output_tokens": 2, "service_tier": said}
-            content = [{"type": "text", "text": "Hi"}]
-            head = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content}
+            content: Any = [{"type": "text", "text": "Hi"}]
+            head: Any = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content}
             return {**head, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
         case "responses":
-            part = {"type": "output_text", "text": "Hi", "annotations": []}
-            item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+            part: Any = {"type": "output_text", "text": "Hi", "annotations": []}
+            item: Any = {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [part],
+            }
             usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
             head = {"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m"}
             return {**head, "output": [item], "usage": usage, "service_tier": said}
@@ -63,18 +69,19 @@ def whole(dialect: Dialect, tier: str | None) -> dict[str, Any]:
 def stream(dialect: Dialect, tier: str | None) -> bytes:
     """The same as a stream."""
     answer = whole(dialect, tier)
+    events: list[dict[str, Any]]
     match dialect:
         case "chat":
-            delta = {"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}
-            last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+            delta: dict[str, Any] = {"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}
+            last: Any = {"index": 0, "delta": {}, "finish_reason": "stop"}
             events = [{**answer, "choices": [choice]} for choice in (delta, last)]
         case "messages":
-            block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
+            block: Any = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}}
             delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}
-            start = {"type": "message_start", "message": {**answer, "content": [], "stop_reason": None}}
+            start: Any = {"type": "message_start", "message": {**answer, "content": [], "stop_reason": None}}
             events = [start, block, {"type": "content_block_stop", "index": 0}, delta, {"type": "message_stop"}]
         case "responses":
-            created = {"type": "response.created", "response": {**answer, "status": "in_progress", "output": []}}
+            created: Any = {"type": "response.created", "response": {**answer, "status": "in_progress", "output": []}}
             events = [created, {"type": "response.completed", "response": answer}]
     lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events if "type" in event]
     return "".join(lines or [f"data: {json.dumps(event)}\n\n" for event in events]).encode()
