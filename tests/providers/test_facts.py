@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from tools.prices import PROVIDERS, SLUGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from setpoint.records import EndpointFacts
 
@@ -188,6 +190,26 @@ def test_what_is_bundled_is_for_known_providers_that_cost_money() -> None:
     assert FACTS.endpoint("openrouter", "openai/gpt-4o") is None  # it says in each answer what that cost
     assert FACTS.endpoint("ollama", "gpt-oss:20b") is None
     assert FACTS.endpoint("setpoint", "echo") is None
+
+
+def test_the_first_row_that_fits_a_name_counts_however_it_fits(tmp_path: Path) -> None:
+    rows = [
+        {"match": ["=gone", "^gone-"]},
+        {"match": ["=whole-mini"], "context": 1},
+        {"match": ["^whole", "$-end"], "context": 2},
+        {"match": ["=whole-max", ["*middle", "~[0-9]$"]], "context": 3},
+        {"match": ["*o"], "context": 4},
+    ]
+    source = {"name": "n", "version": "1", "url": "u", "license": "l", "date": "2026-01-31"}
+    file = tmp_path / "models.json"
+    file.write_text(json.dumps({"source": source, "providers": {"p": {"also": [], "models": rows}}}))
+    facts = Facts(WRITTEN, file)
+    names = {
+        "gone": None, "gone-today": None, "whole-mini": 1, "whole": 2, "whole-max": 2, "an-end": 2,
+        "whole-middle-7": 2, "in-middle-7": 3, "so-middle": 4, "WHOLE-MINI": 1,
+    }
+    assert {name: found.context_length if (found := facts.endpoint("p", name)) else 0 for name in names} == names
+    assert facts.endpoint("p", "in-middle") is None
 
 
 def test_the_data_say_where_they_come_from() -> None:

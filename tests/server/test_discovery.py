@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from api.api_support import data_of
@@ -10,10 +12,10 @@ from setpoint.records import ListedModel, Provider
 from setpoint.server.model_lists import ModelLists
 from simulator.script import body, ok, status
 from support.processes import Gateway, SimulatorProcess, config_file
-from support.waiting import until
+from support.waiting import children, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import pytest
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
     from simulator.steps import Script
     from support.processes import StartGateway
-
-SEEN = 12
-"""So many answers in a row that agree are of both workers."""
 
 
 def a_list(*names: str, **more: Any) -> Script:
@@ -35,9 +34,19 @@ def ids(gateway: Gateway) -> list[str]:
     return [row["id"] for row in data_of(gateway.call("GET", "/models"))]
 
 
-def shows(gateway: Gateway, wanted: Sequence[str], times: int = 1) -> bool:
-    """Whether every worker's list is this."""
-    return all(ids(gateway) == [*wanted, "setpoint/echo"] for _ in range(times))
+def shows(gateway: Gateway, wanted: Sequence[str]) -> bool:
+    """Whether the list of whoever answers is this."""
+    return ids(gateway) == [*wanted, "setpoint/echo"]
+
+
+@contextmanager
+def standing_still(pid: int) -> Generator[None]:
+    """Have a worker stand still, so that its siblings answer all that comes."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_what_a_provider_lists_can_be_asked_for_on_every_worker(
@@ -47,6 +56,7 @@ def test_what_a_provider_lists_can_be_asked_for_on_every_worker(
     simulator.script(status(307, "", headers={"Location": simulator.url("/elsewhere")}), prefix="/moved/v1/models")
     gateway = start_gateway(
         arguments=["--workers", "2"],
+        settings={"watchdog_s": 120},
         providers={
             "ollama": {"base_url": simulator.url("/o/v1"), "api_key": "sk-of-ollama"},
             "vllm": {"base_url": simulator.url("/quiet/v1"), "discover": False},
@@ -60,7 +70,10 @@ def test_what_a_provider_lists_can_be_asked_for_on_every_worker(
         },
         models={"ollama/named": {"context_length": 7, "endpoints": [{"provider": "ollama", "model": "elsewhere"}]}},
     )
-    until(lambda: shows(gateway, ["ollama/named", "ollama/llama3:8b"], SEEN))
+    until(lambda: shows(gateway, ["ollama/named", "ollama/llama3:8b"]))
+    for worker in children(gateway.pid):
+        with standing_still(worker):
+            until(lambda: shows(gateway, ["ollama/named", "ollama/llama3:8b"]))
     rows = {row["id"]: row for row in data_of(gateway.call("GET", "/models"))}
     assert (rows["ollama/llama3:8b"]["context_length"], rows["ollama/named"]["context_length"]) == (8_192, 7)
     assert rows["ollama/llama3:8b"]["pricing"]["prompt"] == "0"

@@ -80,9 +80,9 @@ class Facts:
     Remembers what was looked up; safe to use from any thread.
     """
 
-    def __init__(self, day: date) -> None:
+    def __init__(self, day: date, file: Path = FILE) -> None:
         self._day = day
-        self._read = lru_cache(1)(_read)
+        self._read = lru_cache(1)(lambda: msgspec.json.decode(file.read_bytes(), type=_Document))
         self._indexed = lru_cache(None)(self._index)
         self._found = lru_cache(_REMEMBERED)(self._find)
 
@@ -146,10 +146,6 @@ class _Index:
             if _holds(clause, name):
                 best = at
         return self._rows[best] if best < len(self._rows) else None
-
-
-def _read() -> _Document:
-    return msgspec.json.decode(FILE.read_bytes(), type=_Document)
 
 
 def _holds(clause: str | tuple[str, ...], name: str) -> bool:
