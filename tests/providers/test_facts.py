@@ -205,8 +205,16 @@ def test_the_first_row_that_fits_a_name_counts_however_it_fits(tmp_path: Path) -
     file.write_text(json.dumps({"source": source, "providers": {"p": {"also": [], "models": rows}}}))
     facts = Facts(WRITTEN, file)
     names = {
-        "gone": None, "gone-today": None, "whole-mini": 1, "whole": 2, "whole-max": 2, "an-end": 2,
-        "whole-middle-7": 2, "in-middle-7": 3, "so-middle": 4, "WHOLE-MINI": 1,
+        "gone": None,
+        "gone-today": None,
+        "whole-mini": 1,
+        "whole": 2,
+        "whole-max": 2,
+        "an-end": 2,
+        "whole-middle-7": 2,
+        "in-middle-7": 3,
+        "so-middle": 4,
+        "WHOLE-MINI": 1,
     }
     assert {name: found.context_length if (found := facts.endpoint("p", name)) else 0 for name in names} == names
     assert facts.endpoint("p", "in-middle") is None
