@@ -238,6 +238,13 @@ def test_the_least_of_a_model_of_which_no_effort_is_known_is_low() -> None:
     )
 
 
+def test_reasoning_that_we_switched_on_is_not_the_clients_own() -> None:
+    asked = {"thinking": {"type": "disabled"}, "temperature": 0.5, "max_tokens": 10_000}
+    sent, unsaid = told("messages", "messages", asked, own=frozenset(asked), reasoning=SOME, latest=True)
+    assert sent == {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 10_000}
+    assert unsaid == ("/thinking/type", "/temperature")  # which may not stand beside it
+
+
 def test_a_budget_of_nothing_beside_the_switch_leaves_the_switch() -> None:
     asked = {"reasoning": {"enabled": True, "max_tokens": 0}}
     sent, unsaid = told("chat", "chat", asked, reasoning=SOME, latest=True)

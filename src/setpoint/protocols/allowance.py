@@ -171,9 +171,7 @@ class _Bounding:
         told = word
         if self._endpoint.tier in _SOLD:
             told = self._endpoint.tier
-        elif (
-            word in _SOLD and word in self._allowance.tiers
-        ):  # which another endpoint is for: this one sells nothing but its own
+        elif word in _SOLD and word in self._allowance.tiers:  # another endpoint is for that
             told = "default"
         if not lists(self._endpoint, "service_tier"):
             if word in _SOLD and word == self._endpoint.tier:  # asked for, and got, without a word
