@@ -5,8 +5,10 @@ Times are aware datetimes in UTC. JSON that came from outside is kept as the byt
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -39,9 +41,26 @@ Exclusion = Literal[
     "no_fallbacks",
     "breaker_open",
     "concurrency",
+    "key_refused",
 ]
 """Why an endpoint cannot serve a request."""
-Order = Literal["order", "listed", "unstable"]
+Sort = Literal["price", "throughput", "latency", "exacto"]
+Order = Literal[
+    "sticky",
+    "order",
+    "price",
+    "throughput",
+    "latency",
+    "exacto",
+    "tier",
+    "drawn",
+    "fallback",
+    "unpriced",
+    "spare",
+    "unstable",
+    "slow",
+    "cooling",
+]
 """Why an endpoint stands where it does among those that can."""
 
 
@@ -116,7 +135,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     total_s: float | None = 600
 
 
-class Price(Struct, frozen=True, kw_only=True):
+class Price(Struct, frozen=True, kw_only=True, dict=True):
     """US dollars per single token (`request`, `image`, `web_search`: per piece). An absent rate is unknown, never 0.
 
     `long` are other prices for longer prompts, the shortest first.
@@ -133,6 +152,13 @@ class Price(Struct, frozen=True, kw_only=True):
     input_cache_write_1h: Decimal | None = None
     audio: Decimal | None = None
     long: tuple[LongPrice, ...] = ()
+
+    @cached_property
+    def per_token(self) -> float | None:
+        """US dollars for a token of input and one of output together; None when either rate is unknown."""
+        if self.prompt is None or self.completion is None:
+            return None
+        return float(self.prompt + self.completion)
 
 
 RATES = tuple(name for name in Price.__struct_fields__ if name != "long")
@@ -160,7 +186,7 @@ class EndpointFacts(Struct, frozen=True, kw_only=True):
     context_length: int | None = None
 
 
-class ProviderKey(Struct, frozen=True, kw_only=True):
+class ProviderKey(Struct, frozen=True, kw_only=True, dict=True):
     """A credential for a provider. `id` names it in records and logs without telling it."""
 
     id: str
@@ -168,6 +194,11 @@ class ProviderKey(Struct, frozen=True, kw_only=True):
     name: str | None = None
     weight: float = 1
     models: tuple[str, ...] | None = None
+
+    @cached_property
+    def mark(self) -> int:
+        """A number of 64 bits for it, the same in every process."""
+        return _mark(self.id)
 
     def __repr__(self) -> str:
         return f"ProviderKey(id={self.id!r})"
@@ -254,7 +285,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         return f"Provider(slug={self.slug!r})"
 
 
-class Endpoint(Struct, frozen=True, kw_only=True):
+class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
     """One provider's offer of one model: price, limits, what it takes.
 
     `model` is the name sent upstream; `tag` the slug that `order`, `only` and `ignore` match, possibly with a suffix.
@@ -285,6 +316,32 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     moderated: bool = False
     enabled: bool = True
+
+    @cached_property
+    def per_token(self) -> float | None:
+        """US dollars for a token of input and one of output together; None when that is not known."""
+        return self.price.per_token if self.price else None
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """What in a caller's list means it, in lower case: its tag; unless it is of a service tier, its provider."""
+        tag, provider = self.tag.lower(), self.provider
+        return frozenset({tag} if self.tier != "default" else {tag, provider.slug, provider.name.lower()})
+
+    @cached_property
+    def room(self) -> int | None:
+        """The longest prompt that it can take, in tokens; None when that is not known."""
+        known = [most for most in (self.context_length, self.max_prompt_tokens) if most is not None]
+        return min(known, default=None)
+
+    @cached_property
+    def mark(self) -> int:
+        """A number of 64 bits for its key, the same in every process."""
+        return _mark(self.key)
+
+
+def _mark(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 class ModelReasoning(Struct, frozen=True, kw_only=True):

@@ -32,11 +32,11 @@ def three_dialects(simulator: Simulator) -> dict[str, Any]:
     two = {"dialect": ["chat", "messages"], "base_url": simulator.url("/t/v1"), "api_key": SECRET, "auth": "bearer"}
     offers = {slug: {"provider": slug, "model": f"{slug}-model", "pricing": PRICE} for slug in (*urls, "two")}
     models: dict[str, Any] = {f"at/{slug}": {"endpoints": [offer]} for slug, offer in offers.items()}
-    models["at/all"] = {"endpoints": [offers[slug] for slug in urls]}
+    models["at/all"] = {"endpoints": [{**offers[slug], "weight": int(slug == "chat")} for slug in urls]}
     models["at/few"] = {
         "endpoints": [
             {**offers["chat"], "parameters": ["temperature"]},
-            {**offers["messages"], "parameters": ["top_k"]},
+            {**offers["messages"], "parameters": ["top_k"], "weight": 0},
         ]
     }
     return {"providers": {**providers, "two": two}, "models": models}

@@ -54,7 +54,9 @@ def models() -> dict[str, Any]:
     made["down/solo"] = {"endpoints": [offers["down"]]}
     for first in ("down", *SKINS):
         made |= {
-            f"{first}-{then}/pair": {"endpoints": [offers[first], offers[then]]} for then in SKINS if then != first
+            f"{first}-{then}/pair": {"endpoints": [offers[first], {**offers[then], "weight": 0}]}
+            for then in SKINS
+            if then != first
         }
     return made
 

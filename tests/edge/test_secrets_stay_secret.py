@@ -77,7 +77,7 @@ def gateway_with(start: StartGateway, simulator: Simulator, canaries: Canaries, 
     plain = {"dialect": "chat", "base_url": simulator.url("/b/v1"), "api_keys": [canaries.plain_provider_key]}
     gateway = start(
         providers={"sim": sim, "plain": plain},
-        models={"sim/both": {"endpoints": [{"provider": "sim"}, {"provider": "plain"}]}},
+        models={"sim/both": {"endpoints": [{"provider": "sim"}, {"provider": "plain", "weight": 0}]}},
         settings=settings,
         key=canaries.admin_key,
         environment={"CANARY": canaries.provider_key, "SETPOINT_SECRET_KEY": canaries.secret_key},

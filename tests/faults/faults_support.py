@@ -60,9 +60,14 @@ def endpoint(slug: str, **more: Any) -> dict[str, Any]:
     return {"provider": slug, "model": f"{slug}-model", "pricing": PRICE, **more}
 
 
+def in_line(*endpoints: dict[str, Any]) -> list[dict[str, Any]]:
+    """Endpoints that are tried in just this order: all but the first are spare."""
+    return [*endpoints[:1], *({**one, "weight": 0} for one in endpoints[1:])]
+
+
 def models() -> dict[str, Any]:
     """The models that there always are."""
-    pair = {"pair/model": {"endpoints": [endpoint("alpha"), endpoint("beta")]}}
+    pair = {"pair/model": {"endpoints": in_line(endpoint("alpha"), endpoint("beta"))}}
     return {**pair, **{f"solo/{slug}": {"endpoints": [endpoint(slug)]} for slug in PROVIDERS}}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from api.skins_support import PAIRS, ROUTES, SKINS, error_of, least
-from faults.faults_support import HANG_S, PRICE, PROMPT, Front, generation_id, secret, serving
+from faults.faults_support import HANG_S, PRICE, PROMPT, Front, generation_id, in_line, secret, serving
 from simulator import messages, responses
 from simulator.answers import USAGE, chunk, data_frame, event_frame, usage_chunk, words
 from support.http import Answer, Streaming, call, open_stream
@@ -44,7 +44,7 @@ def skins_serving(
     offers = {slug: {"provider": slug, "model": f"{slug}-model", "pricing": PRICE} for slug in SKINS}
     models = {f"at/{slug}": {"endpoints": [offer]} for slug, offer in offers.items()}
     for first, second in permutations(SKINS, 2):
-        models[f"{first}-{second}/model"] = {"endpoints": [offers[first], offers[second]]}
+        models[f"{first}-{second}/model"] = {"endpoints": in_line(offers[first], offers[second])}
     providers = {
         slug: {
             "name": slug.title(),

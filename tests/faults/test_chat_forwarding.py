@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, Front, endpoint, front_of_gateway, provider, secret, serving
+from faults.faults_support import MESSAGES, Front, endpoint, front_of_gateway, in_line, provider, secret, serving
 from faults.forwarding_support import PLAIN, sent, unsaid
 from simulator.script import status
 from support.processes import KEY
@@ -32,7 +32,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         "object/model": ["reasoning"],
     }
     more = {name: {"endpoints": [endpoint("alpha", parameters=fields)]} for name, fields in listed.items()}
-    more["few/then-all"] = {"endpoints": [endpoint("alpha", parameters=["temperature"]), endpoint("beta")]}
+    more["few/then-all"] = {"endpoints": in_line(endpoint("alpha", parameters=["temperature"]), endpoint("beta"))}
     more["serving/model"] = {"endpoints": [{"provider": "serving", "model": "m"}]}
     told = {
         "serving": provider(origin, "gamma", headers={"X-Tenant": "t-1"}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, endpoint, error_of, front_of_gateway, provider, serving
+from faults.faults_support import Front, endpoint, error_of, front_of_gateway, in_line, provider, serving
 from faults.forwarding_support import PLAIN, sent, unsaid
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAMED = {"type": "function", "function": {"name": "look_up"}}
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     served = {"provider": "serving", "model": "m"}
     more = {
-        "plain/then-serving": {"endpoints": [endpoint("alpha"), served]},
+        "plain/then-serving": {"endpoints": in_line(endpoint("alpha"), served)},
         "serving/model": {"endpoints": [served]},
     }
     told = {"serving": provider(simulator_process.origin, "gamma", server_tools=True)}

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, Front, attempts, chunks, endpoint, error_of, fronting, said, serving
+from faults.faults_support import (
+    MESSAGES,
+    Front,
+    attempts,
+    chunks,
+    endpoint,
+    error_of,
+    fronting,
+    in_line,
+    said,
+    serving,
+)
 from simulator.script import ok, sse, status
 
 if TYPE_CHECKING:
@@ -20,15 +31,23 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     more = {
-        "all/three": {"endpoints": [endpoint("alpha"), endpoint("beta"), endpoint("gamma")]},
+        "all/three": {"endpoints": in_line(endpoint("alpha"), endpoint("beta"), endpoint("gamma"))},
         "dear/model": {"endpoints": [endpoint("gamma", pricing={"prompt": "0.001", "completion": "0.002"})]},
         "tagged/model": {
-            "endpoints": [
+            "endpoints": in_line(
                 endpoint("alpha", tag="alpha/east"),
                 endpoint("beta", tag="beta/west"),
                 endpoint("gamma", tag="gamma/priority", tier="priority"),
+            )
+        },
+        "varied/model": {
+            "endpoints": [
+                endpoint("alpha", quantization="fp8"),
+                endpoint("beta", data_collection="deny", pricing={"prompt": "0.000002", "completion": "0.000002"}),
+                endpoint("gamma", zdr=True, quantization="mxfp8", pricing={"prompt": "0.000001", "completion": "0"}),
             ]
         },
+        "drawn/model": {"endpoints": [endpoint("alpha"), endpoint("beta"), endpoint("gamma")]},
         "twin/model": {"endpoints": [endpoint("alpha")], "aliases": ["twin/alias"]},
     }
     with serving(tmp_path_factory, simulator_process, settings={"workers": 2}, more_models=more) as gateway:
@@ -141,7 +160,7 @@ WANTED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "order-with-strangers": ({"order": ["nobody", "beta"]}, ["beta", "alpha", "gamma"]),
     "order-twice": ({"order": ["beta", "beta"]}, ["beta", "alpha", "gamma"]),
     "only": ({"only": ["beta"]}, ["beta"]),
-    "only-keeps-the-order-of-the-file": ({"only": ["gamma", "alpha"]}, ["alpha", "gamma"]),
+    "only-keeps-the-order": ({"only": ["gamma", "alpha"]}, ["alpha", "gamma"]),
     "ignore": ({"ignore": ["alpha"]}, ["beta", "gamma"]),
     "only-and-ignore": ({"only": ["alpha", "beta"], "ignore": ["alpha"]}, ["beta"]),
     "order-and-only": ({"order": ["gamma"], "only": ["alpha", "gamma"]}, ["gamma", "alpha"]),
@@ -224,36 +243,63 @@ def test_without_fallbacks_no_other_model_is_tried_either(front: Front) -> None:
     assert (answer.status, front.reached()) == (502, ["alpha"])
 
 
-OTHERS: dict[str, Any] = {
-    "data_collection": "deny",
-    "zdr": True,
-    "enforce_distillable_text": True,
-    "quantizations": ["fp8"],
-    "sort": "price",
-    "max_price": {"prompt": 1},
-    "preferred_min_throughput": 10,
-    "preferred_max_latency": {"p90": 2},
+FOLLOWED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "data-collection": ({"data_collection": "deny"}, ["beta"]),
+    "zero-retention": ({"zdr": True}, ["gamma"]),
+    "quantizations": ({"quantizations": ["fp8"], "sort": "price"}, ["gamma", "alpha"]),
+    "price": ({"sort": "price"}, ["gamma", "alpha", "beta"]),
+    "price-by-variant": ({}, ["gamma", "alpha", "beta"]),
+    "dearest-price": ({"max_price": {"prompt": "1.5", "completion": 9}, "sort": "price"}, ["gamma", "alpha"]),
+    "speed-that-nobody-knows": ({"preferred_min_throughput": 10, "sort": "throughput"}, ["gamma", "alpha", "beta"]),
+    "latency-that-nobody-knows": ({"preferred_max_latency": {"p90": 2}, "order": ["beta"]}, ["beta", "gamma", "alpha"]),
 }
 
 
-@pytest.mark.parametrize(("name", "wish"), OTHERS.items(), ids=OTHERS)
-def test_a_wish_that_is_not_followed_is_named_in_the_record(front: Front, name: str, wish: Any) -> None:
-    answer = front.ask("all/three", provider={name: wish, "ignore": ["alpha"]})
-    assert answer.json()["provider"] == "Beta"
-    assert front.record(answer)["not_honoured"] == [f"/provider/{name}"]
+@pytest.mark.parametrize(("name", "case"), FOLLOWED.items(), ids=FOLLOWED)
+def test_every_wish_is_followed(front: Front, name: str, case: tuple[dict[str, Any], list[str]]) -> None:
+    wish, tried = case
+    failing(front, "alpha", "beta", "gamma")
+    answer = front.ask("varied/model:floor" if name == "price-by-variant" else "varied/model", provider=wish)
+    assert front.reached() == tried
+    assert front.record(answer)["not_honoured"] == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "word"),
+    [
+        ({"zdr": True}, "privacy_restricted", "data_policy:zdr"),
+        ({"data_collection": "deny"}, "privacy_restricted", "data_policy:training"),
+        ({"quantizations": ["int4"]}, "constraint_filtered", "quantization"),
+        ({"max_price": {"prompt": 0.5}}, "constraint_filtered", "max_price"),
+        ({"zdr": True, "enforce_distillable_text": True}, "privacy_restricted", "data_policy:zdr"),
+    ],
+)
+def test_a_wish_that_nobody_meets_is_an_error_that_names_it(
+    front: Front, wish: dict[str, Any], code: str, word: str
+) -> None:
+    answer = front.ask("solo/alpha", provider=wish, recorded=False)
+    assert answer.status == 404
+    availability = error_of(answer)["availability"]
+    assert (availability["code"], availability["excluded_by"]) == (code, [word])
+    assert front.simulator.requests() == []
+
+
+def test_models_are_sorted_together_where_the_caller_wants_that(front: Front) -> None:
+    failing(front, "alpha", "beta", "gamma")
+    by_price = {"by": "price", "partition": "none"}
+    front.ask("dear/model", models=["all/three"], provider={"sort": by_price, "ignore": ["alpha"]})
+    assert [it.json()["model"] for it in front.simulator.requests()] == ["beta-model", "gamma-model", "gamma-model"]
+
+
+def test_a_conversation_goes_where_it_went_before(front: Front) -> None:
+    for _ in range(3):
+        front.ask("drawn/model", headers={"thread-id": "a"})
+        front.ask("drawn/model", session_id="a")
+        front.ask("drawn/model", prompt_cache_key="a")
+    assert len(set(front.reached())) == 1
+
+
+def test_a_wish_that_nobody_knows_is_named_in_the_record(front: Front) -> None:
+    answer = front.ask("solo/alpha", provider={"mood": "good"})
+    assert front.record(answer)["not_honoured"] == ["/provider/mood"]
     assert "provider" not in front.upstream().json()
-
-
-def test_all_wishes_that_are_not_followed_are_named(front: Front) -> None:
-    answer = front.stream("all/three", provider={**OTHERS, "order": ["beta"], "sort": None}, route="fallback")
-    named = [f"/provider/{name}" for name in OTHERS if name != "sort"]
-    assert front.record(answer)["not_honoured"] == [*named, "/route"]
-
-
-@pytest.mark.parametrize("variant", ["nitro", "floor", "exacto"])
-def test_a_variant_that_asks_for_a_way_of_routing_is_named_in_the_record(front: Front, variant: str) -> None:
-    answer = front.ask(f"solo/alpha:{variant}")
-    assert answer.status == 200
-    assert front.record(answer)["not_honoured"] == ["/model"]
-    answer = front.ask("solo/alpha", models=[f"solo/beta:{variant}"])
-    assert front.record(answer)["not_honoured"] == ["/models/0"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from faults.faults_support import Front, attempts, endpoint, error_of, fronting, provider, secret, serving
+from faults.faults_support import Front, attempts, endpoint, error_of, fronting, in_line, provider, secret, serving
 from simulator.script import body, hang, reset, sse, status
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ Scope = Literal["next_endpoint", "next_model"]
 
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    keys = [{"key": secret("first"), "name": "first"}, {"key": secret("second"), "name": "second"}]
+    keys = [{"key": secret("first"), "name": "first"}, {"key": secret("second"), "name": "second", "weight": 0}]
     rotating = provider(simulator_process.origin, "gamma") | {"name": "Rotating", "api_keys": keys}
     del rotating["api_key"]
     more = {
-        "two/keys": {"endpoints": [{"provider": "rotating", "model": "m"}, endpoint("beta")]},
+        "two/keys": {"endpoints": in_line({"provider": "rotating", "model": "m"}, endpoint("beta"))},
         "rising/rooms": {
-            "endpoints": [endpoint("alpha", context_length=8_000), endpoint("beta", context_length=9_000)]
+            "endpoints": in_line(endpoint("alpha", context_length=8_000), endpoint("beta", context_length=9_000))
         },
-        "equal/rooms": {"endpoints": [endpoint("alpha", context_length=8_000), endpoint("beta", context_length=8_000)]},
+        "equal/rooms": {
+            "endpoints": in_line(endpoint("alpha", context_length=8_000), endpoint("beta", context_length=8_000))
+        },
     }
     impatient = provider(simulator_process.origin, "alpha", first_token_timeout_s=0.3, total_timeout_s=0.3)
     told = {"rotating": rotating, "alpha": impatient}

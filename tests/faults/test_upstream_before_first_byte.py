@@ -15,6 +15,7 @@ from faults.faults_support import (
     endpoint,
     error_of,
     fronting,
+    in_line,
     provider,
     said,
     serving,
@@ -76,7 +77,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
             for slug, (origin, verify) in origins.items()
         }
         offers = {slug: {"provider": slug, "model": "m", "pricing": PRICE} for slug in origins}
-        more = {f"at/{slug}": {"endpoints": [offer, endpoint("beta")]} for slug, offer in offers.items()}
+        more = {f"at/{slug}": {"endpoints": in_line(offer, endpoint("beta"))} for slug, offer in offers.items()}
         alone = {f"only/{slug}": {"endpoints": [offer]} for slug, offer in offers.items()}
         told["alpha"] = provider(simulator_process.origin, "alpha", first_token_timeout_s=0.3, total_timeout_s=0.4)
         yield stack.enter_context(

@@ -18,7 +18,7 @@ from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Cost, Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
-from setpoint.routing.plan import Candidate
+from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
 
 if TYPE_CHECKING:

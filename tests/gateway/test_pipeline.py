@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -39,11 +40,11 @@ def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> E
         name=slug.title(),
         dialects=("chat",),
         base_url=f"http://{slug}.test/v1",
-        keys=tuple(ProviderKey(id=key, secret=f"{slug}-{key}-secret") for key in keys),
+        keys=tuple(ProviderKey(id=key, secret=f"{slug}-{key}-secret", weight=int(key == "k1")) for key in keys),
         server_tools=server_tools,
     )
     return Endpoint(
-        key="acme",
+        key=f"{model} {slug}",
         provider=provider,
         model_id=model,
         model=model.partition("/")[2],
@@ -51,6 +52,7 @@ def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> E
         dialects=("chat",),
         base_url=provider.base_url,
         timeouts=Timeouts(),
+        weight=0 if slug == "bolt" else 1,
     )
 
 
@@ -142,7 +144,7 @@ class Gateway:
         aside, failed = Aside(), Failed(snapshots)
         relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
-        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy, aside)
+        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy, aside, Random(1).random)
 
     @staticmethod
     async def _stored(_: Preset, number: int) -> Version | None:
@@ -284,8 +286,8 @@ def test_a_model_that_does_not_exist_asks_nobody() -> None:
 
 
 def test_what_routing_does_not_follow_is_in_the_exchange() -> None:
-    _, exchange = Gateway(ok()).answer(model="acme/mint:nitro", provider={"sort": "price"})
-    assert exchange.not_honoured == ("/provider/sort", "/model")
+    _, exchange = Gateway(ok()).answer(model="acme/mint:nitro", provider={"sort": "price", "mood": "good"})
+    assert exchange.not_honoured == ("/provider/mood",)
 
 
 # --- attempts ------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
-from setpoint.routing.plan import Candidate
+from setpoint.routing.placing import Candidate
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 from setpoint.wire.sse import DONE

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routing.plan_support import Known, catalog, endpoint, evenly, provider
 from setpoint.errors import ProviderError, RequestError, Retry
-from setpoint.records import Dialect, Endpoint, Model, Provider, ProviderKey, Timeouts
-from setpoint.routing.catalog import Catalog
+from setpoint.records import Dialect, Model
 from setpoint.routing.keyring import KeyRing
-from setpoint.routing.plan import Candidate, Plan, plan
+from setpoint.routing.plan import Plan, plan
 from setpoint.routing.preferences import Preferences
 from setpoint.routing.route import Route
-from setpoint.routing.standing import Standing
+from setpoint.routing.standing import NothingKnown, Standing
 from setpoint.routing.wanted import Wanted
 
+if TYPE_CHECKING:
+    from setpoint.routing.catalog import Catalog
+    from setpoint.routing.placing import Candidate
+
 NONE = Preferences()
-
-
-def provider(slug: str, *keys: str, **more: Any) -> Provider:
-    return Provider(
-        slug=slug,
-        name=slug.title(),
-        dialects=("chat",),
-        base_url=f"http://{slug}.test",
-        keys=tuple(ProviderKey(id=key, secret=key) for key in keys),
-        **more,
-    )
-
-
-def endpoint(of: Provider, model: str = "m", **more: Any) -> Endpoint:
-    everything: dict[str, Any] = {
-        "key": f"{model} {more.get('tag', of.slug)}",
-        "provider": of,
-        "model_id": model,
-        "model": model,
-        "tag": of.slug,
-        "dialects": of.dialects,
-        "base_url": of.base_url,
-        "timeouts": Timeouts(),
-    }
-    return Endpoint(**(everything | more))
-
-
-def catalog(*models: Model, offers: dict[str, Endpoint] | None = None) -> Catalog:
-    return Catalog(
-        models=MappingProxyType({model.id: model for model in models}),
-        providers=MappingProxyType({one.provider.slug: one.provider for model in models for one in model.endpoints}),
-        aliases=MappingProxyType({alias: model for model in models for alias in model.aliases}),
-        offers=offers or {},
-    )
+NOTHING_KNOWN = NothingKnown()
 
 
 ACME, BOLT = provider("acme"), provider("bolt")
@@ -74,7 +44,8 @@ WORLD = catalog(SAGE, RUNE, FREE, OFF, offers={"acme": endpoint(ACME, "")})
 
 
 def made(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE, skin: Dialect = "chat") -> Plan:
-    return plan(Wanted(models=models, skin=skin, preferences=preferences), world, KeyRing())
+    wanted = Wanted(models=models, skin=skin, preferences=preferences)
+    return plan(wanted, world, KeyRing(), NOTHING_KNOWN, evenly)
 
 
 def planned(*models: str, world: Catalog = WORLD, preferences: Preferences = NONE) -> list[str]:
@@ -151,9 +122,9 @@ def test_an_endpoint_is_spoken_to_in_the_requests_own_dialect_or_else_in_its_fir
         ("acme/mint:free", ["acme/mint@bolt"], ()),
         ("acme/mint:free:batch", ["acme/mint@bolt"], ()),
         ("acme/mint:batch:free", ["acme/mint@bolt"], ()),
-        ("acme/sage:nitro", ["acme/sage@acme", "acme/sage@bolt"], ("unfollowed",)),
+        ("acme/sage:nitro", ["acme/sage@acme", "acme/sage@bolt"], ()),
         ("acme/mint:free:online", ["acme/mint@bolt"], ("unsearched",)),
-        ("~sage:floor", ["acme/sage@acme", "acme/sage@bolt"], ("unfollowed",)),
+        ("~sage:floor", ["acme/sage@acme", "acme/sage@bolt"], ()),
         ("acme/new", ["acme/new@acme"], ()),
         ("acme/new/deep:7b", ["acme/new/deep:7b@acme"], ()),
     ],
@@ -163,7 +134,6 @@ def test_a_model_is_found_as_it_is_written_before_its_variants_are_split(
 ) -> None:
     assert planned(text) == candidates
     found = made(text)
-    assert found.unfollowed == ((text,) if "unfollowed" in unmet else ())
     assert found.unsearched == ((text,) if "unsearched" in unmet else ())
 
 
@@ -176,11 +146,6 @@ def test_a_gateway_behind_us_is_asked_for_its_own_variants() -> None:
     gateway = endpoint(provider("hub", server_tools=True), "")
     [one] = made("hub/x/y:free", world=catalog(offers={"hub": gateway})).candidates
     assert (one.model.id, one.endpoint.model) == ("hub/x/y:free", "x/y:free")
-
-
-def test_of_several_models_only_those_that_ask_for_a_way_of_routing_are_named() -> None:
-    found = made("acme/sage", "acme/mint:nitro")
-    assert found.unfollowed == ("acme/mint:nitro",)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +191,7 @@ def test_every_endpoint_is_in_the_plan_once_with_the_reason_for_its_place() -> N
 
 def test_what_one_name_of_a_model_leaves_out_another_may_bring_in() -> None:
     found = made("acme/mint:free", "acme/mint")
-    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "listed"), ("acme", "listed")]
+    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "drawn"), ("acme", "drawn")]
     assert found.excluded == ()
 
 
@@ -239,23 +204,10 @@ def test_without_fallbacks_all_others_are_left_out_for_that() -> None:
     ]
 
 
-class Known:
-    """Standings by a table."""
-
-    def __init__(self, **standings: Standing) -> None:
-        self._standings = standings
-
-    def of(self, endpoint: str) -> Standing | None:
-        return self._standings.get(endpoint.rsplit(maxsplit=1)[-1])
-
-    def held_back(self, endpoint: str, key_id: str | None) -> None:
-        del endpoint, key_id
-
-
 def test_endpoints_that_just_failed_stand_behind_the_others() -> None:
     wanted = Wanted(models=("acme/sage",), skin="chat")
-    found = plan(wanted, WORLD, KeyRing(), Known(acme=Standing(stable=False)))
-    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "listed"), ("acme", "unstable")]
+    found = plan(wanted, WORLD, KeyRing(), Known({"acme": Standing(stable=False)}), evenly)
+    assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "drawn"), ("acme", "unstable")]
 
 
 def test_a_model_without_endpoints_has_none_to_offer() -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.protocols.base import Room
     from setpoint.records import GenerationStatus, Key, Preset, Version
-    from setpoint.routing.plan import Candidate, Plan
+    from setpoint.routing.placing import Candidate
+    from setpoint.routing.plan import Plan
     from setpoint.wire.body import Body
 
 

@@ -11,7 +11,7 @@ from setpoint.providers.auth import secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.placing import Candidate
     from setpoint.snapshot import SnapshotHolder
 
 _RAW_BYTES = 4_000

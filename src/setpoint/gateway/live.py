@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill
     from setpoint.protocols.base import EditedStream
     from setpoint.providers.client import AnswerStream
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.placing import Candidate
 
 # How long to wait for more once the answer is complete, and for a usage that comes behind its end, in seconds: at most,
 # since no upstream may be silent for longer than its idle timeout says.

@@ -15,20 +15,23 @@ from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
-from setpoint.routing.preferences import read_preferences
 from setpoint.routing.route import Route
-from setpoint.routing.wanted import Wanted
-from setpoint.wire.body import as_array, as_text, weight
+from setpoint.routing.standing import NothingKnown
+from setpoint.routing.wanted import read_models, read_wanted
+from setpoint.wire.body import as_text, weight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from setpoint.gateway.admission import Place
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
-    from setpoint.records import Dialect, Endpoint, Version
-    from setpoint.routing.plan import Candidate, Plan
+    from setpoint.records import Dialect, Endpoint, Exclusion, Version
+    from setpoint.routing.placing import Candidate
+    from setpoint.routing.plan import Plan
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
@@ -43,13 +46,21 @@ class Pipeline:
     """The hot path."""
 
     def __init__(
-        self, snapshots: SnapshotHolder, versions: Versions, relay: Relay, policy: Policy, aside: Aside
+        self,
+        snapshots: SnapshotHolder,
+        versions: Versions,
+        relay: Relay,
+        policy: Policy,
+        aside: Aside,
+        dice: Callable[[], float],
     ) -> None:
         self._snapshots = snapshots
         self._versions = versions
         self._relay = relay
         self._policy = policy
         self._aside = aside
+        self._dice = dice
+        self._standings = NothingKnown()
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -116,17 +127,25 @@ class Pipeline:
         )
 
     def _plan(self, exchange: Exchange, snapshot: Snapshot) -> Plan:
-        models = _models(exchange)
+        config = exchange.skin.read_config(exchange.body)
+        models = read_models(exchange.body, config, exchange.requested_model)
         exchange.models = tuple(models)
-        preferences = read_preferences(exchange.body)
-        wanted = Wanted(models=exchange.models, skin=exchange.skin.name, preferences=preferences)
+        wanted = read_wanted(
+            exchange.skin.name,
+            exchange.body,
+            config,
+            exchange.models,
+            session=exchange.caller.session_id,
+            size=exchange.size,
+            input_tokens=exchange.estimated_input,
+        )
         keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = _Telling(exchange, self._relay)
         try:
-            planned = plan(wanted, snapshot.catalog, keys, tells_all=telling.tells_all)
+            planned = plan(wanted, snapshot.catalog, keys, self._standings, self._dice, refusal=telling.refusal)
         except RequestError as error:
             raise telling.refused or error from None
-        exchange.not_honoured = preferences.not_honoured + tuple(models[text] for text in planned.unfollowed)
+        exchange.not_honoured = wanted.preferences.not_honoured
         exchange.leave_out(tuple(models[text] for text in planned.unsearched))
         exchange.plan = planned
         return planned
@@ -166,31 +185,26 @@ class _Telling:
     def __init__(self, exchange: Exchange, relay: Relay) -> None:
         self._exchange = exchange
         self._relay = relay
+        self._known: dict[tuple[object, ...], Exclusion | None] = {}
         self.refused: RequestError | None = None
 
-    def tells_all(self, endpoint: Endpoint, dialect: Dialect) -> bool:
-        """Whether nothing has to be left out."""
+    def refusal(self, endpoint: Endpoint, dialect: Dialect) -> Exclusion | None:
+        """Why an endpoint cannot be told all; None when nothing has to be left out. Endpoints alike are asked once."""
+        provider = endpoint.provider
+        kind = (dialect, endpoint.parameters, provider.takes, provider.lacks, provider.server_tools)
+        kind += (provider.reasoning_form, provider.reasoning_back, endpoint.max_output_tokens)
+        if kind not in self._known:
+            self._known[kind] = self._asked(endpoint, dialect)
+        return self._known[kind]
+
+    def _asked(self, endpoint: Endpoint, dialect: Dialect) -> Exclusion | None:
         try:
             unsaid = self._relay.lower(self._exchange, endpoint, dialect).unsaid
         except RequestError as error:
             self.refused = error
-            return False
-        return all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid)
+            return "dialect"
+        return None if all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid) else "require_parameters"
 
 
 # What no endpoint runs, and what is no parameter of the model's.
 _NO_PARAMETERS = ("/plugins/", "/transforms", "/provider/")
-
-
-def _models(exchange: Exchange) -> dict[str, str]:
-    """The models to try, the request's first, each once, and where the request says it: a JSON pointer."""
-    where = "/models/{}" if "models" in exchange.body else "/fallbacks/{}/model"
-    listed = [as_text(entry) for entry in as_array(exchange.skin.read_config(exchange.body).get("models"))]
-    first = as_text(exchange.body.get("model"))
-    models: dict[str, str] = {}
-    if first and not (exchange.requested_model is None and first in listed[:1]):
-        models[first] = "/model"
-    for at, text in enumerate(listed):
-        if text:
-            models.setdefault(text, where.format(at))
-    return models

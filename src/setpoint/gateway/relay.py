@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.records import Dialect, Endpoint
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.placing import Candidate
     from setpoint.wire.body import Body
 
 

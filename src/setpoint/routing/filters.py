@@ -1,31 +1,74 @@
-"""Why an endpoint may not serve a request."""
+"""Why an endpoint may not serve a request, whatever the others can: the conditions that hold for each alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from setpoint.records import Excluded
-from setpoint.routing.preferences import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from setpoint.records import Endpoint, Exclusion, Provider
+    from setpoint.records import Endpoint, Exclusion, Model, Provider
     from setpoint.routing.naming import Named
     from setpoint.routing.preferences import Preferences
 
+    Passes = Callable[[Model, Endpoint], bool]
+    Condition = tuple[Exclusion, Passes]
 
-def exclusion(endpoint: Endpoint, named: Named, preferences: Preferences) -> Exclusion | None:
+_MILLION = Decimal(1_000_000)
+_PER_MILLION = frozenset({"prompt", "completion"})
+
+
+def conditions(preferences: Preferences) -> list[Condition]:
+    """What every endpoint must pass, in the order of asking, each with the reason for those that do not."""
+    found: list[Condition] = []
+    if preferences.zdr:
+        found.append(("zdr", lambda _, endpoint: endpoint.zdr))
+    if preferences.data_collection_denied:
+        found.append(("data_collection", lambda _, endpoint: endpoint.data_collection == "deny"))
+    if preferences.only is not None:
+        only = preferences.only_words
+        found.append(("only", lambda _, endpoint: not only.isdisjoint(endpoint.words)))
+    if preferences.ignore:
+        ignored = preferences.ignore_words
+        found.append(("ignored", lambda _, endpoint: ignored.isdisjoint(endpoint.words)))
+    if preferences.distillable:
+        found.append(("distillable", lambda model, _: model.distillable))
+    quantizations = preferences.quantizations
+    if quantizations is not None:
+        found.append(("quantization", lambda _, endpoint: endpoint.quantization in quantizations))
+    if preferences.max_price:
+        found.append(("max_price", _within(preferences.max_price)))
+    return found
+
+
+def exclusion(model: Model, endpoint: Endpoint, named: Named, rules: Iterable[Condition]) -> Exclusion | None:
     """The first reason that rules this endpoint out, None when it may serve the request."""
     if not (endpoint.enabled and endpoint.provider.enabled):
         return "disabled"
-    if not named.serves(endpoint):
+    if named.static and not named.serves(endpoint):
         return "variant"
-    if preferences.only is not None and not _any(preferences.only, endpoint):
-        return "only"
-    if preferences.ignore is not None and _any(preferences.ignore, endpoint):
-        return "ignored"
+    for reason, passes in rules:
+        if not passes(model, endpoint):
+            return reason
     return None
+
+
+def _within(most: tuple[tuple[str, Decimal], ...]) -> Passes:
+    """Whether no rate is above its cap. One that is not known may be, and a cap that may be broken is none."""
+    caps = [(name, cap / _MILLION if name in _PER_MILLION else cap) for name, cap in most]
+
+    def passes(_: Model, endpoint: Endpoint) -> bool:
+        for name, cap in caps:
+            rate: Decimal | None = getattr(endpoint.price, name, None)
+            if rate is None or rate > cap:
+                return False
+        return True
+
+    return passes
 
 
 def unknown_slugs(preferences: Preferences, providers: Iterable[Provider], tags: Iterable[str]) -> Iterator[Excluded]:
@@ -39,7 +82,3 @@ def unknown_slugs(preferences: Preferences, providers: Iterable[Provider], tags:
     for entry in listed:
         if entry.lower() not in words:
             yield Excluded(provider=entry, model=None, tag=None, reason="unknown_provider")
-
-
-def _any(entries: Iterable[str], endpoint: Endpoint) -> bool:
-    return any(matches(entry, endpoint) for entry in entries)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from setpoint.records import Endpoint, Model
+from setpoint.records import Endpoint, Model, Sort
 from setpoint.routing.refusals import unknown_model
 
 if TYPE_CHECKING:
@@ -14,23 +14,37 @@ if TYPE_CHECKING:
 
     from setpoint.routing.catalog import Catalog
 
-SORTS = frozenset({"nitro", "floor", "exacto"})
-"""The variants that ask for an order."""
+Strategy = Literal["direct", "alias", "latest"]
 
-_DYNAMIC = SORTS | {"online"}
+_SORTS: dict[str, Sort] = {"nitro": "throughput", "floor": "price", "exacto": "exacto"}
+_DYNAMIC = _SORTS.keys() | {"online"}
 _STATIC = frozenset({"free", "extended", "thinking", "batch"})
 
 
 class Named(Struct, frozen=True):
-    """A model and the variants that it was asked for in: those that are listed, and those that ask for something."""
+    """A model and the variants that it was asked for in: those that are listed, and those that ask for something.
+
+    `strategy` is how the text led to the model: by its id, by another, or by one that means the newest of a family.
+    """
 
     model: Model
     static: frozenset[str] = frozenset()
     dynamic: frozenset[str] = frozenset()
+    strategy: Strategy = "direct"
 
     def serves(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint of the model serves every variant that must be listed."""
-        return self.static <= frozenset(endpoint.variants) if self.static else True
+        """Whether an endpoint of the model serves every variant that must be listed; what costs nothing is free."""
+        listed = frozenset(endpoint.variants)
+        if endpoint.per_token == 0:
+            listed |= {"free"}
+        if endpoint.tier == "batch":
+            listed |= {"batch"}
+        return self.static <= listed
+
+    @property
+    def sort(self) -> Sort | None:
+        """The order that a variant asks for."""
+        return next((sort for word, sort in _SORTS.items() if word in self.dynamic), None)
 
 
 def named(text: str, catalog: Catalog) -> Named:
@@ -42,14 +56,15 @@ def named(text: str, catalog: Catalog) -> Named:
     """
     model = catalog.named(text)
     if model is not None:
-        found = Named(model)
+        found = Named(model, strategy=_strategy(text, model))
     else:
         base, words = _split_variants(text)
         model = catalog.named(base) or _unnamed(text, base, catalog)
         if model is None:
             raise unknown_model(text)
         own = model.id == text
-        found = Named(model, frozenset() if own else words & _STATIC, frozenset() if own else words & _DYNAMIC)
+        strategy = _strategy(base, model)
+        found = Named(model, strategy=strategy) if own else Named(model, words & _STATIC, words & _DYNAMIC, strategy)
     if not model.enabled or not any(map(found.serves, filter(_is_enabled, model.endpoints)) if found.static else (1,)):
         raise unknown_model(text)
     return found
@@ -62,6 +77,12 @@ def is_latest(texts: Iterable[str], model: Model) -> bool:
         if base == model.id or base in model.aliases:
             return base.startswith("~")
     return False
+
+
+def _strategy(text: str, model: Model) -> Strategy:
+    if text == model.id or text not in model.aliases:
+        return "direct"
+    return "latest" if text.startswith("~") and text.endswith("-latest") else "alias"
 
 
 def _is_enabled(endpoint: Endpoint) -> bool:

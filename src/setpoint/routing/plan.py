@@ -1,58 +1,50 @@
 """Where a request may go, in order: its models, each with the endpoints that may serve it. A pure function.
 
 Every endpoint of every model that was asked for is in the plan once: in `endpoints` with the reason for its place, or
-in `excluded` with the reason why it cannot serve. Endpoints are tried in the order of the file, unless the caller
-orders them.
+in `excluded` with the reason why it cannot serve.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from setpoint.records import Dialect, Endpoint, Excluded, Model, Planned, ProviderKey
-from setpoint.routing.filters import exclusion, unknown_slugs
-from setpoint.routing.naming import SORTS, named
-from setpoint.routing.preferences import ordered
+from setpoint.records import Dialect, Endpoint, Excluded, Planned
+from setpoint.routing.arrangement import arranged
+from setpoint.routing.choice import Option, giving, in_tier, meeting, meets, with_room
+from setpoint.routing.draw import Chance
+from setpoint.routing.filters import conditions, exclusion, unknown_slugs
+from setpoint.routing.keys import for_model
+from setpoint.routing.naming import Strategy, named
+from setpoint.routing.placing import Candidate, left_out, lined_up
 from setpoint.routing.refusals import nothing_left
-from setpoint.routing.standing import NothingKnown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.records import Exclusion, Order
+    from setpoint.records import Exclusion
+    from setpoint.routing.arrangement import Placed
     from setpoint.routing.catalog import Catalog
     from setpoint.routing.keyring import KeyRing
     from setpoint.routing.naming import Named
     from setpoint.routing.standing import Standings
     from setpoint.routing.wanted import Wanted
 
-    TellsAll = Callable[[Endpoint, Dialect], bool]
-
-
-_NOTHING_KNOWN = NothingKnown()
-
-
-class Candidate(Struct, frozen=True):
-    """One thing to try: an endpoint with one of its provider's keys, in the dialect to speak there."""
-
-    model: Model
-    endpoint: Endpoint
-    key: ProviderKey | None
-    dialect: Dialect
+    Refusal = Callable[[Endpoint, Dialect], Exclusion | None]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """The candidates in order; each endpoint with the reason for its place; those that were left out, with theirs.
 
-    `unfollowed` and `unsearched` are the models whose variants ask for a way of routing, and for a search, unmet both.
+    `strategy` is how the first model was found. `unsearched` are the models whose
+    variant asks for a search, which nobody makes.
     """
 
     candidates: tuple[Candidate, ...]
     endpoints: tuple[Planned, ...]
     excluded: tuple[Excluded, ...]
-    unfollowed: tuple[str, ...] = ()
+    strategy: Strategy = "direct"
     unsearched: tuple[str, ...] = ()
 
 
@@ -60,18 +52,23 @@ def plan(
     wanted: Wanted,
     catalog: Catalog,
     keys: KeyRing,
-    standings: Standings = _NOTHING_KNOWN,
+    standings: Standings,
+    dice: Callable[[], float],
     *,
-    tells_all: TellsAll | None = None,
+    refusal: Refusal | None = None,
 ) -> Plan:
-    """The plan for a request. `tells_all` says whether an endpoint can be told all of it, where that is required.
+    """The plan for a request. `refusal` says why an endpoint cannot be told all of it, where that is required.
 
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
-    planning = _Planning(wanted, keys, standings, tells_all)
-    for text in wanted.models:
-        planning.add(text, named(text, catalog))
-    return planning.done(catalog)
+    asked = [named(text, catalog) for text in wanted.models]
+    planning = _Planning(wanted, keys, standings, Chance(dice, wanted.conversation))
+    groups = planning.chosen(asked, refusal if wanted.preferences.require_parameters else None)
+    planned = planning.done(planning.in_order(groups, asked), catalog)
+    searches = [text for text, one in zip(wanted.models, asked, strict=True) if "online" in one.dynamic]
+    if searches or asked[0].strategy != "direct":
+        return structs.replace(planned, strategy=asked[0].strategy, unsearched=tuple(searches))
+    return planned
 
 
 def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
@@ -82,76 +79,86 @@ def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
 class _Planning:
     """A plan on the way."""
 
-    def __init__(self, wanted: Wanted, keys: KeyRing, standings: Standings, tells_all: TellsAll | None) -> None:
+    def __init__(self, wanted: Wanted, keys: KeyRing, standings: Standings, chance: Chance) -> None:
         self._wanted = wanted
         self._keys = keys
         self._standings = standings
-        self._tells_all = tells_all if wanted.preferences.require_parameters else None
-        self._candidates: list[Candidate] = []
-        self._planned: dict[tuple[str, str], Planned] = {}
+        self._chance = chance
+        self._conditions = conditions(wanted.preferences)
         self._excluded: dict[tuple[str, str], Excluded] = {}
-        self._unfollowed: list[str] = []
-        self._unsearched: list[str] = []
 
-    def add(self, text: str, asked: Named) -> None:
-        """Place the endpoints of the next model. One that an earlier name of the same model has placed stays there."""
-        model, left = asked.model, list[Endpoint]()
+    # --- which ---
+
+    def chosen(self, asked: list[Named], refusal: Refusal | None) -> list[list[Option]]:
+        """The endpoints that may serve the request, by model, in the order of the file."""
+        wanted, seen = self._wanted, set[tuple[str, str]]()
+        groups: list[list[Option]] = []
+        lacking: list[list[Option]] = []
+        for at, one in enumerate(asked):
+            options = in_tier(self._able(one, refusal, seen), wanted, one, self._leave_out)
+            # What was asked for first may do without a tool; what only stands in for it should not.
+            lacks = bool(at and options and wanted.needs) and not meets(options, wanted.needs)
+            lacking.append(options if lacks else [])
+            groups.append([] if lacks else meeting(options, wanted.needs, self._leave_out))
+            seen.update((one.model.id, option.endpoint.key) for option in groups[-1])
+        if not any(groups):
+            groups = lacking
+        else:
+            for option in (option for options in lacking for option in options):
+                self._leave_out(option, "tools")
+        groups = with_room(groups, wanted, self._leave_out)
+        groups = [giving(options, wanted.max_output, self._leave_out) for options in groups]
+        if self._excluded:
+            for option in (option for options in groups for option in options):
+                self._excluded.pop((option.model.id, option.endpoint.key), None)
+        return groups
+
+    def _able(self, asked: Named, refusal: Refusal | None, seen: set[tuple[str, str]]) -> list[Option]:
+        """The endpoints that nothing rules out, but those that an earlier name of the same model has brought in."""
+        model, skin, standings = asked.model, self._wanted.skin, self._standings
+        found: list[Option] = []
         for endpoint in model.endpoints:
-            if (model.id, endpoint.key) in self._planned:
+            if seen and (model.id, endpoint.key) in seen:
                 continue
-            if reason := self._exclusion(endpoint, asked):
-                self._leave_out(model, endpoint, reason)
-            elif not self._keys.of(endpoint.provider, model):
-                self._leave_out(model, endpoint, "key_not_allowed")
+            dialect = dialect_of(endpoint, skin)
+            reason = exclusion(model, endpoint, asked, self._conditions)
+            if reason is None and refusal is not None:
+                reason = refusal(endpoint, dialect)
+            keys = for_model(self._keys.of(endpoint.provider, model), endpoint.provider.keys, model, self._chance)
+            option = Option(model, endpoint, dialect, keys, standings.of(endpoint.key))
+            if reason is None and not keys:
+                reason = "key_not_allowed"
+            if reason is None:
+                found.append(option)
             else:
-                left.append(endpoint)
-        listed = ordered(left, self._wanted.preferences, self._standings)
-        if self._wanted.preferences.allow_fallbacks is False:  # the first choice or none, and its error as it is
-            count = 0 if self._planned else len(listed) if self._wanted.preferences.order else 1
-            kept = [one for one in listed[:count] if one[1] == "order" or not self._wanted.preferences.order]
-            for endpoint, _ in listed:
-                if all(endpoint is not one for one, _ in kept):
-                    self._leave_out(model, endpoint, "no_fallbacks")
-            listed = kept
-        for endpoint, reason in listed:
-            self._place(model, endpoint, reason)
-        if asked.dynamic & SORTS:
-            self._unfollowed.append(text)
-        if "online" in asked.dynamic:
-            self._unsearched.append(text)
+                self._leave_out(option, reason)
+        return found
 
-    def done(self, catalog: Catalog) -> Plan:
-        """The plan. Raises: `RequestError` when it is empty."""
-        tags = [one.tag for one in (*self._planned.values(), *self._excluded.values()) if one.tag is not None]
-        unknown = unknown_slugs(self._wanted.preferences, catalog.providers.values(), tags)
-        excluded = (*self._excluded.values(), *unknown)
-        if not self._candidates:
+    # --- in which order ---
+
+    def in_order(self, groups: list[list[Option]], asked: list[Named]) -> list[Placed]:
+        """The endpoints in the order of trying: model by model, or all together."""
+        wanted, sort = self._wanted, self._wanted.preferences.sort
+        if wanted.preferences.mixed:
+            together = [option for options in groups for option in options]
+            return arranged(together, wanted, sort or asked[0].sort, self._chance)
+        placed: list[Placed] = []
+        for options, one in zip(groups, asked, strict=True):
+            if options:
+                placed += arranged(options, wanted, sort or one.sort, self._chance)
+        return placed
+
+    def done(self, placed: list[Placed], catalog: Catalog) -> Plan:
+        """The plan of what is placed. Raises: `RequestError` when it is empty."""
+        preferences = self._wanted.preferences
+        line = lined_up(placed, preferences, self._standings)
+        excluded = (*self._excluded.values(), *line.excluded)
+        if preferences.named or preferences.ignore:
+            tags = [one.tag for one in (*line.planned, *excluded) if one.tag is not None]
+            excluded += tuple(unknown_slugs(preferences, catalog.providers.values(), tags))
+        if not line.candidates:
             raise nothing_left(self._wanted.models, excluded)
-        return Plan(
-            candidates=tuple(self._candidates),
-            endpoints=tuple(self._planned.values()),
-            excluded=excluded,
-            unfollowed=tuple(self._unfollowed),
-            unsearched=tuple(self._unsearched),
-        )
+        return Plan(candidates=line.candidates, endpoints=line.planned, excluded=excluded)
 
-    def _exclusion(self, endpoint: Endpoint, asked: Named) -> Exclusion | None:
-        if reason := exclusion(endpoint, asked, self._wanted.preferences):
-            return reason
-        if self._tells_all and not self._tells_all(endpoint, dialect_of(endpoint, self._wanted.skin)):
-            return "require_parameters"
-        return None
-
-    def _leave_out(self, model: Model, endpoint: Endpoint, reason: Exclusion) -> None:
-        self._excluded[model.id, endpoint.key] = Excluded(
-            provider=endpoint.provider.slug, model=model.id, tag=endpoint.tag, reason=reason
-        )
-
-    def _place(self, model: Model, endpoint: Endpoint, reason: Order) -> None:
-        mark = (model.id, endpoint.key)
-        self._excluded.pop(mark, None)
-        self._planned[mark] = Planned(provider=endpoint.provider.slug, model=model.id, tag=endpoint.tag, reason=reason)
-        dialect = dialect_of(endpoint, self._wanted.skin)
-        self._candidates += [
-            Candidate(model, endpoint, key, dialect) for key in self._keys.of(endpoint.provider, model)
-        ]
+    def _leave_out(self, option: Option, reason: Exclusion) -> None:
+        self._excluded[option.model.id, option.endpoint.key] = left_out(option, reason)

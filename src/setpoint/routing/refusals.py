@@ -5,19 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import DOCS_URL, RequestError
+from setpoint.records import Exclusion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from setpoint.records import Excluded, Exclusion
+    from setpoint.records import Excluded
 
-# The word of the caller's preference, and the constraint as the error's metadata calls it.
-_PREFERENCES: dict[Exclusion, tuple[str, str]] = {
+# The word of the caller's wish, and the constraint as the error's metadata calls it, where it has a word for it.
+_WISHES: dict[Exclusion, tuple[str, str | None]] = {
+    "zdr": ("provider.zdr", "data_policy:zdr"),
+    "data_collection": ("provider.data_collection", "data_policy:training"),
     "only": ("provider.only", "allowed_providers"),
     "ignored": ("provider.ignore", "allowed_providers"),
-    "no_fallbacks": ("provider.order", "allowed_providers"),
+    "distillable": ("provider.enforce_distillable_text", None),
+    "quantization": ("provider.quantizations", "quantization"),
+    "max_price": ("provider.max_price", "max_price"),
     "require_parameters": ("provider.require_parameters", "require_parameters"),
+    "dialect": ("provider.require_parameters", "require_parameters"),
+    "tier": ("service_tier", None),
+    "context_length": ("the length of the prompt", "context_length"),
+    "no_fallbacks": ("provider.order", "allowed_providers"),
 }
+_PRIVACY = frozenset[Exclusion]({"zdr", "data_collection"})
 
 
 def unknown_model(text: str) -> RequestError:
@@ -31,20 +41,22 @@ def unknown_model(text: str) -> RequestError:
 
 def nothing_left(models: Sequence[str], excluded: Iterable[Excluded]) -> RequestError:
     """The error for a request whose every endpoint was ruled out: who serves the model, and what ruled them out."""
-    served = [one for one in excluded if one.tag is not None and one.reason in _PREFERENCES]
+    served = [one for one in excluded if one.tag is not None and one.reason in _WISHES]
     if not served:
         return RequestError(
             "not_found", f"No endpoints found for {models[0]}", availability=_availability("no_endpoints", models)
         )
     providers = ", ".join(dict.fromkeys(one.provider for one in served))
-    by = dict.fromkeys(_PREFERENCES[one.reason] for one in served)
-    said = list(dict.fromkeys(preference for preference, _ in by))
+    by = dict.fromkeys(_WISHES[one.reason] for one in served)
+    said = list(dict.fromkeys(wish for wish, _ in by))
+    constraints = list(dict.fromkeys(constraint for _, constraint in by if constraint is not None))
+    private = all(one.reason in _PRIVACY for one in served)
     return RequestError(
         "not_found",
         f"No endpoints found for {models[0]}: it is served by {providers}, "
         f"and {' and '.join(said)} {'leaves' if len(said) == 1 else 'leave'} none of them",
-        availability=_availability("constraint_filtered", models)
-        | {"excluded_by": list(dict.fromkeys(constraint for _, constraint in by))},
+        availability=_availability("privacy_restricted" if private else "constraint_filtered", models)
+        | ({"excluded_by": constraints} if constraints else {}),
     )
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from setpoint.errors import ProviderError
-    from setpoint.routing.plan import Candidate
+    from setpoint.routing.placing import Candidate
 
 # After these statuses another credential of the same endpoint may do better.
 _KEY_STATUSES = frozenset({401, 402, 403, 429})

@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+Held = Literal["cooling", "refused"]
+"""Why a candidate should not be asked just now: its provider wants a pause of it, or does not take its key."""
+
 
 class Percentiles(Struct, frozen=True):
     """A rolling distribution of the last five minutes."""
@@ -35,7 +38,7 @@ class Standings(Protocol):
         """How the endpoint of this key does; None when nothing is known but good."""
         ...
 
-    def held_back(self, endpoint: str, key_id: str | None) -> Literal["cooling", "refused"] | None:
+    def held_back(self, endpoint: str, key_id: str | None) -> Held | None:
         """Why this endpoint should not be asked with this provider key just now; None when it may be."""
         ...
 

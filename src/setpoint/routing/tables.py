@@ -32,7 +32,6 @@ from setpoint.settings.kinds import (
 from setpoint.settings.rows import Row, Table, table
 
 _LATER = "is not honoured yet"
-_SHOWN = "is shown in the model list, but not enforced yet"
 _NOT_BILLED = "is shown in the model list, but not billed yet"
 
 _DIALECT = word("chat", "messages", "responses")
@@ -58,8 +57,8 @@ class KeyTable(Table, frozen=True, kw_only=True):
 
     key: Annotated[str, Row(CREDENTIAL, "the credential")]
     name: Annotated[str | None, Row(or_null(NAME), "what people call it")] = None
-    weight: Annotated[float, Row(_SHARE, "its share of the load", _LATER)] = 1
-    models: Annotated[tuple[str, ...] | None, Row(or_null(list_of(MODEL_ID)), "the models it is for", _LATER)] = None
+    weight: Annotated[float, Row(_SHARE, "its share of the load")] = 1
+    models: Annotated[tuple[str, ...] | None, Row(or_null(list_of(MODEL_ID)), "the models it is for")] = None
 
 
 class ProviderTable(Table, frozen=True, kw_only=True):
@@ -91,10 +90,8 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     proxy: Annotated[str | None, Row(or_null(PROXY), "the HTTP proxy on the way to it")] = None
     verify: Annotated[bool | Path, Row(either(BOOLEAN, PATH), "whether TLS is verified, or the file of a CA")] = True
     server_tools: Annotated[bool | None, Row(BOOLEAN, "whether it takes `openrouter:*` tools")] = None
-    data_collection: Annotated[
-        Literal["allow", "deny"], Row(_POLICY, "deny: it stores nothing for training", _LATER)
-    ] = "allow"
-    zdr: Annotated[bool, Row(BOOLEAN, "whether it retains nothing", _LATER)] = False
+    data_collection: Annotated[Literal["allow", "deny"], Row(_POLICY, "deny: it stores nothing for training")] = "allow"
+    zdr: Annotated[bool, Row(BOOLEAN, "whether it retains nothing")] = False
     region: Annotated[str | None, Row(or_null(NAME), "where it runs", _LATER)] = None
     enabled: Annotated[bool, Row(BOOLEAN, "whether it is used")] = True
 
@@ -122,7 +119,7 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     tag: Annotated[str | None, Row(TAG, "what `order`, `only` and `ignore` match; the provider's slug")] = None
     tier: Annotated[
         Literal["default", "priority", "flex", "batch"],
-        Row(word("default", "priority", "flex", "batch"), "its service tier", _LATER),
+        Row(word("default", "priority", "flex", "batch"), "its service tier"),
     ] = "default"
     dialect: Annotated[Dialect | None, Row(or_null(_DIALECT), "what it speaks")] = None
     base_url: Annotated[str | None, Row(or_null(BASE_URL), "where it is")] = None
@@ -131,27 +128,27 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         Row(or_null(table(PricingTable)), "what it costs; what is bundled with the release when nothing is said"),
     ] = None
     context_length: Annotated[int | None, Row(or_null(_COUNT), "tokens of prompt and answer together")] = None
-    max_output_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest answer", _SHOWN)] = None
-    max_prompt_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest prompt", _LATER)] = None
+    max_output_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest answer")] = None
+    max_prompt_tokens: Annotated[int | None, Row(or_null(_COUNT), "the longest prompt")] = None
     parameters: Annotated[
         tuple[str, ...] | None, Row(or_null(list_of(FIELD_NAME)), "the fields it takes, in chat names")
     ] = None
-    quantization: Annotated[str, Row(_QUANTIZATION, "how its weights are stored", _LATER)] = "unknown"
+    quantization: Annotated[str, Row(_QUANTIZATION, "how its weights are stored")] = "unknown"
     data_collection: Annotated[
-        Literal["allow", "deny"] | None, Row(or_null(_POLICY), "deny: it stores nothing for training", _LATER)
+        Literal["allow", "deny"] | None, Row(or_null(_POLICY), "deny: it stores nothing for training")
     ] = None
-    zdr: Annotated[bool | None, Row(or_null(BOOLEAN), "whether it retains nothing", _LATER)] = None
+    zdr: Annotated[bool | None, Row(or_null(BOOLEAN), "whether it retains nothing")] = None
     region: Annotated[str | None, Row(or_null(NAME), "where it runs", _LATER)] = None
     connect_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "to connect")] = None
     first_token_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "to a stream's first event")] = None
     idle_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "between the bytes of a stream")] = None
     total_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "for an answer that is not streamed")] = None
     concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once", _LATER)] = None
-    weight: Annotated[float, Row(_SHARE, "its share of the draw; 0: only when nothing else is left", _LATER)] = 1
+    weight: Annotated[float, Row(_SHARE, "its share of the draw; 0: only when nothing else is left")] = 1
     variants: Annotated[
         tuple[str, ...], Row(list_of(word("free", "extended", "thinking", "batch")), "the static variants it serves")
     ] = ()
-    moderated: Annotated[bool | None, Row(or_null(BOOLEAN), "whether it moderates", _LATER)] = None
+    moderated: Annotated[bool | None, Row(or_null(BOOLEAN), "whether it moderates")] = None
     enabled: Annotated[bool, Row(BOOLEAN, "whether it is used")] = True
 
 
@@ -189,9 +186,7 @@ class ReasoningTable(Table, frozen=True, kw_only=True):
 class ModelTable(Table, frozen=True, kw_only=True):
     """`models.<id>`: a model by the id that clients write."""
 
-    endpoints: Annotated[
-        tuple[EndpointTable, ...], Row(list_of(table(EndpointTable), least=1), "who offers it, in this order")
-    ]
+    endpoints: Annotated[tuple[EndpointTable, ...], Row(list_of(table(EndpointTable), least=1), "who offers it")]
     name: Annotated[str | None, Row(NAME, "what people call it; the id when nothing is said")] = None
     description: Annotated[str, Row(STRING, "what the model list says of it")] = ""
     context_length: Annotated[
@@ -207,6 +202,6 @@ class ModelTable(Table, frozen=True, kw_only=True):
         DefaultParametersTable | None, Row(table(DefaultParametersTable), "as in the model list; never sent upstream")
     ] = None
     reasoning: Annotated[ReasoningTable | None, Row(or_null(table(ReasoningTable)), "how it reasons")] = None
-    distillable: Annotated[bool, Row(BOOLEAN, "whether its author permits distillation", _LATER)] = False
-    moderated: Annotated[bool, Row(BOOLEAN, "whether its endpoints moderate", _LATER)] = False
+    distillable: Annotated[bool, Row(BOOLEAN, "whether its author permits distillation")] = False
+    moderated: Annotated[bool, Row(BOOLEAN, "whether its endpoints moderate")] = False
     enabled: Annotated[bool, Row(BOOLEAN, "whether it can be asked for")] = True

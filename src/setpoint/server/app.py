@@ -83,7 +83,7 @@ class Application:
         settings = found.loaded.settings
         self._secret = secret
         self._dice = random.SystemRandom()
-        self._quick_dice = random.Random(self._dice.getrandbits(128))  # noqa: S311 ids of answers are no secrets
+        self._quick_dice = random.Random(self._dice.getrandbits(128))  # noqa: S311 ids and draws are no secrets
         self._siblings = seat if settings.workers > 1 else None
         self._snapshots = SnapshotHolder(found.catalog)
         self._failed = Failed(self._snapshots)
@@ -150,7 +150,7 @@ class Application:
             self._failed,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
-        pipeline = Pipeline(self._snapshots, self._versions, relay, policy, self._aside)
+        pipeline = Pipeline(self._snapshots, self._versions, relay, policy, self._aside, self._quick_dice.random)
         answering = Answering(
             pipeline,
             StreamTimes(settings.stream_commit_s, settings.keep_alive_s),

@@ -121,7 +121,7 @@ def _caller(request: Request, client: str) -> Caller:
         referer=said(b"http-referer", b"referer"),
         app_title=said(b"x-openrouter-title", b"x-title"),
         user_agent=said(b"user-agent"),
-        session_id=said(b"x-session-id"),
+        session_id=said(b"x-session-id", b"x-session-affinity", b"session-id", b"thread-id"),
         client=client,
         credentials=credentials(request),
         anthropic=_anthropic(request),

@@ -1,0 +1,48 @@
+"""Who comes first when several can: by lot, each as likely as its share."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.records import Endpoint, ProviderKey
+
+_64_BITS = 2**64 - 1
+
+
+class Chance:
+    """The dice of one request: fresh for each, or the same for all of a conversation, in every process.
+
+    Each lot waits for a time that is exponentially distributed, at the rate of its share, and the shortest wait wins:
+    so each comes first as often as its share of all shares says, and those behind it likewise among themselves. In a
+    conversation the wait hangs on nothing but its name and the lot: when another lot comes or goes, the winner stays.
+    """
+
+    def __init__(self, dice: Callable[[], float], conversation: str | None) -> None:
+        self._dice = dice
+        self._seed = None if conversation is None else _number(conversation)
+
+    def wait(self, lot: Endpoint | ProviderKey, share: float) -> float:
+        """How long this lot waits; for ever when it has no share."""
+        if not share:
+            return math.inf
+        thrown = self._dice() if self._seed is None else _mixed(self._seed ^ lot.mark) / 2**64
+        return -math.log(1 - min(thrown, _MOST)) / share
+
+
+_MOST = math.nextafter(1, 0)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _mixed(number: int) -> int:
+    """The number with each of its bits spread over all (the finalizer of SplitMix64)."""
+    number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 & _64_BITS
+    number = (number ^ (number >> 27)) * 0x94D049BB133111EB & _64_BITS
+    return number ^ (number >> 31)
