@@ -61,6 +61,7 @@ def test_before_and_after_agree_for_a_conversation_on_every_worker(two_workers: 
         slug,
         {"model": "at/many", "top_k": 3, "min_p": 0.1, "messages": [{"role": "system", "content": "Brief."}]},
     )
+    chosen: set[str] = set()
     for number in range(SESSIONS):
         fields = {
             "model": f"@preset/{slug}",
@@ -76,10 +77,12 @@ def test_before_and_after_agree_for_a_conversation_on_every_worker(two_workers: 
         assert {one["reason"] for one in after["excluded"]} == {"ignored", "unknown_provider"}
         assert (after["preset_slug"], after["preset_version"]) == (slug, 1)
         first = before[0]["endpoints"][0]
+        chosen.add(first["tag"])
         assert (after["model"], after["provider_responses"][0]["endpoint_id"]) == ("at/many", f"{first['tag']}/many")
         assert after["unsaid"] == before[0]["unsaid"][f"{first['tag']}/at/many"]
         cost = before[0]["estimated_cost"]
         assert float(cost["min"]) <= float(cost["max"])
+    assert len(chosen) > 1, "each conversation has a draw of its own"
 
 
 def test_a_fallback_is_recorded_with_the_endpoints_that_were_explained(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator.script import ok, status, stream
+from support.processes import Gateway, config_file, simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from simulator.client import Simulator
     from support.http import Answer
-    from support.processes import Gateway
 
 ASKED = {"X-OpenRouter-Metadata": "Enabled"}
 REQUIRED = {"requested", "strategy", "region", "summary", "attempt", "is_byok", "endpoints"}
@@ -41,6 +41,38 @@ def test_a_fallback_shows_every_try(shared_gateway: Gateway, simulator: Simulato
     assert (told["strategy"], told["attempt"]) == ("fallback", 2)
     assert [one["status"] for one in told["attempts"]] == [500, 200]
     assert [one["selected"] for one in told["endpoints"]["available"]] == [False, True]
+
+
+@pytest.fixture(scope="module")
+def named(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """With a model of two other names at one provider, and another model at the other."""
+    folder = tmp_path_factory.mktemp("gateway")
+    tables = simulated(simulator_process)
+    tables["models"]["sim/solo"]["aliases"] = ["team/small", "~sim/solo-latest"]
+    gateway = Gateway(folder, config=config_file(folder, **tables))
+    yield gateway
+    assert gateway.stop() == 0, gateway.log_text()
+
+
+@pytest.mark.parametrize(
+    ("model", "strategy"),
+    [
+        ("sim/solo", "direct"),
+        ("sim/solo:nitro", "direct"),
+        ("team/small", "alias"),
+        ("~sim/solo-latest", "latest"),
+        ("~sim/solo-latest:floor", "latest"),
+    ],
+)
+def test_it_says_how_the_model_was_found(named: Gateway, simulator: Simulator, model: str, strategy: str) -> None:
+    told = ask(named, model, models=["other/solo"]).json()["openrouter_metadata"]
+    assert (told["requested"], told["strategy"]) == (model, strategy)
+    simulator.script(status(400), prefix="/a")
+    told = ask(named, model, models=["other/solo"]).json()["openrouter_metadata"]
+    assert (told["requested"], told["strategy"]) == (model, "fallback")
+    simulator.script(status(400))
+    told = ask(named, model, models=["other/solo"]).json()["openrouter_metadata"]
+    assert (told["requested"], told["strategy"]) == (model, strategy), "nobody has answered"
 
 
 def test_a_stream_has_it_in_its_last_chunk_only(shared_gateway: Gateway, simulator: Simulator) -> None:

@@ -63,7 +63,7 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     refused: dict[str, str] = {}
     ranges: list[Estimate | None] = []
     error: RequestError | None = None
-    for candidate in _of_each_endpoint(planned.candidates):
+    for candidate in _of_each_endpoint(planned):
         name = f"{candidate.endpoint.tag}/{candidate.model.id}"
         try:
             lowered = relay.told(exchange, candidate)
@@ -91,11 +91,14 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     )
 
 
-def _of_each_endpoint(candidates: Iterable[Candidate]) -> Iterable[Candidate]:
-    """The first candidate of every endpoint: the others of it differ in their keys."""
+def _of_each_endpoint(planned: Plan) -> Iterable[Candidate]:
+    """The first candidate of every endpoint that has a place: the others of it differ in their keys."""
+    placed = {(one.provider, one.model, one.tag) for one in planned.endpoints}
     first: dict[tuple[str, str], Candidate] = {}
-    for candidate in candidates:
-        first.setdefault((candidate.model.id, candidate.endpoint.key), candidate)
+    for candidate in planned.candidates:
+        endpoint, model = candidate.endpoint, candidate.model
+        if (endpoint.provider.slug, model.id, endpoint.tag) in placed:
+            first.setdefault((model.id, endpoint.key), candidate)
     return first.values()
 
 
@@ -122,7 +125,7 @@ def _cost(price: Price, input_tokens: int, output_tokens: int, reasoning_tokens:
 def _all(ranges: list[Estimate | None]) -> Estimate | None:
     """From the least of all to the most, None when one is unknown: then either may be anything."""
     known = [one for one in ranges if one is not None]
-    if len(known) < len(ranges):
+    if not known or len(known) < len(ranges):
         return None
     return Estimate(min(one.min for one in known), max(one.max for one in known))
 

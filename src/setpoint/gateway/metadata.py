@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from setpoint.routing.naming import means
 from setpoint.wire.body import raw
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
     from setpoint.gateway.exchange import Exchange
+    from setpoint.routing.placing import Candidate
+    from setpoint.routing.plan import Plan
 
 
 def router_metadata(exchange: Exchange) -> Raw | None:
@@ -27,7 +30,7 @@ def router_metadata(exchange: Exchange) -> Raw | None:
     attempts = [{"provider": one.provider_name, "model": one.model, "status": one.status} for one in exchange.attempts]
     content: dict[str, Any] = {
         "requested": exchange.requested_model or exchange.models[0],
-        "strategy": "fallback" if answered and answered.model.id != candidates[0].model.id else "direct",
+        "strategy": _strategy(exchange, exchange.plan, answered),
         "region": None,
         "summary": f"available={len(endpoints)}" + (f", selected={selected[0]}" if selected else ""),
         "attempt": len(attempts),
@@ -43,3 +46,10 @@ def router_metadata(exchange: Exchange) -> Raw | None:
         "generation_time": exchange.elapsed_ms,
     }
     return raw(content)
+
+
+def _strategy(exchange: Exchange, planned: Plan, answered: Candidate | None) -> str:
+    """How the model was found: the one that was asked for by what the caller wrote, any other as a fallback."""
+    if answered is None or means(exchange.models[0], answered.model):
+        return planned.strategy
+    return "fallback"

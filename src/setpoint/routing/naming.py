@@ -70,6 +70,11 @@ def named(text: str, catalog: Catalog) -> Named:
     return found
 
 
+def means(text: str, model: Model) -> bool:
+    """Whether a text asks for this model: by its id or an alias, in whatever variant."""
+    return any(text == name or text.startswith(f"{name}:") for name in (model.id, *model.aliases))
+
+
 def is_latest(texts: Iterable[str], model: Model) -> bool:
     """Whether a model is asked for by the name of its family (`~author/family-latest`), by the first text that does."""
     for text in texts:
