@@ -21,6 +21,7 @@ REASONING = {"mandatory": True, "supported_efforts": ["low", "medium"]}
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     more: dict[str, Any] = {
         "acme/sage-2": {"aliases": ["~acme/sage-latest"], "reasoning": REASONING, "endpoints": [endpoint("alpha")]},
+        "acme/short": {"endpoints": [endpoint("alpha", max_output_tokens=50)]},
     }
     with serving(tmp_path_factory, simulator_process, more_models=more) as gateway:
         yield gateway
@@ -62,3 +63,17 @@ def test_its_family_reasons_as_little_as_it_can(front: Front) -> None:
 def test_another_model_is_asked_where_the_first_cannot_be_told(front: Front) -> None:
     answer = front.ask("acme/sage-2", models=["solo/beta"], reasoning={"effort": "none"})
     assert (answer.status, front.reached()) == (200, ["beta"])
+
+
+@pytest.mark.parametrize("named", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_above_the_longest_answer_is_cut_to_it_and_named_and_never_an_error(front: Front, named: str) -> None:
+    asked: dict[str, Any] = {named: 100, "provider": {"require_parameters": True}}
+    answer = front.ask("acme/short", **asked)
+    assert (answer.status, answer.header("x-setpoint-unsaid")) == (200, f"/{named}")
+    assert front.upstream().json()[named] == 50
+
+
+def test_a_limit_that_the_endpoint_can_give_stays(front: Front) -> None:
+    answer = front.ask("acme/short", max_tokens=50)
+    assert answer.header("x-setpoint-unsaid") is None
+    assert front.upstream().json()["max_tokens"] == 50

@@ -239,9 +239,11 @@ class Relay:
 def allowance(exchange: Exchange, candidate: Candidate) -> Allowance:
     """What the candidate's model and endpoint allow of this request."""
     model, endpoint = candidate.model, candidate.endpoint
-    if model.reasoning is None and "service_tier" not in exchange.body and "speed" not in exchange.body:
+    plain = model.reasoning is None and candidate.max_output is None
+    if plain and "service_tier" not in exchange.body and "speed" not in exchange.body:
         return ALL
     return Allowance(
+        max_output=candidate.max_output,
         reasoning=model.reasoning,
         latest=is_latest(exchange.models, model),
         tiers=frozenset(one.tier for one in model.endpoints if one.provider.slug == endpoint.provider.slug),
