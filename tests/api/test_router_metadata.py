@@ -75,6 +75,15 @@ def test_it_says_how_the_model_was_found(named: Gateway, simulator: Simulator, m
     assert (told["requested"], told["strategy"]) == (model, strategy), "nobody has answered"
 
 
+def test_a_model_that_only_stands_in_is_a_fallback_also_where_it_comes_first(
+    named: Gateway, simulator: Simulator
+) -> None:
+    simulator.script(ok())
+    told = ask(named, "other/solo", models=["sim/solo"], provider={"sort": {"by": "price", "partition": "none"}})
+    assert told.json()["model"] == "sim/solo"
+    assert told.json()["openrouter_metadata"]["strategy"] == "fallback"
+
+
 def test_a_stream_has_it_in_its_last_chunk_only(shared_gateway: Gateway, simulator: Simulator) -> None:
     simulator.script(stream(["Hi"]))
     frames = ask(shared_gateway, stream=True).frames()
