@@ -38,6 +38,22 @@ def simulator(simulator_process: Simulator) -> Iterator[Simulator]:
     simulator_process.clear()
 
 
+@pytest.fixture(autouse=True)
+def providers_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Behind a test with scripted providers the gateways that outlive it forget how those did."""
+    if "simulator_process" not in request.fixturenames:
+        yield
+        return
+    simulator: Simulator = request.getfixturevalue("simulator_process")
+    simulator.scripted = False
+    yield
+    if simulator.scripted:
+        used: dict[str, Any] = request.node.funcargs
+        for gateway in {id(one): one for one in used.values() if isinstance(one, Gateway)}.values():
+            if gateway.process.running:
+                gateway.forget()
+
+
 @pytest.fixture
 def start_gateway(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
     """Starts gateways, each with a data folder of its own unless one is given; all are stopped behind the test."""

@@ -94,11 +94,13 @@ def test_fallback_models_of_a_preset_answer_when_its_first_cannot(gateway: Gatew
         ({"model": f"tools/x@preset/{both}"}, ["/t"]),
         ({"model": f"sim/solo@preset/{only_list}"}, ["/a", "/b"]),
     ):
+        gateway.forget()
         answer = ask(gateway, body)
         assert answer.status == 200
         assert [received.path[:2] for received in simulator.requests()] == paths
         assert answer.json()["model"] != "sim/solo"
         simulator.forget_requests()
+    gateway.forget()
     refused_everywhere = ask(gateway, {"model": f"@preset/{both}", "models": ["sim/solo"]})
     assert refused_everywhere.status == 502, "the request's list replaces the preset's"
     assert refused_everywhere.header("x-setpoint-preset") == f"{both}@1"

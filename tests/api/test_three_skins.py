@@ -105,6 +105,7 @@ def test_fallback_goes_from_dialect_to_dialect(gateway: Gateway, simulator: Simu
     simulator.script(failing, prefix="/m")
     for stream in (False, True):
         simulator.forget_requests()
+        gateway.forget()
         answer = ask(gateway, skin, "at/all", stream=stream)
         assert answer.status == 200, answer.body
         assert [one.path[:2] for one in simulator.requests()] == ["/c", "/m", "/r"]

@@ -48,9 +48,13 @@ def providers(simulator: Simulator, refusing: str) -> dict[str, Any]:
 
 
 def models() -> dict[str, Any]:
-    """`at/chat` and its like at one provider, `down/solo` at the one that refuses, pairs such as `down-chat/pair`."""
+    """`at/chat` and its like at one provider, `down/solo` at the one that refuses, pairs such as `down-chat/pair`.
+
+    `broken/chat` and its like are for what goes wrong there: the others at the same provider are asked all the same.
+    """
     offers = {slug: {"provider": slug, "model": f"{slug}-model", "pricing": PRICE} for slug in (*SKINS, "down")}
     made = {f"at/{slug}": {"endpoints": [offers[slug]]} for slug in SKINS}
+    made |= {f"broken/{slug}": {"endpoints": [offers[slug]]} for slug in SKINS}
     made["down/solo"] = {"endpoints": [offers["down"]]}
     for first in ("down", *SKINS):
         made |= {
@@ -219,7 +223,9 @@ def _faulty(case: Case, at: str, fault: Fault, expected: Expected, *, where: str
     faults = ((_AT[place], fault),) if place in _AT else ()
     right = case.order
     order = replace(right, faults=faults)
-    return replace(case, order=order, expected="answer" if fault.name in ("crumbs", "late") else expected)
+    if fault.name in ("crumbs", "late"):
+        return replace(case, order=order, expected="answer")
+    return replace(case, order=order, expected=expected, model=f"broken/{at}")
 
 
 def _tokens(dice: Random) -> tuple[int, int]:

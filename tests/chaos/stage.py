@@ -78,6 +78,10 @@ class Stage:
         self._config.write_text(yaml.safe_dump(content), "utf-8")
         self.gateway.process.send_signal(signal.SIGHUP)
 
+    def forget(self) -> None:
+        """Have the configuration read again as it is, and so forgotten how the upstreams did."""
+        self.gateway.process.send_signal(signal.SIGHUP)
+
     def kill_worker(self, dice: Random) -> int:
         """Kill one of the processes that serve, and tell which."""
         victim = dice.choice(workers(self.gateway))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from simulator.client import Received
     from support.load import Heard
 
+_FORGET_EVERY = 50
+"""After so many answers the gateway forgets what went wrong: else it would soon ask nobody."""
+
 Told = list[tuple["Case", "Heard"]]
 """What clients heard of their cases."""
 
@@ -37,10 +40,13 @@ def storm(
     ordered = sorted(cases, key=lambda case: not case.hangs)
     url, left = stage.gateway.url, list(meanwhile)
     share = len(cases) // (len(left) + 1)
+    faulty = any(case.order.faults for case in cases)
 
     def done(count: int) -> None:
         if count % share == 0 and left:
             left.pop(0)()
+        elif count % _FORGET_EVERY == 0 and faulty:
+            stage.forget()
 
     requests = [(case.request(url), case.manner) for case in ordered]
     heard = uvloop.run(ask_all(stage.origin(), requests, at_once=at_once, done=done, hang_s=hang_s))

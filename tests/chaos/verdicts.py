@@ -47,6 +47,11 @@ def was_hit(heard: Heard, kills: Sequence[float]) -> bool:
     return any(heard.began_s <= at <= ended_s for at in kills)
 
 
+def never_sent(heard: Heard) -> bool:
+    """Whether a client was told that nobody was asked, since whoever could be has failed too often."""
+    return heard.answer is not None and b'"breaker_open"' in heard.answer.body
+
+
 def counted(case: Case, heard: Heard) -> tuple[int, int] | None:
     """The tokens in and out that the client of a whole answer was told; None when it has none."""
     return _outcome(case, heard.answer) if heard.end == "whole" and heard.answer is not None else None

@@ -38,6 +38,7 @@ from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
+    look_up_breakers,
     look_up_clients,
     look_up_process,
     look_up_storage,
@@ -349,6 +350,7 @@ def test_the_manual_has_every_metric_with_its_kind_and_its_labels() -> None:
     look_up_storage(registry, nothing, nothing, nothing)
     look_up_upstream(registry, nothing, nothing)
     look_up_clients(registry, nothing)
+    look_up_breakers(registry, nothing)
     look_up_process(registry, nothing)
     counted = {(one.name, one.kind, one.labels, "largest" if one.how == "max" else "sum") for one in registry.metrics}
     rows = cells("docs/metrics.md", "metric")

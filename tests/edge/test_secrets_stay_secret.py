@@ -140,14 +140,15 @@ def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[
             status(500, seen, content_type="text/plain"),
         ]
 
-    def answers(model: str) -> list[str]:
-        asked = request(canaries, model=model, user=canaries.prompt)
-        return [
-            gateway.call(
-                "POST", "/chat/completions", {**asked, "stream": streaming}, key=canaries.caller_key
-            ).body.decode()
-            for streaming in (False, True)
-        ]
+    def answers(*models: str) -> list[str]:
+        said: list[str] = []
+        for streaming in (False, True):
+            gateway.forget()  # they are asked again, however they failed
+            for model in models:
+                asked = request(canaries, model=model, user=canaries.prompt, stream=streaming)
+                answer = gateway.call("POST", "/chat/completions", asked, key=canaries.caller_key)
+                said.append(answer.body.decode())
+        return said
 
     for script in good:
         simulator.script(script)
@@ -157,7 +158,7 @@ def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[
     for first, second in zip(by_key, bad(canaries.plain_provider_key), strict=True):
         simulator.script(first, prefix="/a")
         simulator.script(second, prefix="/b")
-        errors += [said for model in ("sim/x", "plain/x", "sim/both") for said in answers(model)]
+        errors += answers("sim/x", "plain/x", "sim/both")
     for wrong in (
         request(canaries, temperature=9),
         request(canaries, model="@preset/nobody"),
@@ -202,6 +203,7 @@ def break_the_database(gateway: Gateway, simulator: Simulator, canaries: Canarie
             )
         database.commit()
         simulator.clear()
+        gateway.forget()
         asked = request(canaries, user=canaries.prompt, session_id=canaries.arguments)
         assert gateway.call("POST", "/chat/completions", asked, key=canaries.caller_key).status == 200
         errors = unforeseen(

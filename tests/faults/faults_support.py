@@ -78,7 +78,7 @@ class Front:
         self.gateway = gateway
         self.simulator = simulator
         self._url = gateway.url + "/chat/completions"
-        self._logged_before = gateway.process.stderr_size()  # what a hundred tests have logged is not read again
+        self.logged_before = gateway.process.stderr_size()  # what a hundred tests have logged is not read again
         self._recorded: list[str] = []
         self._unrecorded: list[str] = []
         self._found: set[str] = set()
@@ -144,11 +144,18 @@ class Front:
             time.sleep(_LOOK_AGAIN_S)
         raise TimeoutError("no exchange ended")
 
+    def forget(self) -> None:
+        """Have the gateway forget how its providers did until now."""
+        self.gateway.forget()
+
     def verify(self) -> None:
-        """All that was asked ended once, with one record; nothing secret was shown; the gateway still answers."""
+        """All that was asked ended once, with one record; nothing secret was shown; the gateway still answers.
+
+        Where a provider failed, the gateway is made to forget it: the next test begins with providers that are well.
+        """
         self.simulator.clear()
         good = generation_id(_good(self.gateway))
-        log = self.gateway.settled_log_text(since=self._logged_before)
+        log = self.gateway.settled_log_text(since=self.logged_before)
         until = time.monotonic() + HANG_S  # of several workers each has a log of its own to write
         asked = {good, *self._recorded}
         while asked - set(ended := [line["id"] for line in self._lines()]) and time.monotonic() < until:
@@ -164,15 +171,16 @@ class Front:
         assert PROMPT not in log
         assert [line for line in log.splitlines() if "unforeseen" in line] == []
         assert self.gateway.process.running
+        if any("error" in line or line["attempts"] > 1 for line in self._lines()):
+            self.forget()
+        self.simulator.scripted = False  # whatever that did is forgotten
 
     def _note(self, answer: Answer, *, recorded: bool) -> None:
         (self._recorded if recorded else self._unrecorded).append(generation_id(answer))
         self._seen.append(answer.body + repr(answer.headers).encode())
 
     def _lines(self) -> list[dict[str, Any]]:
-        *logged, _ = self.gateway.process.stderr_text(since=self._logged_before).split(
-            "\n"
-        )  # the last is being written
+        *logged, _ = self.gateway.process.stderr_text(since=self.logged_before).split("\n")  # the last is being written
         return [line for it in logged if it[:1] == "{" and (line := json.loads(it))["message"] == "exchange"]
 
 

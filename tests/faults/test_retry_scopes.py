@@ -163,6 +163,7 @@ def test_a_failure_becomes_what_its_row_says(
 
 def test_no_quota_is_named_and_not_repeated(front: Front) -> None:
     for script in (status(402), status(429, QUOTA)):
+        front.forget()
         front.simulator.script(script)
         answer = front.ask()
         assert error_of(answer)["message"] == "provider Alpha has no quota left"

@@ -129,9 +129,11 @@ def test_a_stream_that_breaks_before_it_says_anything_is_a_plain_error(
 @pytest.mark.parametrize("skin", SKINS)
 def test_other_streams_go_on(front: SkinsFront, skin: Dialect) -> None:
     for slow in SKINS:
+        front.forget()
         front.simulator.script(sse(spoken(slow).whole, pause_ms=15), prefix=PATHS[slow])
         with front.begin(skin, f"at/{slow}") as streaming:
             for dialect in SKINS:
+                front.forget()
                 front.simulator.script(broken(dialect, end="reset"), prefix=PATHS[dialect])
                 for other in SKINS:
                     assert heard(other, front.post(other, f"at/{dialect}", stream=True)).error is not None
@@ -210,6 +212,7 @@ def test_an_error_before_anything_was_said_is_a_plain_one(
     front: SkinsFront, skin: Dialect, dialect: Dialect, error: bytes, type_: str
 ) -> None:
     for before in ([], spoken(dialect).opening):
+        front.forget()
         front.simulator.script(sse([*before, error]))
         answer = front.post(skin, f"at/{dialect}", stream=True)
         busy_here = skin == "messages" and type_ == "provider_overloaded"

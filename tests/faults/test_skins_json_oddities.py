@@ -239,6 +239,7 @@ NO_JSON = ['"x":NaN', '"x":1.', '"x":"\\x"', '"x":tru', '"x":[1,]', '"x":"\udcff
 def test_an_answer_that_is_no_json_somewhere_is_malformed(front: SkinsFront, skin: Dialect, dialect: Dialect) -> None:
     """Members are put in as bytes: the last of them is a byte that no UTF-8 has there."""
     for member in NO_JSON:
+        front.forget()
         wrong = member.encode("utf-8", "surrogateescape")
         front.simulator.script(body(whole(dialect, '"Hi"', '"x":0').replace(b'"x":0', wrong)))
         answer = front.post(skin, f"at/{dialect}")
@@ -364,6 +365,7 @@ def test_depth_inside_a_text_is_no_depth(front: SkinsFront, skin: Dialect, diale
 @pairs
 def test_an_answer_that_is_nested_too_deeply_is_malformed(front: SkinsFront, skin: Dialect, dialect: Dialect) -> None:
     for deep in ("[" * DEEP + "]" * DEEP, '{"a":' * DEEP):
+        front.forget()
         front.simulator.script(body(whole(dialect, '"Hi"', f'"x":{deep}')))
         answer = front.post(skin, f"at/{dialect}")
         assert (answer.status, error_of(skin, answer)[0]) == (502, "provider_unavailable")

@@ -221,6 +221,7 @@ def test_an_answer_is_capped_however_it_comes(front: Front) -> None:
     ):
         assert failed(front, script)["code"] == 502
     assert peak_memory(front.gateway) - before < 64 * MEBIBYTE
+    front.forget()
     front.simulator.script(body(GOOD_JSON + " " * 3 * MEBIBYTE))
     assert front.ask().status == 200, "what is below the cap is answered"
 

@@ -152,6 +152,7 @@ def test_the_connection_of_an_upstream_that_is_given_up_is_closed(front: Front) 
     for script in (hang(), hang(ok(), after=70)):
         front.simulator.script(script, prefix="/a")
         for streamed in (False, True):
+            front.forget()
             front.ask("pair/model", stream=streamed)
             assert front.simulator.wait_for_disconnect(-2).went_away
 

@@ -9,6 +9,7 @@ import pytest
 from setpoint.errors import GatewayError
 from setpoint.gateway.admission import Admission, Place
 from setpoint.gateway.lag import INTERVAL_S
+from setpoint.records import Endpoint, Provider, Timeouts
 
 LATE_S = 0.2
 
@@ -17,10 +18,26 @@ def admission_of(places: int) -> Admission:
     return Admission(places, lambda: 0.0)
 
 
+def at(slug: str, *, concurrency: int | None = None, model: str = "m", most: int | None = None) -> Endpoint:
+    """An endpoint of this provider, which may have so many requests at once, as may the endpoint."""
+    provider = Provider(slug=slug, name=slug, dialects=("chat",), base_url="http://x.test", concurrency=concurrency)
+    return Endpoint(
+        key=f"{slug}/{model}@{model}",
+        provider=provider,
+        model_id=model,
+        model=model,
+        tag=slug,
+        dialects=("chat",),
+        base_url=provider.base_url,
+        timeouts=Timeouts(),
+        concurrency=most,
+    )
+
+
 def fill(admission: Admission, provider: str = "slow") -> list[Place]:
     """As many requests as this provider may have, each in its place."""
     places: list[Place] = []
-    while (place := admission.enter()).go_to(provider, alone=False):
+    while (place := admission.enter()).go_to(at(provider), alone=False) is None:
         places.append(place)
     leave(place)
     return places
@@ -55,7 +72,7 @@ def test_there_are_so_many_places_and_no_more() -> None:
 def test_a_place_is_given_back_once_however_often_it_is_left() -> None:
     admission = admission_of(3)
     place, _ = admission.enter(), admission.enter()
-    place.go_to("acme", alone=False)
+    place.go_to(at("acme"), alone=False)
     leave(place, place)
     assert (admission.in_work, admission.held) == (1, {})
 
@@ -63,7 +80,7 @@ def test_a_place_is_given_back_once_however_often_it_is_left() -> None:
 def test_a_place_is_given_back_by_a_request_that_fails() -> None:
     admission = admission_of(3)
     with pytest.raises(ZeroDivisionError), admission.enter() as place:
-        place.go_to("acme", alone=False)
+        place.go_to(at("acme"), alone=False)
         raise ZeroDivisionError
     assert (admission.in_work, admission.held) == (0, {})
 
@@ -71,8 +88,8 @@ def test_a_place_is_given_back_by_a_request_that_fails() -> None:
 def test_a_place_counts_for_one_provider_at_a_time() -> None:
     admission = admission_of(10)
     place = admission.enter()
-    place.go_to("acme", alone=False)
-    place.go_to("bolt", alone=False)
+    place.go_to(at("acme"), alone=False)
+    place.go_to(at("bolt"), alone=False)
     assert admission.held == {"bolt": 1}
 
 
@@ -80,28 +97,53 @@ def test_a_provider_holds_at_most_four_fifths() -> None:
     admission = admission_of(1_000)
     assert len(fill(admission)) == 800
     assert admission.shed == {"provider": 1}
-    assert admission.enter().go_to("quick", alone=False)
+    assert admission.enter().go_to(at("quick"), alone=False) is None
 
 
 def test_two_slow_providers_leave_room_for_a_third() -> None:
     admission = admission_of(900)
     held = [admission.enter() for _ in range(800)]
-    went = [place.go_to(f"slow{at % 2}", alone=False) for at, place in enumerate(held)]
-    leave(*(place for place, ok in zip(held, went, strict=True) if not ok))
+    went = [place.go_to(at(f"slow{turn % 2}"), alone=False) for turn, place in enumerate(held)]
+    leave(*(place for place, full in zip(held, went, strict=True) if full))
     assert admission.held["slow0"] <= 400
     assert admission.held["slow1"] <= 400
-    assert admission.enter().go_to("quick", alone=False)
+    assert admission.enter().go_to(at("quick"), alone=False) is None
 
 
 def test_a_provider_that_is_alone_may_have_all() -> None:
     admission = admission_of(10)
-    assert all(place.go_to("only", alone=True) for place in let_in(admission, 10))
+    assert not any(place.go_to(at("only"), alone=True) for place in let_in(admission, 10))
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 4, 5])
 def test_a_provider_that_holds_nothing_may_be_asked_however_few_places_there_are(places: int) -> None:
     admission = admission_of(places)
-    assert admission.enter().go_to("acme", alone=False)
+    assert admission.enter().go_to(at("acme"), alone=False) is None
+
+
+@pytest.mark.parametrize(("workers", "part"), [(1, 5), (2, 2), (5, 1), (9, 1)])
+def test_each_worker_has_an_equal_part_of_what_a_provider_may_have_and_one_at_least(workers: int, part: int) -> None:
+    admission = Admission(100, lambda: 0.0, workers)
+    went = [place.go_to(at("acme", concurrency=5), alone=False) for place in let_in(admission, 10)]
+    assert went == [None] * part + ["concurrency"] * (10 - part)
+    assert admission.enter().go_to(at("bolt"), alone=False) is None
+
+
+def test_what_a_provider_may_have_counts_over_all_of_its_endpoints() -> None:
+    admission = admission_of(100)
+    models = [at("acme", concurrency=3, model=f"m{number}") for number in range(4)]
+    assert [admission.enter().go_to(one, alone=True) for one in models] == [None, None, None, "concurrency"]
+
+
+def test_what_an_endpoint_may_have_counts_for_it_alone() -> None:
+    admission = admission_of(100)
+    small, large = at("acme", concurrency=3, model="small", most=1), at("acme", concurrency=3, model="large")
+    first, second = admission.enter(), admission.enter()
+    assert (first.go_to(small, alone=True), second.go_to(small, alone=True)) == (None, "concurrency")
+    assert second.go_to(large, alone=True) is None
+    leave(first, second)
+    assert (admission.held, admission.at_endpoints) == ({}, {})
+    assert admission.enter().go_to(small, alone=True) is None
 
 
 class Clock:

@@ -22,7 +22,9 @@ from setpoint.gateway.versions import Versions
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
+from setpoint.routing.budget import RetryBudget
 from setpoint.routing.catalog import Catalog
+from setpoint.routing.health import Health
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 
@@ -144,7 +146,11 @@ class Gateway:
         aside, failed = Aside(), Failed(snapshots)
         relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
-        self._pipeline = Pipeline(snapshots, Versions(self._stored), relay, policy, aside, Random(1).random)
+        health = Health(lambda: 0.0, lambda: 0.5, lambda _: None)
+        budget = RetryBudget(0.2, lambda: 0.0)
+        self._pipeline = Pipeline(
+            snapshots, Versions(self._stored), relay, policy, aside, Random(1).random, health, budget
+        )
 
     @staticmethod
     async def _stored(_: Preset, number: int) -> Version | None:
@@ -410,7 +416,7 @@ def test_what_each_endpoint_is_not_told_is_said_of_the_one_that_answers() -> Non
 
 def busy_with(gateway: Gateway, provider: str, places: int) -> None:
     for _ in range(places):
-        assert gateway.admission.enter().go_to(provider, alone=False)
+        assert gateway.admission.enter().go_to(endpoint(provider, "m"), alone=False) is None
 
 
 def test_a_provider_that_has_its_share_of_all_places_is_passed_over() -> None:

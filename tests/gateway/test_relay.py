@@ -22,6 +22,7 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
+from setpoint.routing.health import Health, Trial
 from setpoint.routing.placing import Candidate
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
@@ -150,6 +151,7 @@ class Attempt:
         model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))
         keys = endpoint.provider.keys
         self.candidate = Candidate(model, endpoint, keys[0] if keys else None, "chat")
+        self.health = Health(lambda: 0.0, lambda: 0.5, lambda _: None)
         self.upstream, self.echo = Upstream(answer), Upstream(answer)
         bounds = {"max_answer_bytes": 9_000, "max_event_bytes": 900, "max_json_depth": 20, "max_json_members": 50}
         self.relay = Relay(
@@ -163,7 +165,9 @@ class Attempt:
         )
 
     async def send(self) -> bytes | LiveStream:
-        return await self.relay.send(self.exchange, self.candidate)
+        trial = self.health.claim(self.candidate)
+        assert isinstance(trial, Trial)
+        return await self.relay.send(self.exchange, self.candidate, trial)
 
     def whole(self) -> Any:
         answer = asyncio.run(self.send())

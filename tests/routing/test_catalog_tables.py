@@ -209,9 +209,9 @@ def test_a_required_key_that_is_missing_is_told(table: str, required: str, tmp_p
 
 
 NOT_HONOURED = {
-    "provider": {"concurrency", "region"},
+    "provider": {"region"},
     "model": set[str](),
-    "endpoint": {"concurrency", "region"},
+    "endpoint": {"region"},
 }
 
 

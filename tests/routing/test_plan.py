@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from routing.plan_support import Known, catalog, endpoint, evenly, provider
-from setpoint.errors import ProviderError, RequestError, Retry
+from setpoint.errors import RequestError
 from setpoint.records import Dialect, Model
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import Plan, plan
 from setpoint.routing.preferences import Preferences
-from setpoint.routing.route import Route
 from setpoint.routing.standing import NothingKnown, Standing
 from setpoint.routing.wanted import Wanted
 
 if TYPE_CHECKING:
     from setpoint.routing.catalog import Catalog
-    from setpoint.routing.placing import Candidate
 
 NONE = Preferences()
 NOTHING_KNOWN = NothingKnown()
@@ -219,134 +215,3 @@ def test_a_model_without_endpoints_has_none_to_offer() -> None:
 def test_one_model_with_endpoints_is_enough() -> None:
     world = catalog(Model(id="m", name="M", endpoints=()), SAGE)
     assert planned("m", "acme/sage", world=world) == ["acme/sage@acme", "acme/sage@bolt"]
-
-
-# --- the way through -----------------------------------------------------------------------------------------
-
-
-def failed(retry: Retry, status: int | None = None, type_: Any = "provider_unavailable") -> ProviderError:
-    return ProviderError(type_, "no", retry=retry, upstream_status=status)
-
-
-def route(*models: str, world: Catalog = WORLD) -> Route:
-    return Route(made(*models, world=world).candidates)
-
-
-def name(one: Candidate | None) -> str | None:
-    return None if one is None else f"{one.model.id}@{one.endpoint.tag}" + (f"#{one.key.id}" if one.key else "")
-
-
-def test_the_next_endpoint_then_the_next_model() -> None:
-    way = route("acme/sage", "bolt/rune:8b")
-    assert name(way.next(None)) == "acme/sage@acme"
-    assert name(way.next(failed("next_endpoint"))) == "acme/sage@bolt"
-    assert name(way.next(failed("next_endpoint"))) == "bolt/rune:8b@bolt"
-    assert way.next(failed("next_endpoint")) is None
-    assert way.next(failed("next_endpoint")) is None
-
-
-def test_the_next_model_skips_what_is_left_of_this_one() -> None:
-    way = route("acme/sage", "bolt/rune:8b")
-    way.next(None)
-    assert name(way.next(failed("next_model", 400))) == "bolt/rune:8b@bolt"
-    assert way.next(failed("next_model", 400)) is None
-
-
-def test_a_stop_ends_it() -> None:
-    way = route("acme/sage", "bolt/rune:8b")
-    way.next(None)
-    assert way.next(failed("stop")) is None
-    assert way.next(None) is None
-
-
-def test_an_endpoint_that_was_not_asked_is_passed_over() -> None:
-    way = route("acme/sage")
-    way.next(None)
-    assert name(way.next(None)) == "acme/sage@bolt"
-
-
-def test_the_same_endpoint_is_tried_once_more_and_then_the_next() -> None:
-    way = route("acme/sage")
-    assert [name(way.next(failure)) for failure in (None, *[failed("same")] * 4)] == [
-        *("acme/sage@acme", "acme/sage@acme", "acme/sage@bolt", "acme/sage@bolt", None)
-    ]
-
-
-TWO_KEYS = catalog(Model(id="m", name="M", endpoints=(endpoint(provider("acme", "k1", "k2")), endpoint(BOLT))))
-
-
-@pytest.mark.parametrize("status", [401, 402, 403, 429])
-def test_another_key_of_the_same_endpoint_is_next_where_the_key_may_be_the_reason(status: int) -> None:
-    way = route("m", world=TWO_KEYS)
-    assert name(way.next(None)) == "m@acme#k1"
-    assert name(way.next(failed("next_endpoint", status))) == "m@acme#k2"
-    assert name(way.next(failed("next_endpoint", status))) == "m@bolt"
-
-
-@pytest.mark.parametrize("status", [None, 404, 408, 413, 500, 503, 529])
-def test_other_keys_of_an_endpoint_are_skipped_where_the_endpoint_is_the_reason(status: int | None) -> None:
-    way = route("m", world=TWO_KEYS)
-    way.next(None)
-    assert name(way.next(failed("next_endpoint", status))) == "m@bolt"
-
-
-def test_a_prompt_that_is_too_long_goes_to_endpoints_with_more_room_before_the_next_model() -> None:
-    sizes = {"small": 8, "smaller": 4, "same": 8, "unknown": None, "large": 16, "larger": 32}
-    endpoints = tuple(endpoint(provider(tag), context_length=size) for tag, size in sizes.items())
-    world = catalog(Model(id="m", name="M", endpoints=endpoints), SAGE)
-    too_long = failed("next_model", 400, "context_length_exceeded")
-    way = route("m", "acme/sage", world=world)
-    assert [name(way.next(failure)) for failure in (None, too_long, too_long, too_long)] == [
-        *("m@small", "m@large", "m@larger", "acme/sage@acme")
-    ]
-    other = route("m", "acme/sage", world=world)
-    other.next(None)
-    assert name(other.next(failed("next_model", 400, "content_policy_violation"))) == "acme/sage@acme"
-
-
-_RETRIES: list[Retry] = ["same", "next_endpoint", "next_model", "stop"]
-_FAILURES = st.none() | st.builds(
-    failed,
-    st.sampled_from(_RETRIES),
-    st.sampled_from([None, 400, 401, 429, 500]),
-    st.sampled_from(["provider_unavailable", "context_length_exceeded"]),
-)
-_MODELS = st.lists(
-    st.sampled_from(["acme/sage", "~sage", "acme/sage:nitro", "bolt/rune:8b", "acme/mint", "acme/mint:free", "m"]),
-    min_size=1,
-    max_size=5,
-)
-KEYED = catalog(SAGE, RUNE, FREE, Model(id="m", name="M", endpoints=(endpoint(provider("acme", "k1", "k2", "k3")),)))
-
-
-@given(_MODELS, st.lists(_FAILURES, min_size=20, max_size=20))
-def test_no_candidate_is_offered_again_but_once_when_told_the_same(
-    models: list[str], failures: list[ProviderError | None]
-) -> None:
-    candidates = made(*models, world=KEYED).candidates
-    assert all(one not in candidates[:at] for at, one in enumerate(candidates))
-    way = Route(candidates)
-    offered = [way.next(None)]
-    for failure in failures:
-        before, following = offered[-1], way.next(failure)
-        if following is not None and following is before:
-            assert failure is not None
-            assert failure.retry == "same"
-        offered.append(following)
-    places = [candidates.index(one) for one in offered if one is not None]
-    assert places == sorted(places)
-    assert all(places.count(place) <= 2 for place in places)
-    assert offered[-1] is None
-
-
-def test_a_key_that_is_refused_is_not_tried_for_another_model_either() -> None:
-    acme = provider("acme", "k1", "k2")
-    world = catalog(*(Model(id=name, name=name, endpoints=(endpoint(acme, name),)) for name in ("one", "two")))
-    way = Route(made("one", "two", world=world).candidates)
-    refused_key = ProviderError("provider_unavailable", "no", permanent=True, upstream_status=401)
-    tried = [way.next(None), way.next(refused_key), way.next(refused_key)]
-    assert [(one.model.id, one.key.id) for one in tried if one and one.key] == [
-        ("one", acme.keys[0].id),
-        ("one", acme.keys[1].id),
-    ]
-    assert tried[-1] is None

@@ -46,6 +46,7 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "keep_alive_timeout_s": ({"1": 1.0}, ("0", "null")),
     "max_connections": ({"1": 1}, ("0", "x")),
     "shutdown_grace_s": ({"0.1": 0.1}, ("0", "null")),
+    "retry_budget": ({"0": 0, "0.5": 0.5, "1": 1}, ("-0.1", "1.1", "x")),
     "metrics": ({"true": True, "False": False}, ("yes", "1", "null")),
     "cors_origins": (
         {

@@ -1,6 +1,7 @@
 """The control plane under `/_sim/`: tests set scripts and read records here, on the port that the upstream listens on.
 
-PUT    /_sim/script     {"prefix": "/a", "scripts": [...]}   how the next requests under a prefix are treated
+PUT    /_sim/script     {"prefix": "/a", "scripts": [...]}   how the next requests under a prefix are treated; with
+                        "again": true, from the first one on when all were
 GET    /_sim/requests   ?count=N&closed=I&wait_ms=T          what was received, all of it; with a condition, when
                                                              there are N of them, when the peer of number I closed
 DELETE /_sim/requests                                        forget what was received
@@ -27,7 +28,8 @@ async def control(memory: Memory, method: str, target: str, body: bytes) -> byte
         case "PUT", "/_sim/script":
             try:
                 wanted = json.loads(body)
-                memory.set_scripts(wanted.get("prefix", ""), [Script.from_json(it) for it in wanted["scripts"]])
+                scripts = [Script.from_json(it) for it in wanted["scripts"]]
+                memory.set_scripts(wanted.get("prefix", ""), scripts, again=wanted.get("again", False))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 return _answer(400, {"error": f"no script: {error!r}"})
         case "GET", "/_sim/requests":

@@ -70,12 +70,19 @@ class Memory:
         self.running: set[Callable[[], None]] = set()
         """For each script that is running, what takes its connection away."""
         self._scripts: dict[str, list[Script]] = {}
+        self._again: set[str] = set()
         self._changed = asyncio.Event()
         self._gates: dict[int, asyncio.Event] = {}
 
-    def set_scripts(self, prefix: str, scripts: list[Script]) -> None:
-        """From now on requests whose path starts so get these, in order; the last one is for all that follow."""
+    def set_scripts(self, prefix: str, scripts: list[Script], *, again: bool = False) -> None:
+        """From now on requests whose path starts so get these, in order.
+
+        The last one is for all that follow; or, `again`, the first one is next when all were.
+        """
         self._scripts[prefix] = list(scripts)
+        self._again.discard(prefix)
+        if again:
+            self._again.add(prefix)
 
     def clear(self) -> None:
         """Forget scripts and records; take the connections away on which a script still runs."""
@@ -91,6 +98,8 @@ class Memory:
         queue = self._scripts[prefix] if prefix is not None else []
         if not queue:
             return _DEFAULT
+        if prefix in self._again:
+            queue.append(queue[0])
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
     def add(self, record: Record) -> None:

@@ -147,6 +147,11 @@ def test_scripts_come_in_order_and_the_last_one_stays(simulator: Simulator) -> N
     assert [call("POST", simulator.url(PATH), {}).status for _ in range(4)] == [500, 429, 200, 200]
 
 
+def test_scripts_come_again_from_the_first_one_on(simulator: Simulator) -> None:
+    simulator.cycle(status(500), ok())
+    assert [call("POST", simulator.url(PATH), {}).status for _ in range(5)] == [500, 200, 500, 200, 500]
+
+
 def test_prefixes_make_one_process_several_providers(simulator: Simulator) -> None:
     simulator.script(status(500))
     simulator.script(status(503), prefix="/b")

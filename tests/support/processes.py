@@ -133,6 +133,7 @@ class Gateway:
         timeout_s: float = 20,
     ) -> None:
         self.key = key
+        self._config = config
         self.data_dir = data_dir or folder / "data"
         variables = {
             **clean_environment(folder),
@@ -182,6 +183,24 @@ class Gateway:
                 raise TimeoutError("the log has no line of the last exchange")
             time.sleep(_LOOK_AGAIN_S)
         return self.log_text(since=since)
+
+    def forget(self, timeout_s: float = 20) -> None:
+        """Have it forget what it knows of the health of providers, as with every new reading of its configuration.
+
+        Without a configuration it has none to read again. Raises: `TimeoutError`.
+        """
+        if self._config is None:
+            return
+        settings: dict[str, Any] = yaml.safe_load(self._config.read_text("utf-8")).get("settings") or {}
+        since = self.process.stderr_size()
+        self.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + timeout_s
+        while self.process.stderr_text(since=since).count("the new configuration is in use") < settings.get(
+            "workers", 1
+        ):
+            if time.monotonic() > until:
+                raise TimeoutError("the configuration was not read again\n" + self.process.stderr_text(since=since))
+            time.sleep(_LOOK_AGAIN_S)
 
     def stop(self, timeout_s: float = 20) -> int:
         """Its exit code after SIGTERM."""

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from setpoint.records import Endpoint
+
 Shed = Literal["full", "late", "provider"]
 """Why a request got no place: the setting's limit, a loop that is late, a provider that has its share already."""
+
+Full = Literal["share", "concurrency"]
+"""Why a request may not go to an endpoint: its provider has its share of all places; it is as busy as it may be."""
 
 RETRY_AFTER_S = 1
 
@@ -45,11 +50,15 @@ class Admission:
     there is always as much work as the loop can do. `turn_s` says how long the loop's present turn has been going on.
 
     A provider may hold places as long as it holds fewer than four times those that are free: at most four fifths
-    of all, and when several are slow at once an equal part each. So there is a place for one that holds none.
+    of all, and when several are slow at once an equal part each. So there is a place for one that holds none. Where the
+    configuration says how many requests a provider or an endpoint may have at once, each of the `workers` takes an
+    equal part of them, and one at least.
     """
 
-    def __init__(self, max_requests: int, turn_s: Callable[[], float]) -> None:
+    def __init__(self, max_requests: int, turn_s: Callable[[], float], workers: int = 1) -> None:
         self.limit = max_requests
+        self._workers = workers
+        self.at_endpoints: Counter[str] = Counter()  # those whose number is limited
         self.in_work = 0
         self.shed: Counter[Shed] = Counter()
         self.held: Counter[str] = Counter()
@@ -61,6 +70,10 @@ class Admission:
     def resize(self, max_requests: int) -> None:
         """Have so many places from now on; who is in stays in."""
         self.limit = max_requests
+
+    def part(self, concurrency: int) -> int:
+        """How many of the requests that may be somewhere at once are this worker's."""
+        return max(1, concurrency // self._workers)
 
     def observe(self, late_s: float) -> None:
         """The loop has just turned, so late, in seconds."""
@@ -93,11 +106,12 @@ class Admission:
 class Place:
     """One request's place. It counts for the provider that the request is sent to, for one at a time."""
 
-    __slots__ = ("_admission", "_left", "_provider")
+    __slots__ = ("_admission", "_endpoint", "_left", "_provider")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._provider: str | None = None
+        self._endpoint: str | None = None
         self._left = False
 
     def __enter__(self) -> Place:
@@ -109,29 +123,41 @@ class Place:
             self._let_go()
             self._admission.in_work -= 1
 
-    def go_to(self, provider: str, *, alone: bool) -> bool:
-        """Whether the request may go to this provider; if so, that is where its place counts from now on.
+    def go_to(self, endpoint: Endpoint, *, alone: bool) -> Full | None:
+        """Why the request may not go to this endpoint; None when it may: that is where its place counts from now on.
 
         `alone` says that there is no other provider to keep places for.
         """
         self._let_go()
-        admission = self._admission
-        held, free = admission.held[provider], admission.limit - admission.in_work
+        admission, provider = self._admission, endpoint.provider
+        held, free = admission.held[provider.slug], admission.limit - admission.in_work
         if held and not alone and held >= _SHARE * free:
             admission.shed["provider"] += 1
-            return False
-        admission.held[provider] += 1
-        self._provider = provider
-        return True
+            return "share"
+        if provider.concurrency is not None and held >= admission.part(provider.concurrency):
+            return "concurrency"
+        if endpoint.concurrency is not None:
+            if admission.at_endpoints[endpoint.key] >= admission.part(endpoint.concurrency):
+                return "concurrency"
+            admission.at_endpoints[endpoint.key] += 1
+            self._endpoint = endpoint.key
+        admission.held[provider.slug] += 1
+        self._provider = provider.slug
+        return None
 
     def _let_go(self) -> None:
-        if self._provider is None:
-            return
-        held = self._admission.held
-        held[self._provider] -= 1
-        if not held[self._provider]:
-            del held[self._provider]  # providers come and go with the configuration
-        self._provider = None
+        if self._provider is not None:
+            _one_less(self._admission.held, self._provider)
+            self._provider = None
+        if self._endpoint is not None:
+            _one_less(self._admission.at_endpoints, self._endpoint)
+            self._endpoint = None
+
+
+def _one_less(held: Counter[str], name: str) -> None:
+    held[name] -= 1
+    if not held[name]:
+        del held[name]  # providers come and go with the configuration
 
 
 def busy(message: str) -> GatewayError:

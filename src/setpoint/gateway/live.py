@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.answer import Bill
     from setpoint.protocols.base import EditedStream
     from setpoint.providers.client import AnswerStream
+    from setpoint.routing.health import Trial
     from setpoint.routing.placing import Candidate
 
 # How long to wait for more once the answer is complete, and for a usage that comes behind its end, in seconds: at most,
@@ -42,6 +43,7 @@ class LiveStream:
         self,
         exchange: Exchange,
         candidate: Candidate,
+        trial: Trial,
         answer: AnswerStream,
         edited: EditedStream,
         max_event_bytes: int,
@@ -51,6 +53,7 @@ class LiveStream:
         self.edited = edited
         self._exchange = exchange
         self._candidate = candidate
+        self._trial = trial
         self._answer = answer
         self._aside = aside
         self._failed = failed
@@ -86,16 +89,24 @@ class LiveStream:
         if self._held_bytes:
             yield b"".join(self._held)
             self._held.clear()
-        while self._broken is None and not self.edited.done and (piece := await self._next()):
-            if edited := await self._edited(piece):
-                yield edited
-        if self._broken is not None:
-            raise self._broken
-        if not self.edited.terminal:
-            raise ProviderError("provider_unavailable", "the provider's stream ended before its answer was complete")
-        told = self.settle(), router_metadata(self._exchange)
+        try:
+            while self._broken is None and not self.edited.done and (piece := await self._next()):
+                if edited := await self._edited(piece):
+                    yield edited
+            if self._broken is not None:
+                raise self._broken
+            if not self.edited.terminal:
+                raise ProviderError(
+                    "provider_unavailable", "the provider's stream ended before its answer was complete"
+                )
+        except ProviderError as error:
+            self._trial.failed(error)
+            raise
+        billed = self.settle()
+        self._trial.ended(billed.usage.output_tokens)
+        metadata = router_metadata(self._exchange)
         size = self._exchange.size + self._read_bytes
-        last = await self._aside.run(size, lambda: self.edited.end(*told))
+        last = await self._aside.run(size, lambda: self.edited.end(billed, metadata))
         self._exchange.finish("completed")
         yield last
 
@@ -122,6 +133,7 @@ class LiveStream:
 
     def abort(self) -> None:
         """Close the upstream's connection at once, unless it is back in its pool."""
+        self._trial.left()
         self._answer.abort()
 
     async def _next(self) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from setpoint.errors import ProviderError, RequestError
-from setpoint.gateway.admission import busy
+from setpoint.gateway.admission import RETRY_AFTER_S, busy
 from setpoint.gateway.explain import Explained, explained
 from setpoint.presets.merge import Resolved, resolve
 from setpoint.presets.origin import origin
@@ -16,20 +16,21 @@ from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
 from setpoint.routing.route import Route
-from setpoint.routing.standing import NothingKnown
 from setpoint.routing.wanted import read_models, read_wanted
 from setpoint.wire.body import as_text, weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.gateway.admission import Place
+    from setpoint.gateway.admission import Full, Place
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
     from setpoint.records import Dialect, Endpoint, Exclusion, Version
+    from setpoint.routing.budget import RetryBudget
+    from setpoint.routing.health import Health
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
     from setpoint.snapshot import Snapshot, SnapshotHolder
@@ -53,6 +54,8 @@ class Pipeline:
         policy: Policy,
         aside: Aside,
         dice: Callable[[], float],
+        health: Health,
+        budget: RetryBudget,
     ) -> None:
         self._snapshots = snapshots
         self._versions = versions
@@ -60,7 +63,8 @@ class Pipeline:
         self._policy = policy
         self._aside = aside
         self._dice = dice
-        self._standings = NothingKnown()
+        self._health = health
+        self._budget = budget
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -68,7 +72,7 @@ class Pipeline:
         Raises: `SetpointError`; nothing has gone to the client by then.
         """
         planned = await self._routed(exchange)
-        return await self._try(exchange, Route(planned.candidates), place)
+        return await self._try(exchange, self._way(planned), place)
 
     async def explain(self, exchange: Exchange) -> Explained:
         """What would become of a checked request. Nothing is sent, kept or counted.
@@ -90,15 +94,20 @@ class Pipeline:
 
         By the count of the first provider that has one, else by our own estimate. Raises: `SetpointError`.
         """
-        route = Route((await self._routed(exchange)).candidates)
+        route = self._way(await self._routed(exchange))
         failure: ProviderError | None = None
-        while candidate := route.next(failure):
-            failure = None
-            if candidate.dialect == "messages" and self._may_go(place, candidate):
-                try:
-                    return await self._relay.count_tokens(exchange, candidate)
-                except ProviderError as error:
-                    failure = error
+        try:
+            while candidate := route.next(failure):
+                failure = None
+                if candidate.dialect == "messages" and self._full(place, candidate) is None:
+                    try:
+                        return await self._relay.count_tokens(exchange, candidate)
+                    except ProviderError as error:
+                        failure = error
+                        if not (error.permanent or error.type == "rate_limit_exceeded"):
+                            route.leave()  # many who answer well do not count, and say so in whatever way
+        finally:
+            route.leave()
         return await self._aside.run(exchange.size, exchange.estimated_input)
 
     async def _routed(self, exchange: Exchange) -> Plan:
@@ -142,7 +151,7 @@ class Pipeline:
         keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = _Telling(exchange, self._relay)
         try:
-            planned = plan(wanted, snapshot.catalog, keys, self._standings, self._dice, refusal=telling.refusal)
+            planned = plan(wanted, snapshot.catalog, keys, self._health, self._dice, refusal=telling.refusal)
         except RequestError as error:
             raise telling.refused or error from None
         exchange.not_honoured = wanted.preferences.not_honoured
@@ -150,33 +159,52 @@ class Pipeline:
         exchange.plan = planned
         return planned
 
-    def _may_go(self, place: Place, candidate: Candidate) -> bool:
-        """Whether the candidate's provider does not hold its share of all places already; if so, it holds this one."""
+    def _way(self, planned: Plan) -> Route:
+        return Route(planned.candidates, self._health, self._budget)
+
+    def _full(self, place: Place, candidate: Candidate) -> Full | None:
+        """Why the candidate's endpoint may not have one more request; None when it may, and then it has this one."""
         alone = len(self._snapshots.current.catalog.offers) <= 1
-        return place.go_to(candidate.endpoint.provider.slug, alone=alone)
+        return place.go_to(candidate.endpoint, alone=alone)
 
     async def _try(self, exchange: Exchange, route: Route, place: Place) -> bytes | LiveStream:
-        """Try the candidates in order, but those whose providers are busy. How far a failure reaches is its `retry`."""
+        """Try the candidates in order, but those that are full. How far a failure reaches is its `retry`."""
         failure: ProviderError | None = None
         refused: RequestError | None = None
         passed_over = False
-        while candidate := route.next(failure):
-            if not self._may_go(place, candidate):
-                passed_over, failure = True, None
-                continue
-            try:
-                return await self._relay.send(exchange, candidate)
-            except ProviderError as error:
-                if not route.repeats(error):
-                    exchange.fail_attempt(error)
-                failure = error
-            except RequestError as error:  # this endpoint cannot be told what the request insists on
-                refused, failure = error, None
+        try:
+            while (candidate := route.next(failure)) and (trial := route.trial):
+                failure = None
+                if full := self._full(place, candidate):
+                    passed_over = passed_over or full == "share"
+                    route.pass_over(None if full == "share" else _at_its_limit(candidate))
+                    continue
+                try:
+                    return await self._relay.send(exchange, candidate, trial)
+                except ProviderError as error:
+                    if not route.repeats(error):
+                        exchange.fail_attempt(error)
+                    failure = error
+                except RequestError as error:  # this endpoint cannot be told what the request insists on
+                    refused = error
+        finally:
+            route.leave()
         if passed_over and not exchange.failures:
             raise busy("the providers of this model are busy")
         if refused is not None and not exchange.failures:
             raise refused
-        raise exhausted(exchange.failures, exchange.models)
+        raise exhausted(exchange.failures, exchange.models, passed=route.passed, cut_short=route.cut_short)
+
+
+def _at_its_limit(candidate: Candidate) -> ProviderError:
+    """Why an endpoint is passed over that has as many requests as the configuration lets it have."""
+    name = candidate.endpoint.provider.name
+    return ProviderError(
+        "rate_limit_exceeded",
+        f"{name} has as many requests as it may have at once",
+        provider_code="concurrency",
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 class _Telling:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.records import Dialect, Endpoint
+    from setpoint.routing.health import Trial
     from setpoint.routing.placing import Candidate
     from setpoint.wire.body import Body
 
@@ -97,9 +98,10 @@ class Relay:
             allowance=allowance,
         )
 
-    async def send(self, exchange: Exchange, candidate: Candidate) -> bytes | LiveStream:
+    async def send(self, exchange: Exchange, candidate: Candidate, trial: Trial) -> bytes | LiveStream:
         """The whole answer for the client, or a stream whose first meaningful event has come.
 
+        `trial` is told of the answer from there on; of how the attempt failed before, by whoever tries it.
         Raises: `ProviderError` when the attempt failed; it is not yet booked with the exchange.
         """
         lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
@@ -108,8 +110,8 @@ class Relay:
         if exchange.stream:
             if wants_echo(exchange.body):
                 exchange.debug_bodies.append((stamp(exchange, candidate), redacted(body)))
-            return await self._stream(exchange, candidate, request, lowered)
-        return await self._whole(exchange, candidate, request, lowered)
+            return await self._stream(exchange, candidate, trial, request, lowered)
+        return await self._whole(exchange, candidate, trial, request, lowered)
 
     def _written(self, exchange: Exchange, candidate: Candidate) -> tuple[Lowered, bytes]:
         """What the endpoint is told, and its bytes."""
@@ -159,13 +161,14 @@ class Relay:
         )
 
     async def _whole(
-        self, exchange: Exchange, candidate: Candidate, request: UpstreamRequest, lowered: Lowered
+        self, exchange: Exchange, candidate: Candidate, trial: Trial, request: UpstreamRequest, lowered: Lowered
     ) -> bytes:
         answer = await self._way(candidate).send(request)
         size = max(len(answer.body), exchange.size)  # an answer may repeat what was asked
         result = await self._aside.run(size, lambda: self._result(exchange, candidate, answer, lowered))
         exchange.commit_attempt(answer.status, result.outcome)
         exchange.bill = bill(result.outcome, candidate.endpoint.price, exchange.estimated_input)
+        trial.ended(exchange.bill.usage.output_tokens)
         told = self._opening(exchange, candidate), exchange.bill, router_metadata(exchange)
         return await self._aside.run(size, lambda: result.write(*told))
 
@@ -199,7 +202,7 @@ class Relay:
             raise self._failed.reported(candidate, reported, answer.headers, answer.body)
 
     async def _stream(
-        self, exchange: Exchange, candidate: Candidate, request: UpstreamRequest, lowered: Lowered
+        self, exchange: Exchange, candidate: Candidate, trial: Trial, request: UpstreamRequest, lowered: Lowered
     ) -> LiveStream:
         first_token_s = candidate.endpoint.timeouts.first_token_s
         answer: AnswerStream | None = None
@@ -218,7 +221,7 @@ class Relay:
                     names=lowered.names,
                 )
                 live = LiveStream(
-                    exchange, candidate, answer, edited, self._limits.max_event_bytes, self._aside, self._failed
+                    exchange, candidate, trial, answer, edited, self._limits.max_event_bytes, self._aside, self._failed
                 )
                 await live.first()
         except BaseException as error:
@@ -230,6 +233,7 @@ class Relay:
                 raise ProviderError("timeout", "the provider did not begin to answer in time") from None
             raise
         exchange.commit_attempt(answer.status, live.edited.outcome)
+        trial.began()
         return live
 
     def _opening(self, exchange: Exchange, candidate: Candidate) -> Opening:

@@ -59,6 +59,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
         providers = {slug: base.provider for slug, base in woken.items()}
         return structs.replace(self, providers={**providers, **self.providers}, offers={**self.offers, **woken})
 
+    def endpoint_keys(self) -> frozenset[str]:
+        """The keys of all endpoints, those for models that nothing names included."""
+        named = (endpoint.key for model in self.models.values() for endpoint in model.endpoints)
+        return frozenset(named) | {one.key for offers in (self.offers, self.dormant) for one in offers.values()}
+
     def find(self, model_id: str) -> Model | None:
         """The model of this id: one that is named, else `<provider>/<name>` at a provider that is configured.
 

@@ -10,24 +10,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PASSING = frozenset({"provider_unavailable", "provider_overloaded", "timeout"})
+_NOBODY = "No provider can answer at the moment"
 
 
-def exhausted(failures: Sequence[tuple[str, ProviderError]], models: Sequence[str]) -> ProviderError:
+def exhausted(
+    failures: Sequence[tuple[str, ProviderError]],
+    models: Sequence[str],
+    *,
+    passed: Sequence[tuple[str, ProviderError]] = (),
+    cut_short: bool = False,
+) -> ProviderError:
     """The error for a request whose every candidate failed, in order of trying: (provider's display name, error).
 
-    One failure is returned as it is. All refused by rate: 429. All for a bad key or no quota: a 502 that clients are
-    told not to repeat. A mixture of passing troubles: 503. Else the last one. All name what was tried before.
+    `passed` are those that were not tried, for what was known of them. One failure is returned as it is. All refused by
+    rate: 429. All for a bad key or no quota: a 502 that clients are told not to repeat. A mixture of passing troubles,
+    and whenever a breaker is open: 503. Else the last one, as when they were `cut_short`. All name what was before.
     """
-    providers = list(dict.fromkeys(provider for provider, _ in failures))
-    errors = [error for _, error in failures]
-    last = errors[-1]
+    everything = [*failures, *passed]
+    providers = list(dict.fromkeys(provider for provider, _ in everything))
+    errors = [error for _, error in everything]
+    shown, last = (failures or passed)[-1]
+    others = [one for one in everything if one[1] is not last]
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     wait = min(waits, default=None)
-    metadata = {**last.metadata, "provider_name": failures[-1][0]}
+    metadata = {**last.metadata, "provider_name": shown}
     if last.provider_code:
         metadata["provider_code"] = last.provider_code
-    if len(failures) > 1:
-        metadata["previous_errors"] = [_previous(provider, error) for provider, error in failures[:-1]]
+    if others:
+        metadata["previous_errors"] = [_previous(provider, error) for provider, error in others]
 
     def end(type_: Any, message: str, code: str | None = None, headers: dict[str, str] | None = None) -> ProviderError:
         availability: dict[str, Any] | None = last.availability
@@ -50,13 +60,23 @@ def exhausted(failures: Sequence[tuple[str, ProviderError]], models: Sequence[st
             retry_after_s=wait,
         )
 
+    if cut_short:
+        return end(last.type, last.message)
     if all(error.type == "rate_limit_exceeded" for error in errors):
         return end("rate_limit_exceeded", last.message, "capacity_exhausted")
     if all(error.permanent for error in errors):
         return end(last.type, last.message, headers={"x-should-retry": "false"})
+    if any(error.provider_code == "breaker_open" for error in errors) and all(map(_passes, errors)):
+        metadata["previous_errors"] = [_previous(provider, error) for provider, error in everything]
+        return end("provider_overloaded", _NOBODY, "temporarily_unavailable")
     if len({error.type for error in errors}) > 1 and all(error.type in _PASSING for error in errors):
-        return end("provider_overloaded", "No provider can answer at the moment", "temporarily_unavailable")
+        return end("provider_overloaded", _NOBODY, "temporarily_unavailable")
     return end(last.type, last.message)
+
+
+def _passes(error: ProviderError) -> bool:
+    """Whether a failure may be gone when another provider is back."""
+    return error.permanent or error.type == "rate_limit_exceeded" or error.type in _PASSING
 
 
 def _previous(provider: str, error: ProviderError) -> dict[str, Any]:

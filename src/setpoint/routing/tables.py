@@ -82,7 +82,7 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     first_token_timeout_s: Annotated[Limit, _FIRST_TOKEN] = UNSET
     idle_timeout_s: Annotated[Limit, _IDLE] = UNSET
     total_timeout_s: Annotated[Limit, _TOTAL] = UNSET
-    concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once", _LATER)] = None
+    concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once, over all workers")] = None
     discover: Annotated[
         bool | None, Row(BOOLEAN, "whether its own model list is asked for; true for software of one's own, else false")
     ] = None
@@ -143,7 +143,7 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     first_token_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "to a stream's first event")] = None
     idle_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "between the bytes of a stream")] = None
     total_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "for an answer that is not streamed")] = None
-    concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once", _LATER)] = None
+    concurrency: Annotated[int | None, Row(or_null(_COUNT), "most requests at once, over all workers")] = None
     weight: Annotated[float, Row(_SHARE, "its share of the draw; 0: only when nothing else is left")] = 1
     variants: Annotated[
         tuple[str, ...], Row(list_of(word("free", "extended", "thinking", "batch")), "the static variants it serves")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from typing import TYPE_CHECKING
 
 from setpoint.errors import SetpointError
@@ -20,6 +21,8 @@ from setpoint.metrics import Registry
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
+from setpoint.routing.budget import RetryBudget
+from setpoint.routing.health import Health as UpstreamHealth
 from setpoint.server.cors import Cors
 from setpoint.server.discovery import Discovery
 from setpoint.server.guard import authenticate, authorize
@@ -41,6 +44,7 @@ from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
+    look_up_breakers,
     look_up_clients,
     look_up_process,
     look_up_storage,
@@ -48,7 +52,7 @@ from setpoint.server.telemetry.gauges import (
     look_up_work,
 )
 from setpoint.server.telemetry.lag import LoopWatch
-from setpoint.server.telemetry.log import log_exchange, log_refused
+from setpoint.server.telemetry.log import log_exchange, log_notice, log_refused
 from setpoint.snapshot import SnapshotHolder
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
     from setpoint.coordination.board import Seat
     from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation, Provider, ProviderKey
+    from setpoint.routing.health import Notice
     from setpoint.server.configuration import Configuration
     from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.server.connection.connections import Connections
@@ -100,12 +105,15 @@ class Application:
         self._registry = registry = Registry()
         self._figures = Figures(registry, self._snapshots)
         self._aside = Aside()
-        self._admission = Admission(settings.max_concurrent_requests, Turn())
+        self._admission = Admission(settings.max_concurrent_requests, Turn(), settings.workers)
+        self._upstreams = UpstreamHealth(time.monotonic, self._quick_dice.random, self._noticed)
+        self._budget = RetryBudget(settings.retry_budget, time.monotonic)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
         look_up_work(registry, self._admission, self._lag)
         look_up_storage(registry, self._snapshots, self._recorder, spool)
         look_up_upstream(registry, self._snapshots, self._client)
+        look_up_breakers(registry, self._upstreams)
         look_up_process(registry, seat.board)
         self._metrics = Metrics(registry, seat.board, seat.index)
         self._discovery = Discovery(
@@ -129,6 +137,9 @@ class Application:
         await asyncio.to_thread(self._client.trust, found.verify)
         await self._discovery.apply(found.catalog)
         self._admission.resize(settings.max_concurrent_requests)
+        self._upstreams.forget(self._snapshots.current.catalog.endpoint_keys())
+        self._budget.share = settings.retry_budget
+        self._budget.fill()
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
@@ -150,7 +161,16 @@ class Application:
             self._failed,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
-        pipeline = Pipeline(self._snapshots, self._versions, relay, policy, self._aside, self._quick_dice.random)
+        pipeline = Pipeline(
+            self._snapshots,
+            self._versions,
+            relay,
+            policy,
+            self._aside,
+            self._quick_dice.random,
+            self._upstreams,
+            self._budget,
+        )
         answering = Answering(
             pipeline,
             StreamTimes(settings.stream_commit_s, settings.keep_alive_s),
@@ -278,6 +298,10 @@ class Application:
         self._figures.lag(late_s)
         self._admission.observe(late_s)
         self._watch.observe(late_s)
+
+    def _noticed(self, notice: Notice) -> None:
+        self._figures.noticed(notice)
+        log_notice(notice)
 
     def _record(self, generation: Generation, client: str) -> None:
         self._recorder.record(generation)

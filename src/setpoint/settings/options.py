@@ -22,6 +22,7 @@ from setpoint.settings.kinds import (
     Kind,
     KindError,
     integer,
+    number,
     or_null,
     scalar,
     word,
@@ -167,6 +168,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Row(_COUNT, "client connections of one worker; beyond it 503, but for `/health`")
     ] = 10_000
     shutdown_grace_s: Annotated[float, Row(SECONDS, "how long open streams may go on after SIGTERM")] = 30
+    retry_budget: Annotated[
+        float,
+        Row(
+            number("a number from 0 to 1", lambda share: 0 <= share <= 1),
+            "further tries at providers in trouble, as a share of the requests; two a second may always be",
+        ),
+    ] = 0.2
     metrics: Annotated[
         bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
     ] = False

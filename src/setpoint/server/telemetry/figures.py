@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from setpoint.errors import ErrorType
     from setpoint.metrics import Registry
     from setpoint.records import Dialect, Generation
+    from setpoint.routing.health import Notice
     from setpoint.snapshot import SnapshotHolder
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -76,11 +77,22 @@ class Figures:
             ("provider", "model"),
             limit=500,
         )
+        self._alerts = registry.counter(
+            "setpoint_provider_alerts_total",
+            "What a provider does not take until somebody mends it, each counted once until it does.",
+            ("provider", "cause"),
+            limit=400,
+        )
         self._lag = registry.histogram(
             "setpoint_event_loop_lag_seconds",
             "How late the event loop was, asked twenty times a second.",
             bounds=_LAG_SECONDS,
         )
+
+    def noticed(self, notice: Notice) -> None:
+        """Something has happened that an operator must hear of."""
+        if notice.what not in ("breaker_open", "breaker_closed"):
+            self._alerts.add((notice.provider, notice.what))
 
     def lag(self, late_s: float) -> None:
         """The event loop was so late once."""

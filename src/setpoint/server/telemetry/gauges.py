@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from setpoint.metrics import Registry
     from setpoint.providers.client import HttpClient, Origin
     from setpoint.records import Provider
+    from setpoint.routing.health import Health
     from setpoint.server.connection.connections import Connections
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.recorder import Recorder
@@ -91,6 +92,20 @@ def look_up_upstream(registry: Registry, snapshots: SnapshotHolder, client: Http
         for slug, (in_use, idle) in counts.items():
             pool.set(in_use, (slug, "in_use"))
             pool.set(idle, (slug, "idle"))
+
+    registry.collector(collect)
+
+
+def look_up_breakers(registry: Registry, health: Health) -> None:
+    """What is known of the health of providers."""
+    breakers = registry.gauge(
+        "setpoint_provider_breakers_open", "Endpoints that are not asked, or by a probe only.", ("provider",)
+    )
+
+    def collect() -> None:
+        breakers.clear()
+        for provider, count in health.open_breakers().items():
+            breakers.set(count, (provider,))
 
     registry.collector(collect)
 

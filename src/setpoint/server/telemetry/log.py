@@ -15,8 +15,10 @@ from setpoint.server.telemetry.log_queue import QueueHandler
 if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange
     from setpoint.records import Generation
+    from setpoint.routing.health import Notice, What
 
 _exchanges = logging.getLogger("setpoint.exchange")
+_providers = logging.getLogger("setpoint.provider")
 _FIELDS = "setpoint_fields"
 _WORD_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 4_000
@@ -73,6 +75,24 @@ def log_exchange(one: Generation, client: str | None = None) -> None:
         "total_ms": one.generation_ms,
     }
     _exchanges.info("exchange", extra={_FIELDS: {name: said for name, said in fields.items() if said is not None}})
+
+
+_NOTICES: dict[What, tuple[int, str]] = {
+    "key_refused": (logging.ERROR, "a provider refuses a configured key"),
+    "no_quota": (logging.ERROR, "a provider says that there is no quota left"),
+    "model_unknown": (logging.ERROR, "a provider does not know a configured model"),
+    "breaker_open": (logging.WARNING, "an endpoint has failed repeatedly and is not asked for now"),
+    "breaker_closed": (logging.INFO, "an endpoint answers again"),
+}
+
+
+def log_notice(notice: Notice) -> None:
+    """One line for something that an operator must hear of."""
+    level, message = _NOTICES[notice.what]
+    fields = {"what": notice.what, "provider": notice.provider, "endpoint": notice.endpoint}
+    if notice.key_id is not None:
+        fields["key_id"] = notice.key_id
+    _providers.log(level, message, extra={_FIELDS: fields})
 
 
 def log_refused(one: Exchange) -> None:
