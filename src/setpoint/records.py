@@ -323,6 +323,11 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
         return self.price.per_token if self.price else None
 
     @cached_property
+    def pull(self) -> float:
+        """Its share of the draw: the weight over the square of the price; 0 where there is no price to divide by."""
+        return self.weight / self.per_token**2 if self.per_token else 0
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """What in a caller's list means it, in lower case: its tag; unless it is of a service tier, its provider."""
         tag, provider = self.tag.lower(), self.provider
@@ -386,7 +391,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     total: Decimal
 
 
-class Planned(Struct, frozen=True, kw_only=True):
+class Planned(Struct, frozen=True, kw_only=True, gc=False):
     """An endpoint that a request could go to, by provider slug, model id and tag, and why it stood where it did."""
 
     provider: str
@@ -395,7 +400,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     reason: Order
 
 
-class Excluded(Struct, frozen=True, kw_only=True):
+class Excluded(Struct, frozen=True, kw_only=True, gc=False):
     """An endpoint that a request could not go to, and why. Without model and tag: a provider that nobody here is."""
 
     provider: str

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 # Ranks of the default order: what is free, what has a price, what has none that is known; those without a share
 # behind all these, and all that have just failed behind everything.
 _PRICED, _UNPRICED, _SPARE, _UNSTABLE = 1, 2, 4, 8
+_REASONS: tuple[Order, ...] = (
+    *("fallback", "fallback", "unpriced", "fallback", "spare", "spare", "spare", "spare"),
+    *("unstable", "unstable", "unstable", "unstable", "unstable", "unstable", "unstable", "unstable"),
+)
+"""What is said of the members of a group, but of the first of all."""
 
 
 def arranged(options: list[Option], wanted: Wanted, sort: Sort | None, chance: Chance) -> list[Placed]:
@@ -38,7 +43,8 @@ def arranged(options: list[Option], wanted: Wanted, sort: Sort | None, chance: C
     elif wanted.sticky is not None:
         first = _as([option for option in options if option.endpoint.key == wanted.sticky], "sticky")
         options = [option for option in options if option.endpoint.key != wanted.sticky]
-    slow = [option for option in options if _is_slow(option, preferences)]
+    picky = preferences.least_throughput is not None or preferences.most_latency_s is not None
+    slow = [option for option in options if _is_slow(option, preferences)] if picky else []
     if slow:
         options = [option for option in options if not _is_slow(option, preferences)]
     dice = None if preferences.order else chance
@@ -78,20 +84,21 @@ def _drawn(options: list[Option], chance: Chance | None) -> list[Placed]:
 
     Without dice the cheapest is the first.
     """
-    ranked = [(*_rank(option, chance), at, option) for at, option in enumerate(options)]
+    ranked = [(*_rank(option, chance), at) for at, option in enumerate(options)]
     ranked.sort()
     if chance is not None and len(ranked) > 1 and ranked[0][0] == ranked[1][0] == _PRICED:
-        contenders = [at for at, one in enumerate(ranked) if one[0] == _PRICED]
-        waits = [
-            chance.wait(ranked[at][3].endpoint, ranked[at][3].endpoint.weight / ranked[at][1] ** 2) for at in contenders
-        ]
-        ranked.insert(0, ranked.pop(waits.index(min(waits))))
-    return [(one[3], _reason(one[0], drawn=not at and chance is not None)) for at, one in enumerate(ranked)]
+        lots = [options[at].endpoint for group, _, at in ranked if group == _PRICED]
+        ranked.insert(0, ranked.pop(chance.first(lots, [lot.pull for lot in lots])))
+    placed: list[Placed] = [(options[at], _REASONS[group]) for group, _, at in ranked]
+    if chance is not None and ranked and ranked[0][0] < _SPARE:
+        placed[0] = (placed[0][0], "drawn")
+    return placed
 
 
 def _rank(option: Option, chance: Chance | None) -> tuple[int, float]:
     """The group that an option belongs to, and its place in there: its price, or how its lot fell."""
-    endpoint, price = option.endpoint, option.endpoint.per_token
+    endpoint = option.endpoint
+    price = endpoint.per_token
     group = 0 if price == 0 else _PRICED if price is not None else _UNPRICED
     if not endpoint.weight:
         group += _SPARE
@@ -102,16 +109,6 @@ def _rank(option: Option, chance: Chance | None) -> tuple[int, float]:
     if chance is None or group >= _SPARE:
         return group, -endpoint.weight
     return group, chance.wait(endpoint, endpoint.weight)
-
-
-def _reason(group: int, *, drawn: bool) -> Order:
-    if group >= _UNSTABLE:
-        return "unstable"
-    if group >= _SPARE:
-        return "spare"
-    if drawn:
-        return "drawn"
-    return "unpriced" if group == _UNPRICED else "fallback"
 
 
 # --- an order that the caller chose --------------------------------------------------------------------------

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DEFAULT = frozenset({"default"})
 
 
-class Option(Struct, frozen=True):
+class Option(Struct, frozen=True, gc=False):
     """An endpoint that may serve a request, with which keys; how it does; the most output it may be asked for.
 
     `max_output` is None where what the request says can stay.
@@ -93,10 +93,8 @@ def _takes(option: Option, need: Need) -> bool:
     return takes(option.endpoint, option.dialect, need)
 
 
-def giving(options: list[Option], max_output: int | None, leave_out: LeaveOut) -> list[Option]:
+def giving(options: list[Option], max_output: int, leave_out: LeaveOut) -> list[Option]:
     """Those that can give so long an answer; where none can, those that can give the longest, which is their limit."""
-    if max_output is None:
-        return options
     able, others = _parted(options, lambda one: (one.endpoint.max_output_tokens or max_output) >= max_output)
     if not able and others:
         longest = max(one.endpoint.max_output_tokens or 0 for one in others)
@@ -112,8 +110,9 @@ def with_room(groups: list[list[Option]], wanted: Wanted, leave_out: LeaveOut) -
 
     The count of it is our own: where it fits nowhere, those with the most room stay, and have the last word.
     """
-    tight = any(_is_tight(one, wanted.most_input) for group in groups for one in group)
-    if not tight or wanted.input_tokens is None:
+    if wanted.input_tokens is None:
+        return groups
+    if not any(_is_tight(one, wanted.most_input) for group in groups for one in group):
         return groups
     tokens = wanted.input_tokens()
     if not any(not _is_tight(one, tokens) for group in groups for one in group):

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from setpoint.records import Endpoint, ProviderKey
 
@@ -17,8 +17,8 @@ _64_BITS = 2**64 - 1
 class Chance:
     """The dice of one request: fresh for each, or the same for all of a conversation, in every process.
 
-    Each lot waits for a time that is exponentially distributed, at the rate of its share, and the shortest wait wins:
-    so each comes first as often as its share of all shares says, and those behind it likewise among themselves. In a
+    A lot waits for a time that is exponentially distributed, at the rate of its share, and the shortest wait wins: so
+    each comes first as often as its share of all shares says, and those behind it likewise among themselves. In a
     conversation the wait hangs on nothing but its name and the lot: when another lot comes or goes, the winner stays.
     """
 
@@ -32,6 +32,18 @@ class Chance:
             return math.inf
         thrown = self._dice() if self._seed is None else _mixed(self._seed ^ lot.mark) / 2**64
         return -math.log(1 - min(thrown, _MOST)) / share
+
+    def first(self, lots: Sequence[Endpoint], shares: Sequence[float]) -> int:
+        """The place of the lot that wins, all of which have a share; where nothing hangs on the names, by one throw."""
+        if self._seed is not None:
+            waits = list(map(self.wait, lots, shares))
+            return waits.index(min(waits))
+        left = self._dice() * sum(shares)
+        for at, share in enumerate(shares):
+            left -= share
+            if left < 0:
+                return at
+        return len(shares) - 1
 
 
 _MOST = math.nextafter(1, 0)

@@ -44,14 +44,6 @@ def _is_meant(model: Model, named: Sequence[str]) -> bool:
 
 def by_use(keys: Keys, endpoint: Endpoint, standings: Standings) -> KeysByUse:
     """The keys by what can be done with them now."""
-    if len(keys) == 1:
-        match standings.held_back(endpoint.key, keys[0].id if keys[0] is not None else None):
-            case None:
-                return KeysByUse(keys)
-            case "cooling":
-                return KeysByUse((), keys)
-            case "refused":
-                return KeysByUse((), (), keys)
     ready: list[ProviderKey | None] = []
     cooling: list[ProviderKey | None] = []
     refused: list[ProviderKey | None] = []

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from setpoint.records import Dialect, Endpoint, Excluded, Model, Planned, ProviderKey
-from setpoint.routing.choice import Option
-from setpoint.routing.keys import Keys, by_use
+from setpoint.routing.keys import by_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from setpoint.records import Exclusion, Order
     from setpoint.routing.arrangement import Placed
+    from setpoint.routing.choice import Option
     from setpoint.routing.preferences import Preferences
     from setpoint.routing.standing import Standings
 
 
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, gc=False):
     """One thing to try: an endpoint with one of its provider's keys, in the dialect to speak there.
 
     `max_output` is the limit to which the answer that was asked for must be cut, None where it need not be.
@@ -44,63 +44,60 @@ class Line(Struct, frozen=True):
     excluded: tuple[Excluded, ...]
 
 
-class _Step(Struct, frozen=True):
-    """An endpoint with some of its keys.
-
-    `place` is what the plan says of it, or `out` is; neither where it stands in the line with others of its keys.
-    """
-
-    option: Option
-    keys: Keys
-    named: bool
-    place: Planned | None = None
-    out: Excluded | None = None
-
-
 def lined_up(placed: Sequence[Placed], preferences: Preferences, standings: Standings) -> Line:
     """The candidates of what is placed: what is cooling down behind all others, what should not be asked behind that.
 
     Without fallbacks of the first alone, or of what the caller has listed.
     """
-    ready: list[_Step] = []
-    cooling: list[_Step] = []
-    held: list[_Step] = []
+    line = _line(placed, standings)
+    if preferences.allow_fallbacks is not False:
+        return line
+    kept = _first(placed, line, preferences)
+    others = [left_out(option, "no_fallbacks") for option, _ in placed if all(option is not one for one, _ in kept)]
+    line = _line(kept, standings)
+    return Line(line.candidates, line.planned, (*line.excluded, *others))
+
+
+def _line(placed: Sequence[Placed], standings: Standings) -> Line:
+    ready: list[Candidate] = []
+    cooling: list[Candidate] = []
+    held: list[Candidate] = []
+    first: list[Planned] = []
+    behind: list[Planned] = []
     excluded: list[Excluded] = []
     for option, reason in placed:
-        named = reason == "order"
+        endpoint, keys = option.endpoint, option.keys
         if option.standing is not None and option.standing.open:
-            held.append(_Step(option, option.keys, named, out=left_out(option, "breaker_open")))
+            held += [candidate(option, key) for key in keys]
+            excluded.append(left_out(option, "breaker_open"))
             continue
-        use = by_use(option.keys, option.endpoint, standings)
+        if len(keys) == 1:
+            key = keys[0]
+            if standings.held_back(endpoint.key, key.id if key is not None else None) is None:
+                ready.append(Candidate(option.model, endpoint, key, option.dialect, option.max_output))
+                first.append(planned(option, reason))
+                continue
+        use = by_use(keys, endpoint, standings)
+        ready += [candidate(option, key) for key in use.ready]
+        cooling += [candidate(option, key) for key in use.cooling]
         if use.ready:
-            ready.append(_Step(option, use.ready, named, place=_planned(option, reason)))
-        if use.cooling:
-            place = None if use.ready else _planned(option, "cooling")
-            cooling.append(_Step(option, use.cooling, named, place=place))
-        if use.refused and not use.ready and not use.cooling:
-            held.append(_Step(option, use.refused, named, out=left_out(option, "key_refused")))
-    steps = [*ready, *cooling, *held] if cooling or held else ready
-    if preferences.allow_fallbacks is False and steps:
-        kept = _first(steps, preferences)
-        excluded += [
-            left_out(one.option, "no_fallbacks") for one in steps if (one.place or one.out) and one not in kept
-        ]
-        steps = kept
-    return Line(
-        candidates=tuple(_candidate(one.option, key) for one in steps for key in one.keys),
-        planned=tuple(one.place for one in steps if one.place is not None),
-        excluded=(*excluded, *(one.out for one in steps if one.out is not None)),
-    )
+            first.append(planned(option, reason))
+        elif use.cooling:
+            behind.append(planned(option, "cooling"))
+        else:
+            held += [candidate(option, key) for key in use.refused]
+            excluded.append(left_out(option, "key_refused"))
+    return Line((*ready, *cooling, *held), (*first, *behind), tuple(excluded))
 
 
-def _first(steps: list[_Step], preferences: Preferences) -> list[_Step]:
-    """What is left without fallbacks: of one model what the caller has listed, else one endpoint."""
-    first = next((one for one in steps if one.named), None) if preferences.order else steps[0]
-    if first is None:
-        return []
-    if preferences.order:
-        return [one for one in steps if one.named and one.option.model is first.option.model]
-    return [one for one in steps if one.option is first.option]
+def _first(placed: Sequence[Placed], line: Line, preferences: Preferences) -> list[Placed]:
+    """What is left without fallbacks: of one model what the caller has listed, else the first endpoint of the line."""
+    meant = [one for one in placed if one[1] == "order"] if preferences.order else placed
+    for tried in line.candidates:
+        first = [one for one in meant if one[0].endpoint is tried.endpoint and one[0].model is tried.model]
+        if first:
+            return [one for one in meant if one[0].model is tried.model] if preferences.order else first
+    return []
 
 
 def left_out(option: Option, reason: Exclusion) -> Excluded:
@@ -109,10 +106,12 @@ def left_out(option: Option, reason: Exclusion) -> Excluded:
     return Excluded(provider=endpoint.provider.slug, model=option.model.id, tag=endpoint.tag, reason=reason)
 
 
-def _planned(option: Option, reason: Order) -> Planned:
+def planned(option: Option, reason: Order) -> Planned:
+    """What the plan says of an endpoint that can."""
     endpoint = option.endpoint
     return Planned(provider=endpoint.provider.slug, model=option.model.id, tag=endpoint.tag, reason=reason)
 
 
-def _candidate(option: Option, key: ProviderKey | None) -> Candidate:
+def candidate(option: Option, key: ProviderKey | None) -> Candidate:
+    """The endpoint with one of its keys."""
     return Candidate(option.model, option.endpoint, key, option.dialect, option.max_output)

@@ -17,7 +17,8 @@ from setpoint.routing.draw import Chance
 from setpoint.routing.filters import conditions, exclusion, unknown_slugs
 from setpoint.routing.keys import for_model
 from setpoint.routing.naming import Strategy, named
-from setpoint.routing.placing import Candidate, left_out, lined_up
+from setpoint.routing.placing import Candidate, Line, candidate, left_out, lined_up, planned
+from setpoint.routing.preferences import NO_PREFERENCES
 from setpoint.routing.refusals import nothing_left
 
 if TYPE_CHECKING:
@@ -62,18 +63,42 @@ def plan(
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
     asked = [named(text, catalog) for text in wanted.models]
+    if len(asked) == 1 and (line := _lone(asked[0], wanted, keys, standings)):
+        return Plan(candidates=line.candidates, endpoints=line.planned, excluded=(), strategy=asked[0].strategy)
     planning = _Planning(wanted, keys, standings, Chance(dice, wanted.conversation))
     groups = planning.chosen(asked, refusal if wanted.preferences.require_parameters else None)
-    planned = planning.done(planning.in_order(groups, asked), catalog)
+    made = planning.done(planning.in_order(groups, asked), catalog)
     searches = [text for text, one in zip(wanted.models, asked, strict=True) if "online" in one.dynamic]
     if searches or asked[0].strategy != "direct":
-        return structs.replace(planned, strategy=asked[0].strategy, unsearched=tuple(searches))
-    return planned
+        return structs.replace(made, strategy=asked[0].strategy, unsearched=tuple(searches))
+    return made
 
 
 def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
     """The dialect to speak with an endpoint: the skin's own where it has that, else its first."""
     return skin if skin in endpoint.dialects else endpoint.dialects[0]
+
+
+def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> Line | None:
+    """The short way where a model has one endpoint, of which nothing is known but good, and nobody wants anything.
+
+    It leads where the long one does. None where that must be gone.
+    """
+    endpoints = asked.model.endpoints
+    if wanted.preferences is not NO_PREFERENCES or len(endpoints) != 1 or asked.static or asked.dynamic:
+        return None
+    endpoint = endpoints[0]
+    enough = endpoint.max_output_tokens is None or endpoint.max_output_tokens >= (wanted.max_output or 0)
+    plain = endpoint.tier == "default" and endpoint.weight and wanted.tier is wanted.sticky is None
+    keys = ring.of(endpoint.provider, asked.model)
+    if not (enough and plain and endpoint.enabled and endpoint.provider.enabled) or len(keys) != 1:
+        return None
+    if (key := keys[0]) is not None and key.models is not None:
+        return None
+    if standings.of(endpoint.key) is not None or standings.held_back(endpoint.key, key.id if key else None) is not None:
+        return None
+    option = Option(asked.model, endpoint, dialect_of(endpoint, wanted.skin), keys)
+    return Line((candidate(option, key),), (planned(option, "drawn"),), ())
 
 
 class _Planning:
@@ -84,7 +109,7 @@ class _Planning:
         self._keys = keys
         self._standings = standings
         self._chance = chance
-        self._conditions = conditions(wanted.preferences)
+        self._conditions = conditions(wanted.preferences) if wanted.preferences is not NO_PREFERENCES else []
         self._excluded: dict[tuple[str, str], Excluded] = {}
 
     # --- which ---
@@ -97,17 +122,19 @@ class _Planning:
         for at, one in enumerate(asked):
             options = in_tier(self._able(one, refusal, seen), wanted, one, self._leave_out)
             # What was asked for first may do without a tool; what only stands in for it should not.
-            lacks = bool(at and options and wanted.needs) and not meets(options, wanted.needs)
+            lacks = bool(at and wanted.needs and options) and not meets(options, wanted.needs)
             lacking.append(options if lacks else [])
             groups.append([] if lacks else meeting(options, wanted.needs, self._leave_out))
-            seen.update((one.model.id, option.endpoint.key) for option in groups[-1])
+            if len(asked) > 1:
+                seen.update((one.model.id, option.endpoint.key) for option in lacking[-1] or groups[-1])
         if not any(groups):
             groups = lacking
         else:
             for option in (option for options in lacking for option in options):
                 self._leave_out(option, "tools")
         groups = with_room(groups, wanted, self._leave_out)
-        groups = [giving(options, wanted.max_output, self._leave_out) for options in groups]
+        if wanted.max_output is not None:
+            groups = [giving(options, wanted.max_output, self._leave_out) for options in groups]
         if self._excluded:
             for option in (option for options in groups for option in options):
                 self._excluded.pop((option.model.id, option.endpoint.key), None)
@@ -115,23 +142,21 @@ class _Planning:
 
     def _able(self, asked: Named, refusal: Refusal | None, seen: set[tuple[str, str]]) -> list[Option]:
         """The endpoints that nothing rules out, but those that an earlier name of the same model has brought in."""
-        model, skin, standings = asked.model, self._wanted.skin, self._standings
+        model, skin, standings, rules = asked.model, self._wanted.skin, self._standings, self._conditions
         found: list[Option] = []
         for endpoint in model.endpoints:
             if seen and (model.id, endpoint.key) in seen:
                 continue
             dialect = dialect_of(endpoint, skin)
-            reason = exclusion(model, endpoint, asked, self._conditions)
+            reason = exclusion(model, endpoint, asked, rules)
             if reason is None and refusal is not None:
                 reason = refusal(endpoint, dialect)
             keys = for_model(self._keys.of(endpoint.provider, model), endpoint.provider.keys, model, self._chance)
             option = Option(model, endpoint, dialect, keys, standings.of(endpoint.key))
-            if reason is None and not keys:
-                reason = "key_not_allowed"
-            if reason is None:
+            if reason is None and keys:
                 found.append(option)
             else:
-                self._leave_out(option, reason)
+                self._leave_out(option, reason or "key_not_allowed")
         return found
 
     # --- in which order ---

@@ -82,7 +82,9 @@ class Cutoffs(Struct, frozen=True):
                 yield asked, getattr(known, name)
 
 
-_NONE = Preferences()
+NO_PREFERENCES = Preferences()
+"""Those of a request that says nothing: this very value."""
+
 # Options are handed on, or named, where the body for the endpoint is made.
 _HONOURED = frozenset(
     {
@@ -107,7 +109,7 @@ def read_preferences(body: Body) -> Preferences:
     """The preferences in a checked body. Members that nobody knows are named as JSON pointers."""
     provider, route = body.get("provider"), body.get("route")
     if provider is None:
-        return _NONE if route is None else Preferences(mixed=route == _MIXED)
+        return NO_PREFERENCES if route is None else Preferences(mixed=route == _MIXED)
     asked = {name: content for name, content in as_object(provider).items() if not is_null(content)}
     by, partition = _sort(asked.get("sort"))
     return Preferences(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Raw, Struct
 
 from setpoint.records import Dialect
-from setpoint.routing.preferences import Preferences, read_preferences
+from setpoint.routing.preferences import NO_PREFERENCES, Preferences, read_preferences
 from setpoint.wire.body import as_array, as_text, value
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     models: tuple[str, ...]
     skin: Dialect
-    preferences: Preferences = Preferences()
+    preferences: Preferences = NO_PREFERENCES
     needs: tuple[Need, ...] = ()
     tier: Tier | None = None
     most_input: int = 0
