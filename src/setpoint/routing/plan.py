@@ -80,7 +80,7 @@ def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
 
 
 def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> Line | None:
-    """The short way where a model has one endpoint, of which nothing is known but good, and nobody wants anything.
+    """The short way where a model has one endpoint, which is well, and nobody wants anything.
 
     It leads where the long one does. None where that must be gone.
     """
@@ -95,7 +95,9 @@ def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> 
         return None
     if (key := keys[0]) is not None and key.models is not None:
         return None
-    if standings.of(endpoint.key) is not None or standings.held_back(endpoint.key, key.id if key else None) is not None:
+    standing = standings.of(endpoint.key)
+    ailing = standing is not None and (standing.open or not standing.stable)
+    if ailing or standings.held_back(endpoint.key, key.id if key else None) is not None:
         return None
     option = Option(asked.model, endpoint, dialect_of(endpoint, wanted.skin), keys)
     return Line((candidate(option, key),), (planned(option, "drawn"),), ())
