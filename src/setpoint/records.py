@@ -318,6 +318,12 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
     enabled: bool = True
 
     @cached_property
+    def caches(self) -> bool:
+        """Whether input that is read from a cache is known to cost less than any other."""
+        read, prompt = (self.price.input_cache_read, self.price.prompt) if self.price else (None, None)
+        return read is not None and prompt is not None and read < prompt
+
+    @cached_property
     def per_token(self) -> float | None:
         """US dollars for a token of input and one of output together; None when that is not known."""
         return self.price.per_token if self.price else None
@@ -362,7 +368,7 @@ class ModelReasoning(Struct, frozen=True, kw_only=True):
     supports_max_tokens: bool | UnsetType = UNSET
 
 
-class Model(Struct, frozen=True, kw_only=True):
+class Model(Struct, frozen=True, kw_only=True, dict=True):
     """A model by the id that clients write, with the endpoints that offer it, in the order of the file."""
 
     id: str
@@ -381,6 +387,11 @@ class Model(Struct, frozen=True, kw_only=True):
     distillable: bool = False
     moderated: bool = False
     enabled: bool = True
+
+    @cached_property
+    def keeps_conversations(self) -> bool:
+        """Whether it matters where the next turn of a conversation goes: some of its endpoints cache what was said."""
+        return len(self.endpoints) > 1 and any(endpoint.caches for endpoint in self.endpoints)
 
 
 class Cost(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from setpoint.records import Endpoint, Generation, Model, Provider, ProviderKey,
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.health import Health
+from setpoint.routing.sessions import Sessions
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 
@@ -149,7 +150,15 @@ class Gateway:
         health = Health(lambda: 0.0, lambda: 0.5, lambda _: None)
         budget = RetryBudget(0.2, lambda: 0.0)
         self._pipeline = Pipeline(
-            snapshots, Versions(self._stored), relay, policy, aside, Random(1).random, health, budget
+            snapshots,
+            Versions(self._stored),
+            relay,
+            policy,
+            aside,
+            Random(1).random,
+            health,
+            budget,
+            Sessions(lambda: 0.0),
         )
 
     @staticmethod

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from setpoint.records import GenerationStatus, Key, Preset, Version
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
+    from setpoint.routing.sessions import Session
     from setpoint.wire.body import Body
 
 
@@ -86,6 +87,8 @@ class Exchange:
         self.not_honoured: tuple[str, ...] = ()
         self.models: tuple[str, ...] = ()
         self.plan: Plan | None = None
+        self.session: Session | None = None  # where it matters which endpoint it goes to
+        self.answered: Callable[[], None] | None = None  # to be told that the answer is complete
         self.candidate: Candidate | None = None
         self.outcome: Outcome | None = None
         self.bill: Bill | None = None
@@ -178,6 +181,8 @@ class Exchange:
         if self._finished:
             return
         self._finished, self._failed = True, status == "failed"
+        if status == "completed" and self.answered is not None:
+            self.answered()
         self.error = error
         if not self.routed:
             return

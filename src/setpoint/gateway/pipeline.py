@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.admission import RETRY_AFTER_S, busy
@@ -16,6 +17,7 @@ from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
 from setpoint.routing.route import Route
+from setpoint.routing.sessions import session
 from setpoint.routing.wanted import read_models, read_wanted
 from setpoint.wire.body import as_text, weight
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from setpoint.routing.health import Health
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
+    from setpoint.routing.sessions import Session, Sessions
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
@@ -56,6 +59,7 @@ class Pipeline:
         dice: Callable[[], float],
         health: Health,
         budget: RetryBudget,
+        sessions: Sessions,
     ) -> None:
         self._snapshots = snapshots
         self._versions = versions
@@ -65,6 +69,7 @@ class Pipeline:
         self._dice = dice
         self._health = health
         self._budget = budget
+        self._sessions = sessions
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -148,6 +153,10 @@ class Pipeline:
             size=exchange.size,
             input_tokens=exchange.estimated_input,
         )
+        model = snapshot.catalog.named(exchange.models[0]) if exchange.models else None
+        if model is not None and model.keeps_conversations:
+            exchange.session = session(exchange.key.workspace_id, model.id, wanted.conversation, exchange.body)
+            wanted = structs.replace(wanted, sticky=self._sessions.find(exchange.session))
         keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = _Telling(exchange, self._relay)
         try:
@@ -179,6 +188,8 @@ class Pipeline:
                     passed_over = passed_over or full == "share"
                     route.pass_over(None if full == "share" else _at_its_limit(candidate))
                     continue
+                if exchange.session is not None:
+                    exchange.answered = partial(self._keep, exchange, exchange.session, candidate.endpoint)
                 try:
                     return await self._relay.send(exchange, candidate, trial)
                 except ProviderError as error:
@@ -194,6 +205,14 @@ class Pipeline:
         if refused is not None and not exchange.failures:
             raise refused
         raise exhausted(exchange.failures, exchange.models, passed=route.passed, cut_short=route.cut_short)
+
+    def _keep(self, exchange: Exchange, session: Session, endpoint: Endpoint) -> None:
+        """The endpoint has answered this conversation."""
+        if not endpoint.caches:
+            return
+        usage = exchange.bill.usage if exchange.bill else None
+        cached = usage is not None and (usage.cached_tokens > 0 or usage.cache_write_tokens > 0)
+        self._sessions.succeeded(session, endpoint.key, cached=cached)
 
 
 def _at_its_limit(candidate: Candidate) -> ProviderError:

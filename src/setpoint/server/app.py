@@ -23,6 +23,7 @@ from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.health import Health as UpstreamHealth
+from setpoint.routing.sessions import Sessions
 from setpoint.server.cors import Cors
 from setpoint.server.discovery import Discovery
 from setpoint.server.guard import authenticate, authorize
@@ -107,6 +108,7 @@ class Application:
         self._aside = Aside()
         self._admission = Admission(settings.max_concurrent_requests, Turn(), settings.workers)
         self._upstreams = UpstreamHealth(time.monotonic, self._quick_dice.random, self._noticed)
+        self._sessions = Sessions(time.monotonic)
         self._budget = RetryBudget(settings.retry_budget, time.monotonic)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
@@ -170,6 +172,7 @@ class Application:
             self._quick_dice.random,
             self._upstreams,
             self._budget,
+            self._sessions,
         )
         answering = Answering(
             pipeline,
