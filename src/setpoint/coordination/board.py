@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SLOT_BYTES = 256 * 1024
 """The most that a worker's slot holds, in bytes."""
 
+VITALS_BYTES = 1024 * 1024
+"""The most that the slot of what a worker has seen of endpoints holds, in bytes."""
+
 CONFIGURATION_BYTES = 2 * 1024 * 1024
 """The most that the configuration's slot holds, in bytes: more than the file may have."""
 
@@ -44,13 +47,13 @@ class Slot:
     def __init__(self, memory: memoryview) -> None:
         head = _SLOT_HEAD * _CELL_BYTES
         self._cells = memory[:head].cast("Q")
-        self._most = (len(memory) - head) // 2
-        self._halves = (memory[head : head + self._most], memory[head + self._most :])
+        self.most_bytes = (len(memory) - head) // 2
+        self._halves = (memory[head : head + self.most_bytes], memory[head + self.most_bytes :])
 
     def write(self, data: bytes) -> None:
         """Replace what is there. Raises: `ValueError` for more than fits."""
-        if len(data) > self._most:
-            raise ValueError(f"{len(data)} bytes do not fit in a slot of {self._most}")
+        if len(data) > self.most_bytes:
+            raise ValueError(f"{len(data)} bytes do not fit in a slot of {self.most_bytes}")
         written = self._cells[0] + 1
         half = written % 2
         self._halves[half][: len(data)] = data
@@ -71,22 +74,25 @@ class Board:
     """The shared memory of a server with this many workers, each known by an index from 0.
 
     `clock` gives monotonic seconds that all processes of the machine have in common. `configuration` is a slot of the
-    supervisor's, for the file that the workers are to read.
+    supervisor's, for the file that the workers are to read. `vitals` are a slot of each worker, for what it has seen
+    of endpoints.
     """
 
     def __init__(self, workers: int, clock: Callable[[], float]) -> None:
         self.workers = workers
         self._clock = clock
         cells = (3 * workers + len(Happening)) * _CELL_BYTES
-        slot = _slot_size(SLOT_BYTES)
-        memory = memoryview(mmap.mmap(-1, cells + workers * slot + _slot_size(CONFIGURATION_BYTES)))
+        slot, vitals = _slot_size(SLOT_BYTES), _slot_size(VITALS_BYTES)
+        slots = cells + workers * slot
+        memory = memoryview(mmap.mmap(-1, slots + workers * vitals + _slot_size(CONFIGURATION_BYTES)))
         numbers = memory[:cells].cast("Q")
         self._revisions = numbers[:workers]
         self._beats = numbers[workers : 2 * workers]
         self._held = numbers[2 * workers : 3 * workers]
         self._counts = numbers[3 * workers :]
         self._slots = tuple(Slot(memory[cells + at * slot :][:slot]) for at in range(workers))
-        self.configuration = Slot(memory[cells + workers * slot :])
+        self.vitals = tuple(Slot(memory[slots + at * vitals :][:vitals]) for at in range(workers))
+        self.configuration = Slot(memory[slots + workers * vitals :])
 
     @property
     def revision(self) -> int:

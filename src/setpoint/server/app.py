@@ -35,6 +35,7 @@ from setpoint.server.respond import Response, error_response, send_response, unf
 from setpoint.server.router import Route, Router
 from setpoint.server.routes.answering import Answering, StreamTimes
 from setpoint.server.routes.catalog.models import Models
+from setpoint.server.routes.catalog.performance import Observed
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
@@ -109,6 +110,7 @@ class Application:
         self._admission = Admission(settings.max_concurrent_requests, Turn(), settings.workers)
         self._upstreams = UpstreamHealth(time.monotonic, self._quick_dice.random, self._noticed)
         self._sessions = Sessions(time.monotonic)
+        self._observed = Observed(self._upstreams, seat.board.vitals, seat.index)
         self._budget = RetryBudget(settings.retry_budget, time.monotonic)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
@@ -197,7 +199,7 @@ class Application:
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
                 ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
-                Models(self._snapshots, dict, clock=utc_now),
+                Models(self._snapshots, self._observed, clock=utc_now),
                 self.health,
                 self._metrics if settings.metrics else None,
             )
@@ -212,7 +214,13 @@ class Application:
         """Begin, with what was loaded: from then on the application can answer."""
         self._discovery.start()
         loop = asyncio.get_running_loop()
-        for running in (self._store.follow(), self._lag.watch(), self._metrics.keep_up(), self._discovery.run()):
+        for running in (
+            self._store.follow(),
+            self._lag.watch(),
+            self._metrics.keep_up(),
+            self._observed.keep_up(),
+            self._discovery.run(),
+        ):
             task = loop.create_task(running)
             task.add_done_callback(_say_end)
             self._tasks.append(task)
