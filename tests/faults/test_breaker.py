@@ -40,7 +40,9 @@ MOST_OPEN_S = 36
 @pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     narrow = provider(simulator_process.origin, "alpha", concurrency=1)
+    teller = {"dialect": "messages", "base_url": simulator_process.origin + "/a", "api_key": secret("teller")}
     more = {
+        "counted/model": {"endpoints": [{"provider": "teller", "model": "m"}]},
         "narrow/solo": {"endpoints": [{"provider": "narrow", "model": "m"}]},
         "narrow/pair": {"endpoints": [{"provider": "narrow", "model": "m"}, endpoint("beta", weight=0)]},
         "beta/narrow": {"endpoints": [endpoint("beta", concurrency=1)]},
@@ -49,7 +51,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         tmp_path_factory,
         simulator_process,
         settings={"metrics": True},
-        more_providers={"narrow": narrow},
+        more_providers={"narrow": narrow, "teller": teller},
         more_models=more,
     ) as gateway:
         yield gateway
@@ -149,6 +151,15 @@ def test_a_client_that_leaves_is_no_failure_of_the_provider(front: Front) -> Non
 def test_requests_that_are_wrong_open_nothing(front: Front) -> None:
     front.simulator.script(status(400))
     assert [front.ask("solo/alpha").status for _ in range(4)] == [400] * 4
+
+
+def test_who_answers_and_does_not_count_tokens_is_not_blamed_for_it(front: Front) -> None:
+    content = {"model": "counted/model", "messages": MESSAGES, "max_tokens": 9}
+    for code in (500, 404, 500, 501, 500):
+        front.simulator.script(status(code), prefix="/a")
+        assert front.gateway.call("POST", "/messages/count_tokens", content).status == 200
+    assert len(front.simulator.requests()) == 5
+    assert notices(front) == []
 
 
 # --- cooldown ------------------------------------------------------------------------------------------------

@@ -103,9 +103,9 @@ RESET = ProviderError("provider_unavailable", "reset", provider_code="reset")
 
 
 class Upstreams:
-    """A client that gives these answers in order, and keeps who was asked what."""
+    """A client that gives these answers in order, None being silence without end, and keeps who was asked what."""
 
-    def __init__(self, *answers: Answer | ProviderError) -> None:
+    def __init__(self, *answers: Answer | ProviderError | None) -> None:
         self._answers = list(answers)
         self.asked: list[tuple[str, str | None]] = []
         self.bodies: list[dict[str, Any]] = []
@@ -116,6 +116,8 @@ class Upstreams:
         self.asked.append((host, key.split("-")[1] if key else None))
         self.bodies.append(json.loads(request.body))
         answer = self._answers.pop(0)
+        if answer is None:
+            answer = await asyncio.get_running_loop().create_future()
         if isinstance(answer, ProviderError):
             raise answer
         return answer
@@ -132,7 +134,7 @@ class Gateway:
 
     def __init__(
         self,
-        *answers: Answer | ProviderError,
+        *answers: Answer | ProviderError | None,
         merge: Literal["override", "prepend"] = "override",
         default_model: str | None = None,
         places: int = 10,
@@ -147,7 +149,8 @@ class Gateway:
         aside, failed = Aside(), Failed(snapshots)
         relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
-        health = Health(lambda: 0.0, lambda: 0.5, lambda _: None)
+        self.now = 0.0
+        self.health = Health(lambda: self.now, lambda: 0.5, lambda _: None)
         budget = RetryBudget(0.2, lambda: 0.0)
         self._pipeline = Pipeline(
             snapshots,
@@ -156,7 +159,7 @@ class Gateway:
             policy,
             aside,
             Random(1).random,
-            health,
+            self.health,
             budget,
             Sessions(lambda: 0.0),
         )
@@ -184,6 +187,10 @@ class Gateway:
         answer = asyncio.run(self._answer(exchange))
         assert isinstance(answer, bytes)
         return json.loads(answer), exchange
+
+    async def begin(self, **body: Any) -> None:
+        """Such a request, in a loop that runs."""
+        await self._answer(self.exchange(body))
 
     def explanation(self, **body: Any) -> tuple[Explained, Exchange]:
         """What would become of such a request, and its exchange."""
@@ -418,6 +425,47 @@ def test_what_each_endpoint_is_not_told_is_said_of_the_one_that_answers() -> Non
     _, exchange = gateway.answer(model="acme/sage", models=["acme/mint"], tools=[SEARCH])
     assert [("tools" in body) for body in gateway.upstreams.bodies] == [False, False, True]
     assert exchange.unsaid == ()
+
+
+# --- providers that have failed ------------------------------------------------------------------------------
+
+
+def rests(gateway: Gateway) -> bool:
+    """Whether the one endpoint of the mint is not asked."""
+    error, _ = gateway.failure(model="acme/mint")
+    assert error.availability is not None
+    assert error.availability["code"] == "temporarily_unavailable"
+    return not gateway.upstreams.asked
+
+
+def test_an_endpoint_rests_behind_three_failures_and_one_request_finds_out_how_it_does() -> None:
+    gateway = Gateway(no(500), no(500), no(500), no(500), ok(), ok())
+    for _ in range(3):
+        gateway.failure(model="acme/mint")
+    gateway.upstreams.asked.clear()
+    assert rests(gateway)
+    gateway.now += 31
+    assert gateway.failure(model="acme/mint")[0].type == "provider_unavailable"
+    gateway.upstreams.asked.clear()
+    assert rests(gateway)
+    gateway.now += 31
+    for _ in range(2):
+        gateway.answer(model="acme/mint")
+
+
+def test_a_request_that_was_to_find_out_and_is_given_up_leaves_it_to_the_next() -> None:
+    gateway = Gateway(no(500), no(500), no(500), None, ok())
+    for _ in range(3):
+        gateway.failure(model="acme/mint")
+    gateway.now += 31
+
+    async def given_up() -> None:
+        async with asyncio.timeout(0.01):
+            await gateway.begin(model="acme/mint")
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(given_up())
+    gateway.answer(model="acme/mint")
 
 
 # --- providers that are busy ---------------------------------------------------------------------------------

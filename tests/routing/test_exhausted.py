@@ -21,8 +21,16 @@ def silent() -> ProviderError:
     return ProviderError("timeout", "the provider did not answer in time", provider_code="connect_timeout")
 
 
-def ended(*failures: tuple[str, ProviderError], models: tuple[str, ...] = ("m",)) -> ProviderError:
-    return exhausted(failures, models)
+def ended(*failures: tuple[str, ProviderError], models: tuple[str, ...] = ("m",), **more: Any) -> ProviderError:
+    return exhausted(failures, models, **more)
+
+
+def resting(wait_s: int = 20) -> ProviderError:
+    return ProviderError("provider_overloaded", "not asked", provider_code="breaker_open", retry_after_s=wait_s)
+
+
+def full() -> ProviderError:
+    return ProviderError("rate_limit_exceeded", "as many as may be", provider_code="concurrency", retry_after_s=1)
 
 
 def waiting(seconds: int) -> ProviderError:
@@ -118,6 +126,51 @@ def test_a_missing_model_keeps_its_availability_and_says_what_was_asked_for() ->
         "code": "model_unavailable_upstream",
         "retryable": False,
     }
+
+
+# --- what was not tried --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "failures", [[], [failed(500)], [silent(), failed(503)], [failed(429)], [failed(401)], [failed(429), failed(402)]]
+)
+def test_when_the_rest_have_an_open_breaker_it_is_temporary_and_names_them_all(failures: list[ProviderError]) -> None:
+    tried = [("Acme", error) for error in failures]
+    out = ended(*tried, passed=[("Bolt", resting(20)), ("Cora", resting(9))])
+    assert (out.type, out.status, out.retry_after_s, out.headers) == ("provider_overloaded", 503, 9, {})
+    assert out.availability is not None
+    assert (out.availability["code"], out.availability["retry_after"]) == ("temporarily_unavailable", 9)
+    told = [(one["provider"], one["code"]) for one in out.metadata["previous_errors"]]
+    assert told[-2:] == [("Bolt", "breaker_open"), ("Cora", "breaker_open")]
+    assert len(told) == len(failures) + 2
+
+
+@pytest.mark.parametrize("last", [failed(400, None, "too hot"), failed(404), failed(422)])
+def test_an_error_that_no_other_would_mend_is_the_answer_also_beside_an_open_breaker(last: ProviderError) -> None:
+    out = ended(("Acme", last), passed=[("Bolt", resting())])
+    assert (out.type, out.message) == (last.type, last.message)
+    assert [one["code"] for one in out.metadata["previous_errors"]] == ["breaker_open"]
+
+
+def test_all_that_are_full_or_refuse_by_rate_are_exhausted_capacity() -> None:
+    out = ended(("Acme", waiting(30)), passed=[("Bolt", full())])
+    assert (out.status, out.retry_after_s) == (429, 1)
+    assert out.availability is not None
+    assert out.availability["affected_providers"] == ["Acme", "Bolt"]
+    assert ended(passed=[("Bolt", full())]).availability == out.availability | {"affected_providers": ["Bolt"]}
+
+
+def test_keys_that_are_known_to_be_refused_are_nothing_to_repeat() -> None:
+    out = ended(passed=[("Acme", failed(401)), ("Bolt", failed(402))])
+    assert (out.status, out.headers) == (502, {"x-should-retry": "false"})
+
+
+@pytest.mark.parametrize("failures", [[failed(503), failed(500)], [failed(429), failed(429)], [failed(500)]])
+def test_without_means_for_more_the_last_error_is_the_answer(failures: list[ProviderError]) -> None:
+    out = ended(*(("Acme", error) for error in failures), cut_short=True)
+    assert (out.type, out.message) == (failures[-1].type, failures[-1].message)
+    assert out.availability is None
+    assert len(out.metadata.get("previous_errors", [])) == len(failures) - 1
 
 
 _STATUSES = st.sampled_from([400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529])

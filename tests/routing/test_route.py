@@ -239,6 +239,16 @@ def test_other_failures_cost_nothing(status: int) -> None:
     assert name(way.next(error)) == ("acme/sage@bolt" if error.retry == "next_endpoint" else "bolt/rune:8b@bolt")
 
 
+def test_a_request_earns_its_share_once_it_is_on_its_way() -> None:
+    means = RetryBudget(0.5, lambda: 0.0)
+    way = Route(made("acme/sage").candidates, World().health, means)
+    found = [means.left]
+    for error in (None, failed("next_endpoint", 404), failed("next_endpoint", 404)):
+        way.next(error)
+        found.append(means.left)
+    assert found == [20, 20.5, 20.5, 20.5]
+
+
 def test_a_request_that_has_nobody_left_to_ask_spends_nothing() -> None:
     means = RetryBudget(0, lambda: 0.0)
     way = Route(made("bolt/rune:8b").candidates, World().health, means)

@@ -27,7 +27,6 @@ REFUSED_S = 300.0
 COOLING_S = 10
 """How long a candidate is left alone after a 429 that names no wait, in seconds."""
 
-_MOST_COOLING_S = 60
 # An endpoint that nobody has asked for so long, in seconds, is forgotten.
 _FORGOTTEN_S = 86_400.0
 # So few tokens say nothing of how fast a model writes.
@@ -205,7 +204,7 @@ class Health:
             self._refused[mark] = _Refusal(error.message, code, status, now + REFUSED_S)
             self._alert("no_quota" if code == "insufficient_quota" else "key_refused", mark, candidate)
         elif error.type == "rate_limit_exceeded":
-            wait_s = COOLING_S if error.retry_after_s is None else min(error.retry_after_s, _MOST_COOLING_S)
+            wait_s = COOLING_S if error.retry_after_s is None else error.retry_after_s
             self._cooling[endpoint.key, key.id if key else None] = now + wait_s
         elif error.upstream_status == _NOT_FOUND:
             if not endpoint.key.endswith(_UNNAMED):  # else the name is of the caller's making
