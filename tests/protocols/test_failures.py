@@ -110,6 +110,23 @@ def test_a_refused_key_is_permanent_and_never_the_callers_problem(status: int) -
     assert error.message == "provider Acme refuses the configured key"
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("content_policy_violation", "No"),
+        ("content_filter", None),
+        ("403", 'Input requires moderation. Your input was flagged for "violence".'),
+        ("permission_error", "This request violates our content policy."),
+    ],
+)
+def test_refused_content_is_the_callers_affair_and_no_refused_key(code: str, message: str | None) -> None:
+    error = failed(403, Reported(code, message))
+    assert (error.type, error.status, error.retry, error.permanent) == (
+        *("content_policy_violation", 400, "next_model", False),
+    )
+    assert failed(401, Reported(code, message)).permanent
+
+
 @pytest.mark.parametrize("word", ["overloaded", "overloaded_error"])
 def test_an_overloaded_provider_is_known_by_its_word_too(word: str) -> None:
     assert failed(500, Reported(word)).type == "provider_overloaded"

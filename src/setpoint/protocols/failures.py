@@ -144,6 +144,10 @@ _STATUS_OF_WORD: dict[str, int] = {
 # A 400 that is about the length of the prompt is told apart by its words where the code does not say it.
 _CONTEXT_WORDS = re.compile(r"context[ _]length|context window|maximum context|prompt is too long", re.IGNORECASE)
 
+# Gateways and clouds refuse content with 403 too ("Your input was flagged", OpenRouter, read 2026-11). That is the
+# caller's affair: taken for a refused key, one caller's words would bar everybody else for minutes.
+_CONTENT_WORDS = re.compile(r"\bmoderation\b|\bflagged\b|content[ _]polic", re.IGNORECASE)
+
 # Behind `key` stand words as well, such as the name of a wrong parameter: those have no digit.
 _KEY_SHAPED = re.compile(
     r"\b(?:sk|pk|gsk|xai|Bearer)[-_ ][A-Za-z0-9*_\-.]{8,}"
@@ -203,6 +207,8 @@ def _outcome(status: int, reported: Reported) -> _Outcome:
         return _BY_400_WORD[word]
     if status == 400 and _CONTEXT_WORDS.search(reported.message or ""):
         return _CONTEXT
+    if status == 403 and (_BY_400_WORD.get(word) is _CONTENT or _CONTENT_WORDS.search(reported.message or "")):
+        return _CONTENT
     if status >= 500 and _STATUS_OF_WORD.get(word) == 529:
         return _OVERLOADED
     return _BY_STATUS.get(status, _UNAVAILABLE)
