@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 TIMES = 10
 _TRIES = 5
-# Ten times as much is ten times the work. A hundred times would be each part with each other. Short work is done in a
-# millisecond or two, so what else the machine does can make either look half as dear again.
-_MOST = 2.5 * TIMES
+_BESIDE = 3
+# Ten times as much is ten times the work. A hundred times would be each part with each other.
+_MOST = 1.5 * TIMES
 
 
 @contextmanager
@@ -30,16 +30,17 @@ def uncollected() -> Generator[None]:
 def times_as_much(few: Callable[[], object], many: Callable[[], object]) -> float:
     """How many times as much CPU time `many`, which is `TIMES` as much to do, costs as `few`.
 
-    A busy machine makes either one dearer, never cheaper. So the least of some tries counts, and there are no more of
-    them as soon as it is no more than it may be.
+    A machine that is busy, or clocked down, makes all dearer that runs meanwhile. So `few` is done several times right
+    before `many` and right behind it, and the least of some tries counts: no more of them than until it is no more than
+    it may be.
     """
-    few_s, many_s = _cost_s(few), _cost_s(many)
-    for _ in range(_TRIES):
-        few_s = min(few_s, _cost_s(few))
-        if many_s < _MOST * few_s:
-            break
-        many_s = min(many_s, _cost_s(many))
-    return many_s / few_s
+    found: list[float] = []
+    while not found or (min(found) >= _MOST and len(found) < _TRIES):
+        before_s = sum(_cost_s(few) for _ in range(_BESIDE))
+        many_s = _cost_s(many)
+        after_s = sum(_cost_s(few) for _ in range(_BESIDE))
+        found.append(many_s * 2 * _BESIDE / (before_s + after_s))
+    return min(found)
 
 
 def is_in_proportion(few: Callable[[], object], many: Callable[[], object]) -> bool:
