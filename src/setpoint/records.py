@@ -19,6 +19,8 @@ Dialect = Literal["chat", "messages", "responses"]
 PresetStatus = Literal["active", "disabled", "archived"]
 Role = Literal["admin", "editor", "caller", "read_only"]
 GenerationStatus = Literal["completed", "failed", "cancelled", "interrupted"]
+Reset = Literal["daily", "weekly", "monthly"]
+"""After what time a limit is whole again: at 00:00 UTC, on Mondays, on the first."""
 Exclusion = Literal[
     "unknown_provider",
     "disabled",
@@ -106,6 +108,8 @@ class Key(Struct, frozen=True, kw_only=True):
 
     `label` is the masked form for people. `inference` false takes calling away from any role. `deleted` marks a key
     that is gone but whose row stays, so that every snapshot hears of it and old generations keep their owner.
+    `limit` is in US dollars, for as long as `limit_reset` says, None for ever. An `allowed_` list that is None allows
+    everything. None of the rest: no limit.
     """
 
     digest: str
@@ -121,6 +125,55 @@ class Key(Struct, frozen=True, kw_only=True):
     updated_at: datetime | None
     expires_at: datetime | None
     revision: int
+    limit: Decimal | None = None
+    limit_reset: Reset | None = None
+    include_byok_in_limit: bool = True
+    allowed_presets: tuple[str, ...] | None = None
+    allowed_models: tuple[str, ...] | None = None
+    allowed_providers: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class Budget(Struct, frozen=True, kw_only=True):
+    """What a workspace may spend in each `interval`, in US dollars."""
+
+    id: str
+    workspace_id: str
+    interval: Reset | Literal["lifetime"]
+    limit: Decimal
+    created_at: datetime
+    updated_at: datetime
+
+
+class Workspace(Struct, frozen=True, kw_only=True):
+    """Who keys, presets, provider keys and records belong to. A deleted one's row stays, as a key's does.
+
+    The `is_`, `io_` and `default_` members are kept for their owners, as they said them; None: nothing said.
+    """
+
+    id: str
+    slug: str
+    name: str
+    is_default: bool
+    owner_id: str
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+    deleted: bool = False
+    description: str | None = None
+    default_text_model: str | None = None
+    default_image_model: str | None = None
+    default_provider_sort: Sort | None = None
+    default_guardrail_id: str | None = None
+    include_byok_in_budgets: bool = True
+    is_observability_broadcast_enabled: bool = False
+    is_observability_io_logging_enabled: bool = False
+    is_data_discount_logging_enabled: bool = False
+    io_logging_sampling_rate: float = 1
+    io_logging_api_key_ids: tuple[str, ...] | None = None
+    disabled_server_tools: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -420,12 +473,20 @@ class Excluded(Struct, frozen=True, kw_only=True, gc=False):
     reason: Exclusion
 
 
+class Reservation(Struct, frozen=True, kw_only=True):
+    """US dollars that were set aside for one try, and out of which allowances: their names."""
+
+    amount: Decimal
+    out_of: tuple[str, ...]
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """One try at one endpoint. `status` is the upstream's HTTP status, None when none came.
 
     `error` is the error type it ended with, None for the attempt that answered. `latency_ms` runs from the start of
     the try to its first meaningful event, or to its end when none came; None when nobody saw the end. `usage` and
-    `cost` in US dollars are of this try alone, None where nothing is known of it.
+    `cost` in US dollars are of this try alone, None where nothing is known of it; `provider_cost` is the provider's own
+    figure. `charged` is what limits count of it: the cost, or an estimate where that is not known. It was sent at `at`.
     """
 
     provider: str
@@ -439,6 +500,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     latency_ms: int | None
     usage: Usage | None = None
     cost: Decimal | None = None
+    at: datetime | None = None
+    provider_cost: Decimal | None = None
+    charged: Decimal | None = None
+    reserved: Reservation | None = None
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -447,7 +512,8 @@ class Generation(Struct, frozen=True, kw_only=True):
     `status` is `interrupted` when the process that answered did not live to see the end.
     `unsaid` and `not_honoured` are JSON pointers into the request in the skin's own field names. `endpoints` are those
     of its plan in their order, `excluded` those left out; both are known once the answer has ended. `zero_completion`:
-    it was paid for, and gave nothing.
+    it was paid for, and gave nothing. `metadata` and `trace` are the caller's own, as raw JSON objects. `cost_drift`:
+    the provider's own figure is more than a hundredth off ours.
     """
 
     id: str
@@ -488,3 +554,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     endpoints: tuple[Planned, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     zero_completion: bool = False
+    user_id: str = ""
+    metadata: bytes | None = None
+    trace: bytes | None = None
+    cost_drift: bool = False

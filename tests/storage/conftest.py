@@ -153,6 +153,10 @@ def make_generation(now: datetime) -> Callable[..., Generation]:
             "app_title": "Ünïcode",
             "user_agent": "curl/8",
             "service_tier": "flex",
+            "user_id": "user-1",
+            "metadata": b'{"team":"a"}',
+            "trace": b'{"trace_id":"t-1"}',
+            "cost_drift": True,
         }
         return Generation(**(everything | given))
 

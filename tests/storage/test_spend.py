@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
-from setpoint.records import Cost
 from setpoint.storage.generations import save_many
 from setpoint.storage.spend import Spend, spend
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 DIGEST = "d" * 64
 
 
-def cost(total: str) -> Cost:
-    return Cost(prompt=Decimal(0), completion=Decimal(total), total=Decimal(total))
+def one_try(make_generation: Callable[..., Generation], cost: str | None, **given: object) -> Generation:
+    """A generation with one try, which cost so much."""
+    record = make_generation(**given)
+    known = None if cost is None else Decimal(cost)
+    return structs.replace(record, attempts=(structs.replace(record.attempts[1], cost=known),))
 
 
 def spent(database: Database, *records: Generation, now: datetime) -> Spend:
@@ -39,25 +42,34 @@ def test_a_key_that_was_never_used_has_spent_nothing(database: Database, now: da
 def test_costs_are_summed_and_the_last_use_is_known(
     database: Database, now: datetime, make_generation: Callable[..., Generation]
 ) -> None:
-    records = [make_generation(created_at=now, cost=cost(total)) for total in ("0.1", "0.2", "1E-7", "0")]
-    latest = make_generation(created_at=now + timedelta(seconds=5), cost=cost("1"))
+    records = [one_try(make_generation, cost, created_at=now) for cost in ("0.1", "0.2", "1E-7", "0")]
+    latest = one_try(make_generation, "1", created_at=now + timedelta(seconds=5))
     found = spent(database, latest, *records, now=now + timedelta(minutes=1))
-    assert (found.total, found.daily) == (1.3000001, 1.3000001)
+    assert found.total == found.daily == Decimal("1.3000001")
     assert found.last_used_at == latest.created_at
 
 
-def test_ours_comes_before_the_providers_figure_and_what_is_unknown_adds_nothing(
+def test_every_try_counts_and_what_is_unknown_adds_nothing(
     database: Database, now: datetime, make_generation: Callable[..., Generation]
 ) -> None:
+    both = make_generation(created_at=now)
+    assert [attempt.cost for attempt in both.attempts] == [Decimal("0.0000012")] * 2
     found = spent(
         database,
-        make_generation(created_at=now, cost=cost("1"), provider_cost=Decimal(100)),
-        make_generation(created_at=now, cost=None, provider_cost=Decimal("0.25")),
-        make_generation(created_at=now, cost=None, provider_cost=None),
-        make_generation(created_at=now, cost=cost("10"), key_digest="e" * 64),
+        both,
+        one_try(make_generation, None, created_at=now),
+        one_try(make_generation, "10", created_at=now, key_digest="e" * 64),
         now=now,
     )
-    assert found.total == 1.25
+    assert found.total == Decimal("0.0000024")
+
+
+def test_a_record_that_comes_again_is_counted_once(
+    database: Database, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    record = one_try(make_generation, "0.5", created_at=now)
+    assert spent(database, record, record, now=now).total == Decimal("0.5")
+    assert spent(database, record, now=now).total == Decimal("0.5")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +89,7 @@ def test_ours_comes_before_the_providers_figure_and_what_is_unknown_adds_nothing
 def test_days_begin_at_midnight_weeks_on_monday_months_on_the_first(
     at: str, periods: tuple[int, int, int], database: Database, make_generation: Callable[..., Generation]
 ) -> None:
-    record = make_generation(created_at=datetime.fromisoformat(f"{at}+00:00"), cost=cost("1"))
+    record = one_try(make_generation, "1", created_at=datetime.fromisoformat(f"{at}+00:00"))
     found = spent(database, record, now=datetime(2026, 4, 15, 10, tzinfo=UTC))
     assert (found.daily, found.weekly, found.monthly) == periods
     assert found.total == 1
@@ -96,11 +108,11 @@ def test_a_week_may_begin_in_the_month_or_year_before(
     moment: str, week: str, database: Database, make_generation: Callable[..., Generation]
 ) -> None:
     monday = datetime.fromisoformat(f"{week}T00:00:00+00:00")
-    first = make_generation(created_at=monday, cost=cost("1"))
-    before = make_generation(created_at=monday - timedelta(microseconds=1), cost=cost("10"))
+    first = one_try(make_generation, "1", created_at=monday)
+    before = one_try(make_generation, "10", created_at=monday - timedelta(microseconds=1))
     assert spent(database, first, before, now=datetime.fromisoformat(f"{moment}+00:00")).weekly == 1
 
 
 def test_many_small_costs_add_up(database: Database, now: datetime, make_generation: Callable[..., Generation]) -> None:
-    records = [make_generation(created_at=now, cost=cost("0.0000001")) for _ in range(1000)]
-    assert spent(database, *records, now=now).total == 0.0001
+    records = [one_try(make_generation, "0.0000001", created_at=now) for _ in range(1000)]
+    assert spent(database, *records, now=now).total == Decimal("0.0001")

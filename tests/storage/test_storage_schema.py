@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +17,21 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from msgspec import structs
 from sqlalchemy.exc import OperationalError
 
 from setpoint.canonical.usage import Usage
-from setpoint.storage import generations, upgrading
+from setpoint.records import Cost
+from setpoint.storage import generations, keys, upgrading
 from setpoint.storage.database import Database
 from setpoint.storage.schema import HEAD, SchemaError, prepare
-from setpoint.storage.tables import metadata, revision
+from setpoint.storage.tables import activity, ledger, metadata, revision, spend
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from setpoint.records import Generation, Preset
+    from setpoint.storage.workspaces import Owner
 
 STAMP = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
 
@@ -121,7 +128,28 @@ def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None
     assert differences(bare, metadata) == []
 
 
+BY = ("preset_slug_", "model_", "provider_", "status_")
+OF_WORKSPACES = (
+    *("revision", "deleted", "description", "default_text_model", "default_image_model", "default_provider_sort"),
+    *("default_guardrail_id", "include_byok_in_budgets", "is_observability_broadcast_enabled"),
+    *("is_observability_io_logging_enabled", "is_data_discount_logging_enabled", "io_logging_sampling_rate"),
+    *("io_logging_api_key_ids", "disabled_server_tools"),
+)
+TO_BEFORE_0004 = (
+    *(f"DROP TABLE {name}" for name in ("contents", "rates", "leases", "spend", "activity", "ledger", "budgets")),
+    "DROP INDEX ix_workspaces_revision",
+    *(f"DROP INDEX ix_generations_workspace_id_{by}created_at" for by in ("", *BY)),
+    *(f"ALTER TABLE generations DROP COLUMN {name}" for name in ("user_id", "metadata", "trace", "cost_drift")),
+    *(f"ALTER TABLE keys DROP COLUMN {name}" for name in ('"limit"', "limit_reset", "include_byok_in_limit")),
+    *(f"ALTER TABLE keys DROP COLUMN allowed_{name}" for name in ("presets", "models", "providers")),
+    *(f"ALTER TABLE keys DROP COLUMN {name}_per_minute" for name in ("requests", "tokens")),
+    *(f"ALTER TABLE workspaces DROP COLUMN {name}" for name in OF_WORKSPACES),
+    "UPDATE alembic_version SET version_num = '0003'",
+)
+NEWER = {"user_id": "", "metadata": None, "trace": None, "cost_drift": False}
+"""What records from before the books say of them."""
 TO_BEFORE_0003 = (
+    *TO_BEFORE_0004,
     *(f"ALTER TABLE generations DROP COLUMN {name}" for name in ("endpoints", "excluded", "zero_completion")),
     "DROP TABLE provider_keys",
 )
@@ -130,7 +158,7 @@ TO_BEFORE_0003 = (
 def test_records_from_before_plans_were_kept_have_none(
     database: Database, make_generation: Callable[..., Generation]
 ) -> None:
-    was = make_generation(endpoints=(), excluded=(), zero_completion=False)
+    was = make_generation(endpoints=(), excluded=(), zero_completion=False, **NEWER)
     with database.write() as connection:
         generations.save_many(connection, [was])
     run_sql(database, *TO_BEFORE_0003, "UPDATE alembic_version SET version_num = '0002'")
@@ -143,7 +171,7 @@ def test_records_from_before_plans_were_kept_have_none(
 def test_counts_from_before_there_was_a_cache_for_an_hour_are_kept(
     database: Database, make_generation: Callable[..., Generation]
 ) -> None:
-    unplanned = {"endpoints": (), "excluded": (), "zero_completion": False}
+    unplanned = {"endpoints": (), "excluded": (), "zero_completion": False, **NEWER}
     was = make_generation(usage=Usage(input_tokens=30, cache_write_tokens=20), **unplanned)
     none = make_generation(usage=None, **unplanned)
     with database.write() as connection:
@@ -158,6 +186,66 @@ def test_counts_from_before_there_was_a_cache_for_an_hour_are_kept(
     assert differences(database, metadata) == []
     with database.read() as connection:
         assert [generations.get(connection, one.id, "w1") for one in (was, none)] == [was, none]
+
+
+def test_generations_from_before_the_books_are_booked(
+    database: Database, owner: Owner, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    with database.write() as connection:
+        key = keys.ensure(
+            connection,
+            digest="a" * 64,
+            name="a",
+            label="a",
+            workspace_id=owner.workspace_id,
+            creator_user_id=owner.user_id,
+            now=now,
+        )
+
+    def cost(total: str) -> Cost:
+        return Cost(prompt=Decimal(0), completion=Decimal(total), total=Decimal(total))
+
+    mine = {"key_digest": key.digest, "workspace_id": key.workspace_id, **NEWER}
+    answered = make_generation(cost=cost("0.10"), **mine)
+    cheap = make_generation(cost=cost("0.000000000000000000000000000001"), **mine)
+    theirs = make_generation(cost=None, provider_cost=Decimal("0.7"), **mine)
+    unknown = make_generation(cost=None, provider_cost=None, status="cancelled", **mine)
+    failed = make_generation(status="failed", usage=None, cost=None, **mine | {"attempts": answered.attempts[:1]})
+    free = structs.replace(answered.attempts[0], usage=None, cost=None)
+    refused = make_generation(status="failed", usage=None, cost=None, **mine | {"attempts": (free,)})
+    with database.write() as connection:
+        generations.save_many(connection, [answered, cheap, theirs, unknown, failed, refused])
+    run_sql(database, *TO_BEFORE_0004)
+    prepare(database)
+    assert differences(database, metadata) == []
+    with database.read() as connection:
+        found = connection.execute(sa.select(ledger).order_by(ledger.c.generation_id, ledger.c.position)).all()
+        days = connection.execute(sa.select(activity)).all()
+        sums = connection.execute(sa.select(spend).order_by(spend.c.scope, spend.c.period)).all()
+    told = Decimal("0.0000012")  # by the first try of each, which failed
+    assert [(row.generation_id, row.position, row.outcome, row.cost) for row in found] == [
+        (answered.id, 0, "abandoned", told),
+        (answered.id, 1, "answered", Decimal("0.10")),
+        (cheap.id, 0, "abandoned", told),
+        (cheap.id, 1, "answered", Decimal("0.000000000000000000000000000001")),
+        (theirs.id, 0, "abandoned", told),
+        (theirs.id, 1, "answered", Decimal("0.7")),
+        (unknown.id, 0, "abandoned", told),
+        (unknown.id, 1, "cancelled", None),
+        (failed.id, 0, "abandoned", told),
+    ]
+    assert {row.user_id for row in found} == {key.creator_user_id}
+    total = Decimal("0.800006000000000000000000000001")
+    assert sum(Fraction(row.cost) for row in days) == sum(Fraction(row.charged) for row in days) == Fraction(total)
+    assert (sum(row.requests for row in days), sum(row.unknown_cost_requests for row in days)) == (5, 1)
+    assert sum(row.attempts for row in days) == 9
+    at = answered.created_at
+    assert [(row.scope, row.period, row.charged, row.requests) for row in sums] == [
+        (scope, period, total, 5)
+        for scope in (f"key:{key.digest}", f"workspace:{key.workspace_id}")
+        for period in (f"{at:%Y-%m}", f"{at:%Y-%m-%d}", f"{at:%G-W%V}", "ever")
+    ]
+    assert {row.last_at for row in sums} == {failed.created_at}
 
 
 def test_database_from_the_future_is_refused_and_left_alone(database: Database) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
 
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
-from setpoint.wire.body import as_text
+from setpoint.wire.body import as_text, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from msgspec import Raw
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _OUR_KEY = re.compile(r"sk-sp-v1-[0-9a-f]{64}")
 _REDACTED = "[redacted]"
+_LABEL_BYTES = 64 << 10
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -127,7 +128,8 @@ class Exchange:
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
-        self._begin(self._generation("interrupted", None, (*self._attempts, _attempt(candidate, error="interrupted"))))
+        unseen = _attempt(candidate, self._attempted_at(), error="interrupted")
+        self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
         """The try has given its first meaningful event: this is the answer."""
@@ -147,8 +149,16 @@ class Exchange:
             return
         self._attempt_started = None
         latency_ms = _ms(time.monotonic() - started)
-        attempt = _attempt(candidate, status=status, error=error, latency_ms=latency_ms)
+        attempt = _attempt(candidate, self._attempted_at(started), status=status, error=error, latency_ms=latency_ms)
         self._attempts.append(_billed(attempt, self.spent))
+
+    def _attempted_at(self, started: float | None = None) -> datetime:
+        """When the try began that is under way, or the one that `started` then: by the clock that the request came by.
+
+        That of the machine may be set meanwhile; and a try does not come before its request.
+        """
+        since = self._attempt_started if started is None else started
+        return self.created_at + timedelta(seconds=0.0 if since is None else since - self._started)
 
     def estimated_input(self) -> int:
         """Our own count of the request's input tokens."""
@@ -239,6 +249,10 @@ class Exchange:
             zero_completion=status in ("completed", "failed") and self._gave_nothing(attempts),
             endpoints=self.plan.endpoints if self.plan and ended else (),
             excluded=self.plan.excluded if self.plan and ended else (),
+            user_id=self.key.creator_user_id,
+            metadata=self._kept_object("metadata"),
+            trace=self._kept_object("trace"),
+            cost_drift=bill is not None and bill.drifts,
         )
 
     def _gave_nothing(self, attempts: tuple[Attempt, ...]) -> bool:
@@ -254,6 +268,14 @@ class Exchange:
         """What of the answer the skin had no word for. No JSON pointer begins so."""
         return tuple(f"answer:{name}" for name in self.outcome.unsaid) if self.outcome else ()
 
+    def _kept_object(self, name: str) -> bytes | None:
+        """What the caller labels the request with, as a record may hold it; None when that is too long."""
+        said = self.body.get(name)
+        if said is None or not is_object(said) or len(said) > _LABEL_BYTES:
+            return None
+        text = self._kept(bytes(said).decode())
+        return text.encode() if text is not None else None
+
     def _kept(self, text: str | None) -> str | None:
         """Text of the caller's or the provider's as a record may hold it: without any key."""
         if text is None:
@@ -264,7 +286,7 @@ class Exchange:
 
 
 def _attempt(
-    candidate: Candidate, *, error: str | None, status: int | None = None, latency_ms: int | None = None
+    candidate: Candidate, at: datetime, *, error: str | None, status: int | None = None, latency_ms: int | None = None
 ) -> Attempt:
     endpoint = candidate.endpoint
     return Attempt(
@@ -277,6 +299,7 @@ def _attempt(
         status=status,
         error=error,
         latency_ms=latency_ms,
+        at=at,
     )
 
 
@@ -290,4 +313,7 @@ def _ms(seconds: float) -> int:
 
 
 def _billed(attempt: Attempt, bill: Bill | None) -> Attempt:
-    return attempt if bill is None else structs.replace(attempt, usage=bill.usage, cost=bill.amount)
+    if bill is None:
+        return attempt
+    known = {"cost": bill.amount, "provider_cost": bill.provider_cost, "charged": bill.charged}
+    return structs.replace(attempt, usage=bill.usage, **known)

@@ -67,7 +67,15 @@ def bill(outcome: Outcome, price: Price | None, estimated_input: Callable[[], in
     """
     usage = outcome.usage if outcome.usage is not None else _estimate(outcome, estimated_input)
     ours = cost(usage, price)
-    return Bill(usage, ours, ours.total if ours is not None else outcome.provider_cost)
+    amount = ours.total if ours is not None else outcome.provider_cost
+    charged = amount if amount is not None else _estimated_cost(usage, price)
+    return Bill(usage, ours, amount, outcome.provider_cost, charged)
+
+
+def _estimated_cost(usage: Usage, price: Price | None) -> Decimal | None:
+    """What an estimated usage would have cost, had it been counted: no cost, but what limits go by."""
+    guess = cost(structs.replace(usage, estimated=False), price) if usage.estimated else None
+    return guess.total if guess is not None else None
 
 
 def spent(outcome: Outcome, price: Price | None) -> Bill | None:

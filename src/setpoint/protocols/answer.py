@@ -44,11 +44,22 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 
 class Bill(Struct, frozen=True):
-    """What goes into an answer's usage: the tokens, our cost, and the amount to show (None: unknown)."""
+    """What an answer used: the tokens, our cost, and the amount to show. Money is US dollars, None where unknown.
+
+    `provider_cost` is the provider's own figure, `charged` what limits count: the amount, else an estimate.
+    """
 
     usage: Usage
     cost: Cost | None
     amount: Decimal | None
+    provider_cost: Decimal | None = None
+    charged: Decimal | None = None
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the provider's own figure is more than a hundredth of the larger one off ours."""
+        ours, theirs = self.amount, self.provider_cost
+        return ours is not None and theirs is not None and abs(ours - theirs) * 100 > max(ours, theirs)
 
 
 class Outcome(Struct, kw_only=True):

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import astuple
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from setpoint.canonical.usage import Usage
 from setpoint.records import Cost, Generation
-from setpoint.storage.columns import Stored
+from setpoint.storage.ledger import book
+from setpoint.storage.rows import Rows
 from setpoint.storage.tables import generations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Connection, Dialect
+    from sqlalchemy import Connection
 
 _USAGE = Usage.__struct_fields__
 _COST = Cost.__struct_fields__
@@ -32,16 +32,16 @@ _plain: Callable[[Generation], tuple[Any, ...]] = attrgetter(*_PLAIN)
 _in_table_order: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(
     *(_COLUMNS.index(column.name) for column in generations.c)
 )
-_conversions = tuple(
-    (position, column.type.write) for position, column in enumerate(generations.c) if isinstance(column.type, Stored)
-)
+_ROWS = Rows(generations)
 
 
 def save_many(connection: Connection, records: Iterable[Generation]) -> None:
-    """Keep these records. One whose id is kept already changes nothing, so a batch may be written again."""
-    rows = [_write(record) for record in records]
-    if rows:
-        connection.exec_driver_sql(_insert(connection.dialect), rows)
+    """Keep these records, and book them. One whose id is kept already changes nothing, so it may be given again."""
+    unique = {record.id: record for record in reversed(list(records))}
+    kept = set(connection.scalars(select(generations.c.id).where(generations.c.id.in_(list(unique)))))
+    new = [record for id_, record in unique.items() if id_ not in kept]
+    _ROWS.insert(connection, map(_flat, new))
+    book(connection, new)
 
 
 def get(connection: Connection, id_: str, workspace_id: str) -> Generation | None:
@@ -52,29 +52,14 @@ def get(connection: Connection, id_: str, workspace_id: str) -> Generation | Non
     return None if row is None else _read(tuple(row))
 
 
-@cache
-def _insert(dialect: Dialect) -> str:
-    """The statement that takes rows of `_write`, in the words of this dialect."""
-    return f"{insert(generations).compile(dialect=dialect)} ON CONFLICT DO NOTHING"
-
-
-def _write(record: Generation) -> tuple[Any, ...]:
-    """The row of a record, as the driver takes it.
-
-    What SQLAlchemy does to the values of a row costs four times what the database then does with them, and this is
-    paid for every answer; so the columns' own conversions are called here.
-    """
-    flat = (
-        *_plain(record),
-        *(_NO_USAGE if record.usage is None else astuple(record.usage)),
-        *(_NO_COST if record.cost is None else astuple(record.cost)),
+def _flat(record: Generation) -> tuple[Any, ...]:
+    return _in_table_order(
+        (
+            *_plain(record),
+            *(_NO_USAGE if record.usage is None else astuple(record.usage)),
+            *(_NO_COST if record.cost is None else astuple(record.cost)),
+        )
     )
-    row = list(_in_table_order(flat))
-    for position, write in _conversions:
-        value = row[position]
-        if value is not None:
-            row[position] = write(value)
-    return tuple(row)
 
 
 def _read(flat: tuple[Any, ...]) -> Generation:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from setpoint.storage.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: what the tables of `tables.py` are."""
 
 # Alembic's own table, as Alembic makes it.

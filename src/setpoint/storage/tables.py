@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 
 from setpoint.records import Attempt, Excluded, Planned
@@ -59,6 +61,35 @@ workspaces = Table(
     Column("owner_id", Text, ForeignKey(users.c.id), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    # Younger than the others. A deleted workspace keeps its row, under a slug that nobody can ask for.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("description", FreeText),
+    Column("default_text_model", FreeText),
+    Column("default_image_model", FreeText),
+    Column("default_provider_sort", Text),
+    Column("default_guardrail_id", FreeText),
+    Column("include_byok_in_budgets", Boolean, nullable=False, server_default=true()),
+    Column("is_observability_broadcast_enabled", Boolean, nullable=False, server_default=false()),
+    Column("is_observability_io_logging_enabled", Boolean, nullable=False, server_default=false()),
+    Column("is_data_discount_logging_enabled", Boolean, nullable=False, server_default=false()),
+    Column("io_logging_sampling_rate", Float, nullable=False, server_default="1"),
+    Column("io_logging_api_key_ids", Words),
+    Column("disabled_server_tools", Words, nullable=False, server_default="[]"),
+    Index(None, "revision"),
+)
+
+# What a workspace may spend in an interval.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey(workspaces.c.id), nullable=False),
+    Column("interval", Text, nullable=False),
+    Column("limit", Money, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("workspace_id", "interval"),
 )
 
 keys = Table(
@@ -77,6 +108,15 @@ keys = Table(
     Column("updated_at", Moment),
     Column("expires_at", Moment),
     Column("revision", BigInteger, nullable=False),
+    # Younger than the others.
+    Column("limit", Money),
+    Column("limit_reset", Text),
+    Column("include_byok_in_limit", Boolean, nullable=False, server_default=true()),
+    Column("allowed_presets", Words),
+    Column("allowed_models", Words),
+    Column("allowed_providers", Words),
+    Column("requests_per_minute", BigInteger),
+    Column("tokens_per_minute", BigInteger),
     Index(None, "revision"),
     Index(None, "workspace_id", "created_at"),
 )
@@ -208,6 +248,122 @@ generations = Table(
     Column("endpoints", Structs(Planned), nullable=False, server_default="[]"),
     Column("excluded", Structs(Excluded), nullable=False, server_default="[]"),
     Column("zero_completion", Boolean, nullable=False, server_default=false()),
+    Column("user_id", Text, nullable=False, server_default=""),
+    Column("metadata", Json),
+    Column("trace", Json),
+    Column("cost_drift", Boolean, nullable=False, server_default=false()),
     Index(None, "created_at"),
     Index(None, "key_digest", "created_at"),
+    Index(None, "workspace_id", "created_at"),
+    Index(None, "workspace_id", "preset_slug", "created_at"),
+    Index(None, "workspace_id", "model", "created_at"),
+    Index(None, "workspace_id", "provider", "created_at"),
+    Index(None, "workspace_id", "status", "created_at"),
+)
+
+# The ledger: one row for each try that cost something or may have. It comes with its generation, once, and outlives it.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("generation_id", FreeText, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("workspace_id", Text, nullable=False),
+    Column("key_digest", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("preset_id", Text),
+    Column("preset_slug", FreeText),
+    Column("preset_version", BigInteger),
+    Column("model", FreeText, nullable=False),
+    Column("provider", FreeText, nullable=False),
+    Column("provider_key_id", FreeText),
+    Column("endpoint", FreeText, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reserved", Money),
+    Column("cost", Money),
+    Column("provider_cost", Money),
+    Column("charged", Money, nullable=False),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cached_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("estimated", Boolean, nullable=False),
+    Index(None, "workspace_id", "at"),
+    Index(None, "key_digest", "at"),
+)
+
+# Sums of the ledger, a row for each UTC day and whatever else people ask by. Where there is no preset its id is "".
+activity = Table(
+    "activity",
+    metadata,
+    Column("date", Text, primary_key=True),
+    Column("workspace_id", Text, primary_key=True),
+    Column("key_digest", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("preset_id", Text, primary_key=True),
+    Column("preset_version", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", FreeText, primary_key=True),
+    Column("provider", FreeText, primary_key=True),
+    Column("endpoint", FreeText, primary_key=True),
+    Column("preset_slug", FreeText),
+    Column("provider_name", FreeText),
+    Column("requests", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("unknown_cost_requests", BigInteger, nullable=False),
+    Column("cost", Money, nullable=False),
+    Column("charged", Money, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Index(None, "workspace_id", "date"),
+)
+
+# Sums of the ledger for each allowance: `scope` is whose (`key:<digest>`, `workspace:<id>`), `period` which day, week,
+# month (`2026-11-21`, `2026-W47`, `2026-11`), or `ever`.
+spend = Table(
+    "spend",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("cost", Money, nullable=False),
+    Column("charged", Money, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("unknown_cost_requests", BigInteger, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
+
+# What processes have taken of allowances and not yet booked or given back. The holder is the name of a spool's folder.
+leases = Table(
+    "leases",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("amount", Money, nullable=False),
+    Index(None, "scope", "period"),
+)
+
+# How much of what a key may do in a minute is taken: requests (`requests:<digest>`), tokens (`tokens:<digest>`).
+rates = Table(
+    "rates",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("taken", BigInteger, nullable=False),
+    Index(None, "minute"),
+)
+
+# What was asked and answered, where that is kept at all: raw JSON.
+contents = Table(
+    "contents",
+    metadata,
+    Column("generation_id", FreeText, primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("input", Json, nullable=False),
+    Column("output", Json),
+    Column("error", Json),
+    Index(None, "created_at"),
 )

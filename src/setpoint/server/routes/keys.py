@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import key_digest, timestamp
+from setpoint.protocols.money import money
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.paging import flag, integer
 from setpoint.storage import keys as stored
@@ -18,6 +19,8 @@ from setpoint.wire.body import is_null, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from msgspec import Raw
 
     from setpoint.records import Key
     from setpoint.server.request import Request
@@ -224,7 +227,7 @@ def _no_limits() -> dict[str, Any]:
     return {"limit": None, "limit_remaining": None, "limit_reset": None, "include_byok_in_limit": True}
 
 
-def _spent(spent: Spend) -> dict[str, float]:
+def _spent(spent: Spend) -> dict[str, Raw]:
     """What a key has spent, in US dollars. All spend is on the team's own provider keys, so both counts are equal."""
     periods = {"": spent.total, "_daily": spent.daily, "_weekly": spent.weekly, "_monthly": spent.monthly}
-    return {f"{kind}{period}": amount for kind in ("usage", "byok_usage") for period, amount in periods.items()}
+    return {f"{kind}{period}": money(amount) for kind in ("usage", "byok_usage") for period, amount in periods.items()}
