@@ -12,12 +12,14 @@ from setpoint.routing.keyring import with_changes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from setpoint.records import AddedKey, Key, Preset
+    from setpoint.records import AddedKey, Key, Preset, Workspace
     from setpoint.routing.catalog import Catalog
     from setpoint.routing.keyring import Ring
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D", "Key", "Workspace")
+"""Rows that stay when they are deleted."""
 
 
 class _Mark(Enum):
@@ -95,13 +97,14 @@ class Snapshot:
 
     `presets` are by workspace id and slug, of every status. `keys` are by digest; deleted ones are not there,
     disabled and expired ones are. `provider_keys` are the added ones, by provider; in the catalog those providers are
-    awake that have one. Every write up to `revision` is in it.
+    awake that have one. `workspaces` are by id, without deleted ones. Every write up to `revision` is in it.
     """
 
     revision: int
     presets: Layered[tuple[str, str], Preset]
     keys: Layered[str, Key]
     provider_keys: Mapping[str, Ring]
+    workspaces: Layered[str, Workspace]
     catalog: Catalog
 
 
@@ -109,9 +112,11 @@ class SnapshotHolder:
     """The current snapshot. It is changed by the event loop's thread only; anyone may read it."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._current = Snapshot(revision=0, presets=Layered(), keys=Layered(), provider_keys={}, catalog=catalog)
+        self._current = Snapshot(
+            revision=0, presets=Layered(), keys=Layered(), provider_keys={}, workspaces=Layered(), catalog=catalog
+        )
         self._catalog = catalog  # as it was given: whoever sleeps in it has no key of the file's
-        # Revisions of deletions: an older state of a deleted key may still arrive, and must not bring it back.
+        # Revisions of deletions: an older state of what is deleted may still arrive, and must not bring it back.
         self._deleted: dict[str, int] = {}
 
     @property
@@ -120,7 +125,12 @@ class SnapshotHolder:
         return self._current
 
     def apply(
-        self, revision: int, presets: Iterable[Preset], keys: Iterable[Key], provider_keys: Iterable[AddedKey] = ()
+        self,
+        revision: int,
+        presets: Iterable[Preset],
+        keys: Iterable[Key],
+        provider_keys: Iterable[AddedKey] = (),
+        workspaces: Iterable[Workspace] = (),
     ) -> None:
         """Swap in a snapshot with these rows, at a cost that depends on their number only.
 
@@ -134,7 +144,8 @@ class SnapshotHolder:
             now,
             revision=max(revision, now.revision),
             presets=self._changed_presets(presets),
-            keys=self._changed_keys(keys),
+            keys=self._changed(now.keys, ((row.digest, row) for row in keys)),
+            workspaces=self._changed(now.workspaces, ((row.id, row) for row in workspaces)),
             provider_keys=rings,
             catalog=now.catalog if rings is now.provider_keys else self._awake(rings),
         )
@@ -158,17 +169,17 @@ class SnapshotHolder:
                 newer[name] = row
         return known.changed(newer) if newer else known
 
-    def _changed_keys(self, rows: Iterable[Key]) -> Layered[str, Key]:
-        known = self._current.keys
-        newer: dict[str, Key] = {}
-        for row in rows:
-            seen = newer.get(row.digest) or known.get(row.digest)
-            seen_revision = self._deleted.get(row.digest, -1) if seen is None else seen.revision
+    def _changed(self, known: Layered[str, D], rows: Iterable[tuple[str, D]]) -> Layered[str, D]:
+        """What is known with these rows in it, each by its name, which nothing of another kind has."""
+        newer: dict[str, D] = {}
+        for name, row in rows:
+            seen = newer.get(name) or known.get(name)
+            seen_revision = self._deleted.get(name, -1) if seen is None else seen.revision
             if row.revision > seen_revision:
-                newer[row.digest] = row
+                newer[name] = row
         if not newer:
             return known
-        present = {digest: row for digest, row in newer.items() if not row.deleted}
-        gone = {digest: row.revision for digest, row in newer.items() if row.deleted}
+        present = {name: row for name, row in newer.items() if not row.deleted}
+        gone = {name: row.revision for name, row in newer.items() if row.deleted}
         self._deleted.update(gone)
         return known.changed(present, gone)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from setpoint.errors import RequestError
-from setpoint.storage import keys, loading, presets, tables
-from setpoint.storage.revisions import read_revision
+from setpoint.storage import keys, loading, presets, tables, workspaces
+from setpoint.storage.revisions import next_revision, read_revision
 from support.sealed import SEALER
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def save_key(database: Database, owner: Owner, digest: str, now: datetime) -> No
 def test_everything_is_loaded_but_deleted_keys(
     database: Database, owner: Owner, capture: Callable[..., Preset], now: datetime
 ) -> None:
-    assert load(database) == (0, [], [], [])
+    with database.read() as connection:
+        (default,) = workspaces.read_since(connection, None)
+    assert (default.id, default.owner_id, default.slug) == (owner.workspace_id, owner.user_id, "default")
+    assert load(database) == (0, [], [], [], [default])
     capture("a")
     newer = capture("a")
     save_key(database, owner, "k1", now)
@@ -89,7 +93,7 @@ def test_only_what_has_changed_is_loaded_afterwards(
         capture(slug)
     save_key(database, owner, "k1", now)
     known = load(database).revision
-    assert load_since(database, known) == (known, [], [], [])
+    assert load_since(database, known) == (known, [], [], [], [])
     earlier = load_since(database, known - 2)  # the last preset before the key, but not the one before that
     assert [preset.slug for preset in earlier.presets] == ["c"]
     changed = capture("b")
@@ -100,7 +104,7 @@ def test_only_what_has_changed_is_loaded_afterwards(
     assert since.revision > known
     assert since.presets == [changed]
     assert [(key.digest, key.disabled) for key in since.keys] == [("k2", True)]
-    assert load_since(database, since.revision) == (since.revision, [], [], [])
+    assert load_since(database, since.revision) == (since.revision, [], [], [], [])
 
 
 def test_write_that_fails_moves_no_revision(database: Database, capture: Callable[..., Preset]) -> None:
@@ -117,3 +121,28 @@ def test_loading_changes_goes_by_an_index(database: Database) -> None:
             query = sa.select(table).where(table.c.revision > sa.literal_column("7"))
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
             assert f"ix_{table.name}_revision" in str(plan)
+
+
+def test_a_workspace_is_loaded_with_its_budgets_when_it_has_changed(
+    database: Database, owner: Owner, now: datetime
+) -> None:
+    known = load(database).revision
+    mine = {"workspace_id": owner.workspace_id, "created_at": now, "updated_at": now}
+    with database.write() as connection:
+        for interval, most in (("daily", Decimal("0.10")), ("lifetime", Decimal(500))):
+            row = sa.insert(tables.budgets).values(id=interval, interval=interval, limit=most, **mine)
+            connection.execute(row)
+        change = sa.update(tables.workspaces).values(revision=next_revision(connection), description="Ours")
+        connection.execute(change.where(tables.workspaces.c.id == owner.workspace_id))
+    (changed,) = load_since(database, known).workspaces
+    assert changed.description == "Ours"
+    assert [(one.interval, one.limit) for one in changed.budgets] == [
+        ("daily", Decimal("0.10")),
+        ("lifetime", Decimal(500)),
+    ]
+    assert load(database).workspaces == [changed]
+    with database.write() as connection:
+        gone = sa.update(tables.workspaces).values(revision=next_revision(connection), deleted=True)
+        connection.execute(gone.where(tables.workspaces.c.id == owner.workspace_id))
+    assert [one.deleted for one in load_since(database, known).workspaces] == [True]
+    assert load(database).workspaces == []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from setpoint.records import AddedKey, Key, Preset
+    from setpoint.records import AddedKey, Key, Preset, Workspace
     from setpoint.storage.workspaces import Owner
 
 
@@ -127,9 +127,14 @@ class WatchedSnapshots(SnapshotHolder):
         self.changed = asyncio.Event()
 
     def apply(
-        self, revision: int, presets: Iterable[Preset], keys: Iterable[Key], provider_keys: Iterable[AddedKey] = ()
+        self,
+        revision: int,
+        presets: Iterable[Preset],
+        keys: Iterable[Key],
+        provider_keys: Iterable[AddedKey] = (),
+        workspaces: Iterable[Workspace] = (),
     ) -> None:
-        super().apply(revision, presets, keys, provider_keys)
+        super().apply(revision, presets, keys, provider_keys, workspaces)
         self.changed.set()
 
 

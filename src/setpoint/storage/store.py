@@ -182,7 +182,7 @@ class Store:
         return result, loaded
 
     def _apply(self, loaded: Loaded) -> None:
-        self._snapshots.apply(loaded.revision, loaded.presets, loaded.keys, loaded.provider_keys)
+        self._snapshots.apply(*loaded)
 
 
 def _hear(running: asyncio.Future[tuple[T, Loaded]]) -> None:
