@@ -66,6 +66,14 @@ _RATES = {
 _NOT_NEEDED = {"storage_searches_kcount", "cache_audio_read_mtok", "output_audio_mtok"}
 
 
+# Our tiers, and how the library has them asked for. What a batch costs is of no use here: the gateway sends none.
+_TIERS = {
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+    "fast": {"speed": "fast"},
+}
+
+
 def main() -> int:
     """Write the file, and its source's license beside it. Returns the exit code."""
     today = datetime.now(UTC).date()
@@ -108,7 +116,7 @@ def _model(model: library.ModelInfo, today: date) -> dict[str, Any]:
         return row
     if model.context_window:
         row["context"] = model.context_window
-    if prices := _prices(model.prices, today):
+    if prices := _prices(model, today):
         row["prices"] = prices
     return row
 
@@ -142,25 +150,41 @@ def _simple(clause: object) -> str:
             raise TypeError(f"a clause of a kind that is not known: {clause!r}")
 
 
-def _prices(said: library.ModelPrice | list[library.ConditionalPrice], today: date) -> list[dict[str, Any]]:
-    """The price now, and each that is announced, with the day it begins; nothing when one of them cannot be said."""
-    if isinstance(said, library.ModelPrice):
-        steps = [(None, said)]
-    elif any(isinstance(one.constraint, library.TimeOfDateConstraint) for one in said):
+def _prices(model: library.ModelInfo, today: date) -> list[dict[str, Any]]:
+    """The prices now, and each change that is announced, with its day; nothing when one of them cannot be said."""
+    if not model.prices:
         return []
-    else:
-        steps = [
-            (one.constraint.start_date if isinstance(one.constraint, library.StartDateConstraint) else None, one.prices)
-            for one in said
-        ]
-    begun = [at for at, (start, _) in enumerate(steps) if start is None or start <= today]
+    standard = model.prices if isinstance(model.prices, list) else []
+    constraints = [one.constraint for one in (*standard, *(model.price_variants or ()))]
+    if any(isinstance(one, library.TimeOfDateConstraint) for one in constraints):
+        return []
+    announced = {one.start_date for one in constraints if isinstance(one, library.StartDateConstraint)}
     rows: list[dict[str, Any]] = []
-    for at, (start, price) in enumerate(steps[max(begun) :] if begun else []):
-        row = _price(price)
+    last: dict[str, Any] | None = None
+    for day in (today, *sorted(start for start in announced if start > today)):
+        row = _price(model.get_prices(_noon(day)))
         if row is None:
             return []
-        rows.append({"from": start.isoformat(), **row} if at and start else row)
+        if tiers := dict(_tiers(model, day)):
+            row["tiers"] = tiers
+        if row != last:
+            rows.append({"from": day.isoformat(), **row} if rows else row)
+            last = row
     return rows
+
+
+def _tiers(model: library.ModelInfo, day: date) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The price at each service tier that has one of its own on this day, and that can be said."""
+    for tier, asked in _TIERS.items():
+        variants = [one for one in model.price_variants or () if one.when == asked]
+        if any(one.constraint is None or one.constraint.active(_noon(day)) for one in variants):
+            row = _price(model.get_prices(_noon(day), asked))
+            if row is not None:
+                yield tier, row
+
+
+def _noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
 def _price(price: library.ModelPrice) -> dict[str, Any] | None:

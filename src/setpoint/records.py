@@ -6,6 +6,7 @@ Times are aware datetimes in UTC. JSON that came from outside is kept as the byt
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -233,10 +234,18 @@ class ListedModel(Struct, frozen=True, kw_only=True):
 
 
 class EndpointFacts(Struct, frozen=True, kw_only=True):
-    """What is known of a model at a provider without anyone's saying so; None where nothing is."""
+    """What is known of a model at a provider without anyone's saying so; None where nothing is.
 
-    price: Price | None = None
+    `tier_prices` are what it costs by the service tier that has served, `default` and `fast` among them.
+    """
+
+    tier_prices: Mapping[str, Price] = {}
     context_length: int | None = None
+
+    @property
+    def price(self) -> Price | None:
+        """What it costs at the tier that everybody gets."""
+        return self.tier_prices.get("default")
 
 
 class ProviderKey(Struct, frozen=True, kw_only=True, dict=True):
@@ -344,6 +353,7 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
     `model` is the name sent upstream; `tag` the slug that `order`, `only` and `ignore` match, possibly with a suffix.
     `parameters` are the fields it takes, in chat names; None means all that its dialect has a word for. `key` is the
     name under which its health is known: no other endpoint of a named model has it, all unnamed ones of a provider do.
+    `price` is that of its own service tier, `tier_prices` are those of the tiers that may serve a request instead.
     """
 
     key: str
@@ -356,6 +366,7 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
     timeouts: Timeouts
     tier: Literal["default", "priority", "flex", "batch"] = "default"
     price: Price | None = None
+    tier_prices: Mapping[str, Price] = {}
     context_length: int | None = None
     max_output_tokens: int | None = None
     max_prompt_tokens: int | None = None

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from setpoint.canonical.usage import Usage
-from setpoint.gateway.meter import bill, cost
+from setpoint.gateway.meter import bill, cost, spent
 from setpoint.protocols.answer import Outcome
-from setpoint.records import RATES, Cost, Price
+from setpoint.records import RATES, Cost, Endpoint, Price, Provider, Timeouts
 from setpoint.routing.tables import PricingTable
 from setpoint.settings.rows import rows_of
 
@@ -25,6 +25,17 @@ THINKING = structs.replace(PLAIN, internal_reasoning=Decimal("0.00001"))
 HEARING = structs.replace(CACHING, audio=Decimal("0.00004"))
 CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
 FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
+
+ENDPOINT = Endpoint(
+    key="acme",
+    provider=Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test"),
+    model_id="acme/sage",
+    model="sage",
+    tag="acme",
+    dialects=("chat",),
+    base_url="http://acme.test",
+    timeouts=Timeouts(),
+)
 
 
 def used(input_tokens: int = 0, output_tokens: int = 0, **more: Any) -> Usage:
@@ -118,32 +129,57 @@ def never() -> int:
     raise AssertionError("the provider has counted")
 
 
+def at(price: Price | None, **more: Any) -> Endpoint:
+    """An endpoint with this price."""
+    return structs.replace(ENDPOINT, price=price, **more)
+
+
 def test_our_price_comes_before_the_providers_figure() -> None:
-    found = bill(Outcome(usage=used(1000, 500), provider_cost=Decimal(9)), PLAIN, never)
+    found = bill(Outcome(usage=used(1000, 500), provider_cost=Decimal(9)), at(PLAIN), never)
     assert (found.usage, found.cost) == (used(1000, 500), dollars("0.003", "0.0075", "0.0105"))
     assert found.amount == Decimal("0.0105")
 
 
 def test_without_a_price_the_providers_figure_counts() -> None:
-    found = bill(Outcome(usage=used(1, 1), provider_cost=Decimal("0.2")), None, never)
+    found = bill(Outcome(usage=used(1, 1), provider_cost=Decimal("0.2")), at(None), never)
     assert (found.cost, found.amount) == (None, Decimal("0.2"))
 
 
 def test_without_either_the_amount_is_unknown() -> None:
-    found = bill(Outcome(usage=used(1, 1)), Price(), never)
+    found = bill(Outcome(usage=used(1, 1)), at(Price()), never)
     assert (found.cost, found.amount) == (None, None)
 
 
 def test_an_answer_without_a_count_gets_ours_and_no_amount() -> None:
-    found = bill(Outcome(output_bytes=9), PLAIN, lambda: 7)
+    found = bill(Outcome(output_bytes=9), at(PLAIN), lambda: 7)
     assert (found.usage, found.cost, found.amount) == (used(7, 3, estimated=True), None, None)
 
 
 def test_a_count_that_broke_off_keeps_its_input_and_is_estimated() -> None:
     counted = Usage(input_tokens=100, cached_tokens=40, output_tokens=1)
-    found = bill(Outcome(partial=counted, output_bytes=9), PLAIN, never)
+    found = bill(Outcome(partial=counted, output_bytes=9), at(PLAIN), never)
     kept = Usage(input_tokens=100, cached_tokens=40, output_tokens=3, estimated=True)
     assert (found.usage, found.cost, found.amount) == (kept, None, None)
+
+
+@pytest.mark.parametrize("tier", ["default", "priority"])
+def test_what_another_tier_has_served_costs_what_that_tier_does(tier: str) -> None:
+    dear = Price(prompt=Decimal("0.00001"), completion=Decimal("0.00002"))
+    other = "priority" if tier == "default" else "default"
+    asked = at(PLAIN, tier=tier, tier_prices={tier: PLAIN, other: dear})
+    outcome = Outcome(usage=used(1000, 500), provider_cost=Decimal(9))
+    assert bill(structs.replace(outcome, service_tier=tier), asked, never).amount == Decimal("0.0105")
+    assert bill(structs.replace(outcome, service_tier=other), asked, never).amount == Decimal("0.02")
+    found = spent(structs.replace(outcome, service_tier=other), asked)
+    assert found is not None
+    assert found.amount == Decimal("0.02")
+
+
+def test_what_a_tier_of_no_known_price_has_served_costs_what_the_provider_says_or_nobody_knows() -> None:
+    outcome = Outcome(usage=used(1000, 500), service_tier="priority")
+    assert bill(outcome, at(PLAIN), never).amount is None
+    assert bill(structs.replace(outcome, provider_cost=Decimal(9)), at(PLAIN), never).amount == 9
+    assert bill(outcome, at(PLAIN), never).charged == Decimal("0.0105"), "limits hold all the same"
 
 
 def test_a_write_to_the_cache_for_an_hour_has_a_rate_of_its_own() -> None:
@@ -154,7 +190,7 @@ def test_a_write_to_the_cache_for_an_hour_has_a_rate_of_its_own() -> None:
 
 
 def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:
-    assert bill(Outcome(usage=used(1, 1), provider_cost=Decimal(9)), FREE, never).amount == 0
+    assert bill(Outcome(usage=used(1, 1), provider_cost=Decimal(9)), at(FREE), never).amount == 0
 
 
 def test_the_rates_that_change_no_cost_are_those_that_the_configuration_says_are_not_billed() -> None:

@@ -121,3 +121,17 @@ def test_a_stream_says_the_tier_that_serves_it(skin: Dialect, dialect: Dialect, 
     said = [one for event in events for one in tiers(skin, event)]
     at = -1 if skin == "responses" else 0  # the last response is the one that counts
     assert (said[at], set(said) - {None}) == (of(skin, tier), {of(skin, tier)} - {None})
+
+
+@pytest.mark.parametrize("skin", DIALECTS)
+def test_a_message_that_was_made_fast_is_of_that_tier(skin: Dialect) -> None:
+    answer = whole("messages", "default")
+    answer["usage"]["speed"] = "fast"
+    read = read_answer(
+        split(json.dumps(answer).encode()), skin=PROTOCOLS[skin], dialect=PROTOCOLS["messages"], names=ToolNames()
+    )
+    edited = read_stream(opening(), skin=PROTOCOLS[skin], dialect=PROTOCOLS["messages"], names=ToolNames())
+    start: Any = {"type": "message_start", "message": {**answer, "content": [], "stop_reason": None}}
+    for frame in frames_of(f"event: message_start\ndata: {json.dumps(start)}\n\n".encode()):
+        edited.read(frame)
+    assert (read.outcome.service_tier, edited.outcome.service_tier) == ("fast", "fast")

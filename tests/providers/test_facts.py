@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WRITTEN = Facts(date(1970, 1, 1)).source.date
 FACTS = Facts(WRITTEN)
 THEIRS = {one.id: one for one in PROVIDERS}
+TIERS = {"flex": {"service_tier": "flex"}, "priority": {"service_tier": "priority"}, "fast": {"speed": "fast"}}
 TEXT = {"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok"}
 
 
@@ -121,6 +122,29 @@ def test_a_name_means_the_same_model_as_in_the_library(provider_id: str) -> None
             made = cost(usage, ours.price)
             assert made is not None
             assert made.total == their_cost(price, usage), name
+    assert priced
+
+
+@pytest.mark.parametrize(("tier", "asked"), TIERS.items())
+def test_a_tier_costs_what_the_library_has_for_it_and_is_unknown_where_it_has_nothing(
+    tier: str, asked: dict[str, str]
+) -> None:
+    usage = Usage(input_tokens=500_003, output_tokens=7_000_001, cached_tokens=1_001)
+    noon = datetime.combine(WRITTEN, datetime.min.time(), UTC)
+    priced = 0
+    for provider_id, name in NAMES:
+        ours, theirs = found(provider_id, name)
+        if ours is None or theirs is None or ours.price is None:
+            continue
+        variants = [one for one in theirs.price_variants or () if one.when == asked]
+        sold = any(one.constraint is None or one.constraint.active(noon) for one in variants)
+        own = any(theirs is one for one in THEIRS[provider_id].models)
+        assert (tier in ours.tier_prices) == (sold and own), name
+        if tier in ours.tier_prices:
+            priced += 1
+            made = cost(usage, ours.tier_prices[tier])
+            assert made is not None
+            assert made.total == their_cost(theirs.get_prices(noon, asked), usage), name
     assert priced
 
 

@@ -70,7 +70,7 @@ class _Facts:
     """Facts of one model, at two providers and at its author."""
 
     def endpoint(self, slug: str, model: str) -> EndpointFacts | None:
-        known = EndpointFacts(price=Price(prompt=Decimal(7)), context_length=70)
+        known = EndpointFacts(tier_prices={"default": Price(prompt=Decimal(7))}, context_length=70)
         return known if (slug, model) in {("own", "known"), ("local", "known")} else None
 
     def context_length(self, model_id: str) -> int | None:

@@ -10,11 +10,12 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.records import Cost
+from setpoint.routing.rates import price_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.records import Price
+    from setpoint.records import Endpoint, Price
 
 # More digits than any price times any count can have, so that nothing is ever rounded.
 _EXACT = Context(prec=100)
@@ -60,32 +61,36 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     return Cost(prompt=prompt, completion=completion, total=prompt + completion + (price.request or Decimal(0)))
 
 
-def bill(outcome: Outcome, price: Price | None, estimated_input: Callable[[], int]) -> Bill:
-    """The bill of an answer: by our price, else the provider's own figure, else unknown.
+def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int]) -> Bill:
+    """The bill of an answer: by our price at the tier that has served it, else the provider's own figure, else unknown.
 
     `estimated_input` gives our own count of the request, for an upstream that gave none.
     """
     usage = outcome.usage if outcome.usage is not None else _estimate(outcome, estimated_input)
+    price = price_served(endpoint, outcome.service_tier)
     ours = cost(usage, price)
     amount = ours.total if ours is not None else outcome.provider_cost
-    charged = amount if amount is not None else _estimated_cost(usage, price)
+    charged = amount if amount is not None else _guess(usage, endpoint.price if price is None else price)
     return Bill(usage, ours, amount, outcome.provider_cost, charged)
 
 
-def _estimated_cost(usage: Usage, price: Price | None) -> Decimal | None:
-    """What an estimated usage would have cost, had it been counted: no cost, but what limits go by."""
-    guess = cost(structs.replace(usage, estimated=False), price) if usage.estimated else None
+def _guess(usage: Usage, price: Price | None) -> Decimal | None:
+    """What an estimated usage would have cost, had it been counted: no cost, but what limits go by.
+
+    So it is at the endpoint's own price where that of the tier that served is not known.
+    """
+    guess = cost(structs.replace(usage, estimated=False), price)
     return guess.total if guess is not None else None
 
 
-def spent(outcome: Outcome, price: Price | None) -> Bill | None:
+def spent(outcome: Outcome, endpoint: Endpoint) -> Bill | None:
     """The bill of a try that gave no answer: what its upstream counted all the same, None when it counted nothing.
 
     Where it counted the input alone, nothing is known of the cost.
     """
     if outcome.usage is None and outcome.partial is None:
         return None
-    return bill(outcome, price, lambda: 0)  # which is not asked: the input is counted
+    return bill(outcome, endpoint, lambda: 0)  # which is not asked: the input is counted
 
 
 def _estimate(outcome: Outcome, estimated_input: Callable[[], int]) -> Usage:

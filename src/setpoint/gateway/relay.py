@@ -167,7 +167,7 @@ class Relay:
         size = max(len(answer.body), exchange.size)  # an answer may repeat what was asked
         result = await self._aside.run(size, lambda: self._result(exchange, candidate, answer, lowered))
         exchange.commit_attempt(answer.status, result.outcome)
-        exchange.bill = bill(result.outcome, candidate.endpoint.price, exchange.estimated_input)
+        exchange.bill = bill(result.outcome, candidate.endpoint, exchange.estimated_input)
         trial.ended(exchange.bill.usage.output_tokens)
         told = self._opening(exchange, candidate), exchange.bill, router_metadata(exchange)
         return await self._aside.run(size, lambda: result.write(*told))
@@ -228,7 +228,7 @@ class Relay:
             if answer is not None:
                 answer.abort()
             if live is not None:
-                exchange.spent = spent(live.edited.outcome, candidate.endpoint.price)
+                exchange.spent = spent(live.edited.outcome, candidate.endpoint)
             if isinstance(error, TimeoutError):
                 raise ProviderError("timeout", "the provider did not begin to answer in time") from None
             raise
@@ -273,4 +273,4 @@ def _malformed() -> ProviderError:
 def _spent(dialect: Room, candidate: Candidate, body: Body) -> Bill | None:
     """The bill of a whole answer that is none, by what it says that it used."""
     usage, cost = dialect.read_usage(body.get("usage", NULL)) or (None, None)
-    return spent(Outcome(usage=usage, provider_cost=cost), candidate.endpoint.price)
+    return spent(Outcome(usage=usage, provider_cost=cost, service_tier=dialect.read_tier(body)), candidate.endpoint)

@@ -307,6 +307,10 @@ class DialectRoom(Protocol):
         """The tokens in a whole answer's `usage`, and the cost it names; None when nothing in it can be read."""
         ...
 
+    def read_tier(self, body: Body) -> str | None:
+        """The service tier that a whole answer says has served it; None when it says none."""
+        ...
+
     def reader(self) -> StreamReader:
         """The reader of one stream."""
         ...

@@ -48,9 +48,15 @@ class _Long(Struct, frozen=True):
     rates: dict[str, Decimal]
 
 
-class _Step(Struct, frozen=True):
+class _Tier(Struct, frozen=True):
     rates: dict[str, Decimal]
     long: tuple[_Long, ...] = ()
+
+
+class _Step(_Tier, frozen=True):
+    """The standard price from a day on, and those of the service tiers beside it."""
+
+    tiers: dict[str, _Tier] = {}
     begins: date | None = field(default=None, name="from")
 
 
@@ -103,21 +109,27 @@ class Facts:
 
     def _find(self, slug: str, model: str) -> EndpointFacts | None:
         name = model.lower()
-        row = self._row(slug, name)
-        if row is None and (dashed := _COMPACT_DAY.sub(r"-\1-\2-\3", name)) != name:
-            row = self._row(slug, dashed)
-        if row is None:
+        found = self._row(slug, name)
+        if found is None and (dashed := _COMPACT_DAY.sub(r"-\1-\2-\3", name)) != name:
+            found = self._row(slug, dashed)
+        if found is None:
             return None
+        seller, row = found
         begun = [step for step in row.prices if step.begins is None or step.begins <= self._day]
-        return EndpointFacts(price=_price(begun[-1]) if begun else None, context_length=row.context)
+        if not begun:
+            return EndpointFacts(context_length=row.context)
+        now = begun[-1]
+        # Who sells another's model has its price, and tiers of its own.
+        tiers = {tier: _price(one) for tier, one in now.tiers.items()} if seller == slug else {}
+        return EndpointFacts(tier_prices={"default": _price(now), **tiers}, context_length=row.context)
 
-    def _row(self, slug: str, name: str) -> _Model | None:
-        """The first row that matches: of the provider, then of those whose models it sells."""
+    def _row(self, slug: str, name: str) -> tuple[str, _Model] | None:
+        """The first row that matches, and whose it is: the provider's, or that of one whose models it sells."""
         room = self._read().providers.get(slug)
         if room is None:
             return None
-        found = (self._indexed(other).first(name) for other in (slug, *room.also))
-        return next(filter(None, found), None)
+        found = ((other, self._indexed(other).first(name)) for other in (slug, *room.also))
+        return next(((other, row) for other, row in found if row is not None), None)
 
     def _index(self, slug: str) -> _Index:
         return _Index(self._read().providers[slug].models)
@@ -163,7 +175,7 @@ def _holds(clause: str | tuple[str, ...], name: str) -> bool:
             return re.search(text, name) is not None
 
 
-def _price(step: _Step) -> Price:
+def _price(step: _Tier) -> Price:
     long = tuple(LongPrice(above_tokens=one.above, price=_rated(one.rates)) for one in step.long)
     return structs.replace(_rated(step.rates), long=long)
 

@@ -35,9 +35,13 @@ class NoFacts:
 
 
 def informed(endpoint: Endpoint, facts: Facts) -> Endpoint:
-    """The endpoint with the price and the context length that are known of it, where it has none itself."""
+    """The endpoint with the prices and the context length that are known of it, where it has none itself."""
     known = facts.endpoint(endpoint.provider.slug, endpoint.model)
     if known is None:
         return endpoint
-    price = endpoint.price or known.price
-    return structs.replace(endpoint, price=price, context_length=endpoint.context_length or known.context_length)
+    return structs.replace(
+        endpoint,
+        price=endpoint.price or known.tier_prices.get(endpoint.tier),
+        tier_prices=known.tier_prices,
+        context_length=endpoint.context_length or known.context_length,
+    )

@@ -13,6 +13,7 @@ from msgspec import UNSET, structs
 
 from setpoint.records import RATES, Dialect, Endpoint, Model, ModelReasoning, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.facts import informed
+from setpoint.routing.rates import with_tier_prices
 from setpoint.settings.kinds import CREDENTIAL, read_as
 from setpoint.settings.nodes import Place, Report, Scalar, member, nearest
 
@@ -300,7 +301,7 @@ def named_model(
     return Model(
         id=model_id,
         name=table.name or model_id,
-        endpoints=tuple(endpoints),
+        endpoints=with_tier_prices(endpoints),
         description=table.description,
         context_length=table.context_length or max(lengths, default=None) or facts.context_length(model_id),
         created=table.created,

@@ -22,7 +22,7 @@ from setpoint.protocols.chat.reading import read_conversation
 from setpoint.protocols.chat.request import finish_request, path
 from setpoint.protocols.chat.result import edit_result, read_result, write_result
 from setpoint.protocols.chat.stream import edit_stream
-from setpoint.protocols.chat.usage import estimated_input, read_usage
+from setpoint.protocols.chat.usage import estimated_input, read_tier, read_usage
 from setpoint.protocols.chat.writer import writer
 from setpoint.protocols.chat.writing import write_conversation
 from setpoint.wire.sse import KEEP_ALIVE
@@ -52,6 +52,7 @@ __all__ = [
     "read_conversation",
     "read_result",
     "read_system",
+    "read_tier",
     "read_usage",
     "reader",
     "settled",

@@ -16,7 +16,7 @@ from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.message import write_message
 from setpoint.protocols.chat.reader import ChatReader
 from setpoint.protocols.chat.scores import write_scores
-from setpoint.protocols.chat.usage import read_input, read_usage, said_bytes, write_usage
+from setpoint.protocols.chat.usage import read_input, read_tier, read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -107,7 +107,7 @@ def _read_choice(choice: Body) -> _Choice:
 
 
 def _outcome(body: Body, choices: list[_Choice]) -> Outcome:
-    outcome = Outcome(upstream_id=as_text(body.get("id")), service_tier=as_text(body.get("service_tier")))
+    outcome = Outcome(upstream_id=as_text(body.get("id")), service_tier=read_tier(body))
     first = choices[0].body
     native = as_text(first.get("finish_reason"))
     if native is not None:

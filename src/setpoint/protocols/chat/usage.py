@@ -55,6 +55,11 @@ def read_input(data: Raw) -> Usage | None:
     return counted[0] if counted else None
 
 
+def read_tier(body: Body) -> str | None:
+    """The service tier that an answer says has served it; None when it says none."""
+    return as_text(body.get("service_tier"))
+
+
 def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     """The usage object for the client: what a chat upstream said, with the three counts and the cost filled in.
 

@@ -22,7 +22,7 @@ from setpoint.protocols.messages.reader import reader
 from setpoint.protocols.messages.reading import read_conversation
 from setpoint.protocols.messages.request import finish_request, path
 from setpoint.protocols.messages.result import edit_result, read_result, write_result
-from setpoint.protocols.messages.usage import estimated_input
+from setpoint.protocols.messages.usage import estimated_input, read_tier
 from setpoint.protocols.messages.usage import read_whole_usage as read_usage
 from setpoint.protocols.messages.writer import writer
 from setpoint.protocols.messages.writing import write_conversation
@@ -52,6 +52,7 @@ __all__ = [
     "read_conversation",
     "read_result",
     "read_system",
+    "read_tier",
     "read_usage",
     "reader",
     "settled",

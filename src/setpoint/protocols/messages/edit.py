@@ -14,7 +14,7 @@ from setpoint.protocols.answer import Outcome
 from setpoint.protocols.messages.frames import BILLED, ENDING, end_frames, error_frame, start_frames
 from setpoint.protocols.messages.reader import Step, Tally, malformed, read_step
 from setpoint.protocols.messages.result import fill_block, finish_of
-from setpoint.protocols.messages.usage import EMPTY_USAGE, read_tier, said_bytes, write_delta_usage
+from setpoint.protocols.messages.usage import EMPTY_USAGE, said_bytes, tier_in, write_delta_usage
 from setpoint.protocols.money import text_bytes
 from setpoint.wire.body import NULL, MalformedError, as_object, as_text, is_array, is_null, join, members, raw
 from setpoint.wire.sse import named_frame
@@ -138,7 +138,7 @@ class MessagesStream:
 
     def _count(self, counted: Counted | None) -> None:
         outcome = self.outcome
-        outcome.service_tier = read_tier(self._tally.counts)
+        outcome.service_tier = tier_in(self._tally.counts)
         if counted is None:
             return
         if counted.final:

@@ -17,7 +17,7 @@ from setpoint.errors import ProviderError
 from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.failures import Reported, reported_in
 from setpoint.protocols.messages.result import FORMAT, finish_of, read_citation
-from setpoint.protocols.messages.usage import COUNTED, read_tier, read_usage
+from setpoint.protocols.messages.usage import COUNTED, read_usage, tier_in
 from setpoint.protocols.names import arguments_text
 from setpoint.wire.body import (
     NULL,
@@ -205,7 +205,7 @@ class MessagesReader:
             return []
         self._begun = True
         usage = message.get("usage")
-        events: list[Event] = [Began(as_text(message.get("id")) or None, read_tier(as_object(usage)))]
+        events: list[Event] = [Began(as_text(message.get("id")) or None, tier_in(as_object(usage)))]
         if counted := self._tally.add(usage, final=False):
             events.append(counted)
         return events

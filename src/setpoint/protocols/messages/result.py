@@ -166,7 +166,7 @@ def edit_result(body: Body) -> MessagesResult:
     finish, counted = finish_of(body), read_whole_usage(body.get("usage", NULL))
     outcome = Outcome(
         upstream_id=as_text(body.get("id")) or None,
-        service_tier=read_tier(as_object(body.get("usage"))),
+        service_tier=read_tier(body),
         output_bytes=said_bytes(blocks),
     )
     if finish is not None:
@@ -219,7 +219,7 @@ def read_result(body: Body) -> Result:
         usage=counted[0] if counted else None,
         provider_cost=counted[1] if counted else None,
         upstream_id=as_text(body.get("id")) or None,
-        service_tier=read_tier(as_object(body.get("usage"))),
+        service_tier=read_tier(body),
         unsaid=tuple(unsaid),
     )
 

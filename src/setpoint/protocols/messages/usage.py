@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 _CACHE_READ, _CACHE_WRITE = "cache_read_input_tokens", "cache_creation_input_tokens"
-_STANDARD = "standard"
+_STANDARD, _FAST = "standard", "fast"
 _SHORT, _LONG = "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"
 
 COUNTED = (
@@ -71,10 +71,21 @@ def read_whole_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
     return read_usage(data)
 
 
-def read_tier(usage: Body) -> str | None:
-    """The service tier in an upstream's usage, by the name that the other protocols have for it. None: not said."""
+def tier_in(usage: Body) -> str | None:
+    """The service tier in an upstream's usage, by the name that the other protocols have for it. None: not said.
+
+    "`speed`: The inference speed mode used for this request" (the usage's type in the official Python SDK, read
+    2026-11): to be fast is a tier elsewhere, and has a price of its own here, too.
+    """
+    if as_text(usage.get("speed")) == _FAST:
+        return _FAST
     tier = as_text(usage.get("service_tier"))
     return "default" if tier == _STANDARD else tier
+
+
+def read_tier(body: Body) -> str | None:
+    """The service tier that a whole message says has served it; None when it says none."""
+    return tier_in(as_object(body.get("usage")))
 
 
 def write_tier(tier: str | None) -> Raw:

@@ -22,7 +22,7 @@ from setpoint.protocols.responses.reader import reader
 from setpoint.protocols.responses.reading import listed_tools, read_conversation
 from setpoint.protocols.responses.request import finish_request, path
 from setpoint.protocols.responses.result import edit_result, read_result, write_result
-from setpoint.protocols.responses.usage import estimated_input, read_usage
+from setpoint.protocols.responses.usage import estimated_input, read_tier, read_usage
 from setpoint.protocols.responses.writer import writer
 from setpoint.protocols.responses.writing import write_conversation
 from setpoint.wire.sse import KEEP_ALIVE
@@ -52,6 +52,7 @@ __all__ = [
     "read_conversation",
     "read_result",
     "read_system",
+    "read_tier",
     "read_usage",
     "reader",
     "settled",

@@ -19,7 +19,7 @@ from setpoint.protocols.responses.errors import response_error
 from setpoint.protocols.responses.items import ITEM_PREFIXES, read_items, write_items
 from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.scores import filled_scores
-from setpoint.protocols.responses.usage import read_usage, said_bytes, write_usage
+from setpoint.protocols.responses.usage import read_tier, read_usage, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -192,7 +192,7 @@ class ResponsesResult:
         self._output = output
         self.outcome = Outcome(
             upstream_id=as_text(body.get("id")),
-            service_tier=as_text(body.get("service_tier")),
+            service_tier=read_tier(body),
             output_bytes=sum(said_bytes(item) for item in output),
         )
         if (finish := finish_of(body)) is not None:
@@ -243,7 +243,7 @@ def read_result(body: Body) -> Result:
         usage=usage,
         provider_cost=provider_cost,
         upstream_id=as_text(body.get("id")),
-        service_tier=as_text(body.get("service_tier")),
+        service_tier=read_tier(body),
         logprobs=_logprobs(output),
         unsaid=tuple(dict.fromkeys(unsaid)),
     )

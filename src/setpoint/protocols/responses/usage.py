@@ -57,6 +57,11 @@ def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
     return usage, read_money(body.get("cost"))
 
 
+def read_tier(body: Body) -> str | None:
+    """The service tier that an answer says has served it; None when it says none."""
+    return as_text(body.get("service_tier"))
+
+
 def write_usage(upstream: Body, bill: Bill) -> Raw:
     """The usage object for the client: what the upstream said of it, with every count and the cost filled in."""
     usage = bill.usage
