@@ -205,6 +205,7 @@ class Price(Struct, frozen=True, kw_only=True, dict=True):
     input_cache_write: Decimal | None = None
     input_cache_write_1h: Decimal | None = None
     audio: Decimal | None = None
+    input_audio_cache: Decimal | None = None
     long: tuple[LongPrice, ...] = ()
 
     @cached_property

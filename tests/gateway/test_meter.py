@@ -18,11 +18,12 @@ from setpoint.records import RATES, Cost, Endpoint, Price, Provider, Timeouts
 from setpoint.routing.tables import PricingTable
 from setpoint.settings.rows import rows_of
 
-# Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40; $0.005 a request.
+# Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40, read from a cache 4;
+# $0.005 a request.
 PLAIN = Price(prompt=Decimal("0.000003"), completion=Decimal("0.000015"))
 CACHING = structs.replace(PLAIN, input_cache_read=Decimal("0.0000003"), input_cache_write=Decimal("0.00000375"))
 THINKING = structs.replace(PLAIN, internal_reasoning=Decimal("0.00001"))
-HEARING = structs.replace(CACHING, audio=Decimal("0.00004"))
+HEARING = structs.replace(CACHING, audio=Decimal("0.00004"), input_audio_cache=Decimal("0.000004"))
 CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
 FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
 
@@ -61,14 +62,19 @@ def dollars(prompt: str, completion: str, total: str) -> Cost:
         (used(0, 500, reasoning_tokens=300), PLAIN, dollars("0", "0.0075", "0.0075")),
         # with one: 200 x $15/M = $0.003 and 300 x $10/M = $0.003
         (used(0, 500, reasoning_tokens=300), THINKING, dollars("0", "0.006", "0.006")),
-        # 650 x $3/M = $0.00195, 100 cached = $0.00003, 250 of audio x $40/M = $0.01
-        (used(1000, 0, cached_tokens=100, input_audio_tokens=250), HEARING, dollars("0.01198", "0", "0.01198")),
+        # 750 x $3/M = $0.00225, 250 of audio x $40/M = $0.01
+        (used(1000, 0, input_audio_tokens=250), HEARING, dollars("0.01225", "0", "0.01225")),
+        # nothing but audio: 900 x $40/M = $0.036, 100 read from a cache x $4/M = $0.0004
+        (used(1000, 0, cached_tokens=100, input_audio_tokens=1000), HEARING, dollars("0.0364", "0", "0.0364")),
+        # all of it from the cache: 750 x $0.30/M = $0.000225, 250 of audio x $4/M = $0.001
+        (used(1000, 0, cached_tokens=1000, input_audio_tokens=250), HEARING, dollars("0.001225", "0", "0.001225")),
         # the price of a request comes on top, whatever was used
         (used(1000, 500), CALLING, dollars("0.003", "0.0075", "0.0155")),
         (used(), CALLING, dollars("0", "0", "0.005")),
         # images in the output are counted inside it
         (used(0, 500, image_tokens=400), PLAIN, dollars("0", "0.0075", "0.0075")),
         (used(1000, 500, cached_tokens=7, cache_write_tokens=7, reasoning_tokens=7), FREE, dollars("0", "0", "0")),
+        (used(1000, 500, cached_tokens=7, input_audio_tokens=7), FREE, dollars("0", "0", "0")),
         (used(), Price(), dollars("0", "0", "0")),
         # a provider that counts cached reads beside the prompt: never less than nothing for the rest
         (used(10, 0, cached_tokens=20), CACHING, dollars("0.000006", "0", "0.000006")),
@@ -89,6 +95,10 @@ def test_a_cost_worked_out_by_hand(usage: Usage, price: Price, expected: Cost) -
         (used(10, 1, cache_write_tokens=1), PLAIN),
         (used(10, 1, input_audio_tokens=1), CACHING),
         (used(10, 1, output_audio_tokens=1), PLAIN),
+        # nobody says how much of the audio was read from the cache
+        (used(1000, 1, cached_tokens=100, input_audio_tokens=250), HEARING),
+        (used(1000, 1, cached_tokens=900, input_audio_tokens=250), HEARING),
+        (used(1000, 1, cached_tokens=100, input_audio_tokens=1000), structs.replace(HEARING, input_audio_cache=None)),
     ],
 )
 def test_a_missing_rate_is_unknown_and_never_nothing(usage: Usage, price: Price | None) -> None:
@@ -173,6 +183,11 @@ def test_what_another_tier_has_served_costs_what_that_tier_does(tier: str) -> No
     found = spent(structs.replace(outcome, service_tier=other), asked)
     assert found is not None
     assert found.amount == Decimal("0.02")
+
+
+def test_what_audio_costs_of_which_some_may_have_been_cached_is_unknown_and_limits_hold() -> None:
+    found = bill(Outcome(usage=used(1000, 0, cached_tokens=100, input_audio_tokens=250)), at(HEARING), never)
+    assert (found.amount, found.charged) == (None, Decimal("0.01225"))
 
 
 def test_what_a_tier_of_no_known_price_has_served_costs_what_the_provider_says_or_nobody_knows() -> None:

@@ -148,6 +148,24 @@ def test_a_tier_costs_what_the_library_has_for_it_and_is_unknown_where_it_has_no
     assert priced
 
 
+def test_audio_costs_what_the_library_has_for_it_also_from_a_cache() -> None:
+    usage = Usage(input_tokens=1_000, input_audio_tokens=1_000, cached_tokens=400)
+    told = library.Usage(
+        input_tokens=1_000, input_audio_tokens=1_000, cache_read_tokens=400, cache_audio_read_tokens=400
+    )
+    priced = 0
+    for provider_id, name in NAMES:
+        ours, theirs = found(provider_id, name)
+        if ours is None or ours.price is None or theirs is None or ours.price.input_audio_cache is None:
+            continue
+        priced += 1
+        price = theirs.get_prices(datetime.combine(WRITTEN, datetime.min.time(), UTC))
+        made = cost(usage, ours.price)
+        assert made is not None
+        assert made.total == price.calc_price(told)["total_price"], name
+    assert priced
+
+
 def test_only_what_our_records_cannot_say_has_no_price() -> None:
     for provider_id, name in NAMES:
         ours, theirs = found(provider_id, name)

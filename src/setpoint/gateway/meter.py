@@ -42,15 +42,8 @@ def _for_length(price: Price, input_tokens: int) -> Price:
 
 
 def _cost(usage: Usage, price: Price) -> Cost | None:
+    prompt = _prompt(usage, price)
     reasoning = usage.reasoning_tokens if price.internal_reasoning is not None else 0
-    plain_input = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens - usage.input_audio_tokens
-    prompt = _sum(
-        (max(plain_input, 0), price.prompt),
-        (usage.cached_tokens, price.input_cache_read),
-        (usage.cache_write_tokens - usage.cache_write_1h_tokens, price.input_cache_write),
-        (usage.cache_write_1h_tokens, price.input_cache_write_1h),
-        (usage.input_audio_tokens, price.audio),
-    )
     completion = _sum(
         (max(usage.output_tokens - reasoning - usage.output_audio_tokens, 0), price.completion),
         (reasoning, price.internal_reasoning),
@@ -59,6 +52,34 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     if prompt is None or completion is None:
         return None
     return Cost(prompt=prompt, completion=completion, total=prompt + completion + (price.request or Decimal(0)))
+
+
+def _prompt(usage: Usage, price: Price) -> Decimal | None:
+    """What the input cost. None also when that hangs on how much of its audio came from a cache, which nobody counts.
+
+    It does not where all of the input is audio, or all of it came from there, or the rates make it one.
+    """
+    heard, read = usage.input_audio_tokens, usage.cached_tokens
+    most = min(heard, read)
+    if not most:
+        return _input(usage, price, 0)
+    least = max(heard + read + usage.cache_write_tokens - usage.input_tokens, 0)
+    cost_at_least = _input(usage, price, min(least, most))
+    return cost_at_least if cost_at_least == _input(usage, price, most) else None
+
+
+def _input(usage: Usage, price: Price, cached_audio: int) -> Decimal | None:
+    """What the input cost if this much of its audio came from a cache."""
+    audio = usage.input_audio_tokens - cached_audio
+    plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens - audio
+    return _sum(
+        (max(plain, 0), price.prompt),
+        (usage.cached_tokens - cached_audio, price.input_cache_read),
+        (usage.cache_write_tokens - usage.cache_write_1h_tokens, price.input_cache_write),
+        (usage.cache_write_1h_tokens, price.input_cache_write_1h),
+        (audio, price.audio),
+        (cached_audio, price.input_audio_cache),
+    )
 
 
 def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int]) -> Bill:
@@ -77,9 +98,11 @@ def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int
 def _guess(usage: Usage, price: Price | None) -> Decimal | None:
     """What an estimated usage would have cost, had it been counted: no cost, but what limits go by.
 
-    So it is at the endpoint's own price where that of the tier that served is not known.
+    So it is at the endpoint's own price where that of the tier that served is not known, and with all audio at its full
+    rate where nobody knows how much of it was cached.
     """
-    guess = cost(structs.replace(usage, estimated=False), price)
+    counted = structs.replace(usage, estimated=False)
+    guess = cost(counted, price) or cost(structs.replace(counted, cached_tokens=0), price)
     return guess.total if guess is not None else None
 
 
