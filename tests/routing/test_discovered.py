@@ -60,3 +60,12 @@ def test_a_model_that_is_listed_no_more_is_gone(tmp_path: Path) -> None:
     _, after = merged(tmp_path, local=["a", "b"])
     _, later = merged(tmp_path, local=["b"])
     assert set(after.models) - set(later.models) == {"local/a"}
+
+
+def test_the_models_of_a_provider_that_sleeps_sleep_with_it(tmp_path: Path) -> None:
+    before, after = merged(tmp_path, ollama=["llama3:8b"], local=["a"])
+    assert "ollama/llama3:8b" not in after.models
+    awake = after.awake(["ollama"])
+    assert [name for name in awake.models if name not in before.models] == ["local/a", "ollama/llama3:8b"]
+    assert [*awake.models][-1] == "setpoint/echo"
+    assert after.awake([]).models == after.models

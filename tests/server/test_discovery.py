@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from api.api_support import data_of
-from setpoint.records import ListedModel, Provider
+from setpoint.providers.client import HttpClient
+from setpoint.records import AddedKey, KeyTerms, ListedModel, Provider, ProviderKey
+from setpoint.routing.catalog import Catalog
+from setpoint.routing.offers import offer
+from setpoint.server.discovery import Discovery
 from setpoint.server.model_lists import ModelLists
+from setpoint.snapshot import SnapshotHolder
 from simulator.script import body, ok, status
 from support.processes import Gateway, SimulatorProcess, config_file
 from support.waiting import children, until
@@ -154,3 +161,54 @@ def test_where_nothing_can_be_written_the_list_is_not_kept(tmp_path: Path) -> No
     provider = Provider(slug="p", name="P", dialects=("chat",), base_url="http://h/v1")
     (tmp_path / "discovered").write_text("a file where the folder should be")
     assert not ModelLists(tmp_path / "discovered").write(provider, ())
+
+
+def test_a_provider_that_only_an_added_key_wakes_is_asked_for_its_list(tmp_path: Path, simulator: Simulator) -> None:
+    simulator.script(a_list("llama3:8b"), prefix="/v1/models")
+    sleeper = Provider(
+        slug="sleeper", name="Sleeper", dialects=("chat",), base_url=simulator.url("/v1"), own_machine=True,
+        discover=True,
+    )  # fmt: skip
+    written = Catalog(models={}, providers={}, aliases={}, offers={}, dormant={"sleeper": offer(sleeper, None)})
+    holder = SnapshotHolder(written)
+
+    def key(provider: Provider) -> ProviderKey | None:
+        ring = holder.current.provider_keys.get(provider.slug)
+        return next((row.key for row in ring.usable), None) if ring is not None else None
+
+    async def lived() -> None:
+        client = HttpClient()
+        lists = ModelLists(tmp_path / "discovered")
+        discovery = Discovery(client, lists, written, holder.replace_catalog, key=key, dice=lambda: 0.1, asks=True)
+        running = asyncio.create_task(discovery.run())
+        try:
+            await asyncio.sleep(0.2)
+            assert not simulator.requests("/v1/models"), "it sleeps"
+            holder.apply(1, [], [], [added_key(1)])
+            await asyncio.to_thread(until, lambda: "sleeper/llama3:8b" in holder.current.catalog.models)
+            holder.apply(2, [], [], [added_key(2, deleted=True)])
+            assert not holder.current.catalog.models, "and with its last key its models are gone"
+        finally:
+            running.cancel()
+            await client.close()
+
+    asyncio.run(lived())
+    [asked] = simulator.requests("/v1/models")
+    assert asked.header("authorization") == "Bearer s3cret"
+
+
+def added_key(revision: int, *, deleted: bool = False) -> AddedKey:
+    return AddedKey(
+        id="k1",
+        provider="sleeper",
+        label="...",
+        key=None if deleted else ProviderKey(id="k1", secret="s3cret"),
+        terms=KeyTerms(),
+        deleted=deleted,
+        sort_order=0,
+        workspace_id=None,
+        creator_user_id="u",
+        created_at=datetime.now(UTC),
+        updated_at=None,
+        revision=revision,
+    )

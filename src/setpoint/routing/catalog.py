@@ -37,7 +37,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
 
     `aliases` is other ids of the models. `offers` is each usable provider's endpoint for a model that nothing names,
     `facts` what is known of such a model all the same. `dormant` is the same as `offers`, of the known providers that
-    are not there for want of a key.
+    are not there for want of a key, and `sleeping` are the models that they list themselves, by provider and id.
     """
 
     models: Mapping[str, Model]
@@ -45,6 +45,7 @@ class Catalog(Struct, frozen=True, kw_only=True):
     aliases: Mapping[str, Model]
     offers: Mapping[str, Endpoint]
     dormant: Mapping[str, Endpoint] = {}
+    sleeping: Mapping[str, Mapping[str, Model]] = {}
     facts: Facts = NoFacts()
 
     def named(self, model_id: str) -> Model | None:
@@ -57,7 +58,16 @@ class Catalog(Struct, frozen=True, kw_only=True):
         if not woken:
             return self
         providers = {slug: base.provider for slug, base in woken.items()}
-        return structs.replace(self, providers={**providers, **self.providers}, offers={**self.offers, **woken})
+        awake = structs.replace(self, providers={**providers, **self.providers}, offers={**self.offers, **woken})
+        return awake.with_models({key: model for slug in woken for key, model in self.sleeping.get(slug, {}).items()})
+
+    def with_models(self, listed: Mapping[str, Model]) -> Catalog:
+        """This catalog with these models as well, by id: behind those that are named, before the built-in ones."""
+        if not listed:
+            return self
+        builtin = {model.id: model for model in self.models.values() if _is_builtin(model)}
+        named = {model_id: model for model_id, model in self.models.items() if model_id not in builtin}
+        return structs.replace(self, models={**named, **listed, **builtin})
 
     def endpoint_keys(self) -> frozenset[str]:
         """The keys of all endpoints, those for models that nothing names included."""
@@ -163,3 +173,7 @@ def _models(
                 report.wrong(places[model.id], f"{where}.aliases: {shown(alias)} names {shown(taken.id)} already")
             aliases[alias] = model
     return models, aliases
+
+
+def _is_builtin(model: Model) -> bool:
+    return any(endpoint.provider.builtin for endpoint in model.endpoints)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from setpoint.errors import ProviderError
-from setpoint.providers.discovery import ask, listed
+from setpoint.providers.discovery import ask
 from setpoint.routing.discovered import with_discovered
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("setpoint.discovery")
 
 _LOOK_S = 1.0
-"""How often a worker that does not ask looks for newer lists, in seconds."""
+"""How often a worker looks whom it should ask, or else for newer lists, in seconds."""
 
 _FIRST_S = 0.5
 """Within how long after the start a provider is first asked, in seconds."""
@@ -37,8 +38,8 @@ _AGAIN_S = 15.0
 class Discovery:
     """The lists that are known, and the catalog that they make of the one that the user has written.
 
-    `use` takes a new catalog, in the event loop's thread. `key` gives what a provider is asked with. `asks` is whether
-    this worker does the asking.
+    `use` takes a new catalog, in the event loop's thread. `key` gives what a provider is asked with, None where it has
+    no key. `asks` is whether this worker does the asking.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Discovery:
 
     def load(self) -> None:
         """Read the lists of last time. Blocks; may be called from any thread, before `start`."""
-        self._lists = self._files.read(_asked(self._written))
+        self._lists = self._files.read(_listing(self._written))
 
     def start(self) -> None:
         """Use what was loaded."""
@@ -77,7 +78,7 @@ class Discovery:
         """Go on with something else that the user wrote."""
         before = self._written
         kept = {slug: models for slug, models in self._lists.items() if _same(before, written, slug)}
-        found = await asyncio.to_thread(self._files.read, _asked(written))
+        found = await asyncio.to_thread(self._files.read, _listing(written))
         self._written, self._lists = written, {**found, **kept}
         await self._merge()
         self._changed.set()
@@ -94,7 +95,7 @@ class Discovery:
         try:
             while True:
                 self._changed.clear()
-                wanted = {provider.slug: provider for provider in _asked(self._written)}
+                wanted = {provider.slug: provider for provider in self._asked()}
                 for slug, (provider, task) in tuple(asking.items()):
                     if wanted.get(slug) != provider:
                         task.cancel()
@@ -102,10 +103,16 @@ class Discovery:
                 for slug, provider in wanted.items():
                     if slug not in asking:
                         asking[slug] = provider, asyncio.create_task(self._ask_on(provider))
-                await self._changed.wait()
+                with suppress(TimeoutError):  # a provider may have got its first key meanwhile, or lost its last
+                    await asyncio.wait_for(self._changed.wait(), _LOOK_S)
         finally:
             for _, task in asking.values():
                 task.cancel()
+
+    def _asked(self) -> list[Provider]:
+        """The providers that are asked now: of those that sleep for want of a key, the ones that were given one."""
+        dormant = self._written.dormant
+        return [one for one in _listing(self._written) if one.slug not in dormant or self._key(one) is not None]
 
     async def _ask_on(self, provider: Provider) -> None:
         """Ask one provider again and again, not at the same moment as others."""
@@ -123,8 +130,7 @@ class Discovery:
 
     async def _ask(self, provider: Provider) -> None:
         slug = provider.slug
-        body = await ask(self._client, provider, self._key(provider))
-        found = await asyncio.to_thread(listed, body)
+        found = await ask(self._client, provider, self._key(provider))
         if slug in self._silent:
             self._silent.discard(slug)
             _log.info("the model list of %s can be read again", slug)
@@ -146,7 +152,7 @@ class Discovery:
         """Take the lists that another worker of this server writes."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            found = await asyncio.to_thread(self._files.newer, _asked(self._written))
+            found = await asyncio.to_thread(self._files.newer, _listing(self._written))
             if found:
                 self._lists = {**self._lists, **found}
                 await self._merge()
@@ -161,12 +167,13 @@ class Discovery:
                 return
 
 
-def _asked(written: Catalog) -> list[Provider]:
-    """The providers whose own lists are asked for."""
-    return [provider for provider in written.providers.values() if provider.discover and provider.enabled]
+def _listing(written: Catalog) -> list[Provider]:
+    """The providers whose own lists count, once they are awake."""
+    everyone = (*written.providers.values(), *(offer.provider for offer in written.dormant.values()))
+    return [provider for provider in everyone if provider.discover and provider.enabled]
 
 
 def _same(before: Catalog, after: Catalog, slug: str) -> bool:
     """Whether a provider's list still holds: it is asked for as before, at the same place."""
-    one, other = before.providers.get(slug), after.providers.get(slug)
-    return one is not None and other is not None and other.discover and one.base_url == other.base_url
+    one, other = ({provider.slug: provider for provider in _listing(of)}.get(slug) for of in (before, after))
+    return one is not None and other is not None and one.base_url == other.base_url
