@@ -399,6 +399,11 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
         return self.weight / self.per_token**2 if self.per_token else 0
 
     @cached_property
+    def limited(self) -> bool:
+        """Whether it may have only so many requests at once, or its provider."""
+        return self.concurrency is not None or self.provider.concurrency is not None
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """What in a caller's list means it, in lower case: its tag; unless it is of a service tier, its provider."""
         tag, provider = self.tag.lower(), self.provider

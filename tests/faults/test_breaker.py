@@ -258,7 +258,14 @@ def test_a_slow_provider_that_is_full_leaves_requests_to_the_next(front: Front) 
     front.simulator.script(stream(pause_ms=5, end="hang"), prefix="/a")
     with front.open("narrow/pair"):
         front.simulator.wait_for_requests(1)
-        assert said(front.stream("narrow/pair"))
+        body = {"model": "narrow/pair", "messages": MESSAGES}
+        explained = front.gateway.call("POST", "/explain/chat/completions", body).json()["data"]
+        answer = front.stream("narrow/pair")
+        assert said(answer)
         assert front.reached() == ["alpha", "beta"]
+        record = front.record(answer)
+        assert [(one["tag"], one["reason"]) for one in explained["excluded"]] == [("narrow", "concurrency")]
+        assert record["excluded"] == explained["excluded"]
+        assert [one["tag"] for one in record["endpoints"]] == [one["tag"] for one in explained["endpoints"]] == ["beta"]
         front.simulator.clear()
     assert front.ask("narrow/solo").status == 200, "its place is free again"

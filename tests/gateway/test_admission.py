@@ -124,8 +124,9 @@ def test_a_provider_that_holds_nothing_may_be_asked_however_few_places_there_are
 @pytest.mark.parametrize(("workers", "part"), [(1, 5), (2, 2), (5, 1), (9, 1)])
 def test_each_worker_has_an_equal_part_of_what_a_provider_may_have_and_one_at_least(workers: int, part: int) -> None:
     admission = Admission(100, lambda: 0.0, workers)
-    went = [place.go_to(at("acme", concurrency=5), alone=False) for place in let_in(admission, 10)]
-    assert went == [None] * part + ["concurrency"] * (10 - part)
+    acme = at("acme", concurrency=5)
+    seen = [(admission.full(acme), place.go_to(acme, alone=False)) for place in let_in(admission, 10)]
+    assert seen == [(False, None)] * part + [(True, "concurrency")] * (10 - part)
     assert admission.enter().go_to(at("bolt"), alone=False) is None
 
 
@@ -140,6 +141,7 @@ def test_what_an_endpoint_may_have_counts_for_it_alone() -> None:
     small, large = at("acme", concurrency=3, model="small", most=1), at("acme", concurrency=3, model="large")
     first, second = admission.enter(), admission.enter()
     assert (first.go_to(small, alone=True), second.go_to(small, alone=True)) == (None, "concurrency")
+    assert (admission.full(small), admission.full(large)) == (True, False)
     assert second.go_to(large, alone=True) is None
     leave(first, second)
     assert (admission.held, admission.at_endpoints) == ({}, {})

@@ -162,6 +162,7 @@ class Gateway:
             self.health,
             budget,
             Sessions(lambda: 0.0),
+            self.admission,
         )
 
     @staticmethod

@@ -14,7 +14,7 @@ from setpoint.routing.standing import NothingKnown, Standing, Standings
 from setpoint.routing.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from setpoint.records import Exclusion
     from setpoint.routing.plan import Refusal
@@ -69,19 +69,27 @@ def catalog(*models: Model, offers: dict[str, Endpoint] | None = None) -> Catalo
 
 
 class Known:
-    """Standings by a table: those of endpoints by their tags, and what is held back by tag and key."""
+    """Standings by a table: those of endpoints by their tags, what is held back by tag and key, and who is full."""
 
     def __init__(
-        self, standings: Mapping[str, Standing], held: Mapping[tuple[str, str | None], Held] | None = None
+        self,
+        standings: Mapping[str, Standing],
+        held: Mapping[tuple[str, str | None], Held] | None = None,
+        full: Container[str] = (),
     ) -> None:
         self._standings = standings
         self._held = held or {}
+        self._full = full
 
     def of(self, endpoint: str) -> Standing | None:
         return self._standings.get(endpoint.rsplit(maxsplit=1)[-1])
 
     def held_back(self, endpoint: str, key_id: str | None) -> Held | None:
         return self._held.get((endpoint.rsplit(maxsplit=1)[-1], key_id))
+
+    def full(self, endpoint: Endpoint) -> bool:
+        assert endpoint.limited, "only these are asked for"
+        return endpoint.tag in self._full
 
 
 def evenly() -> float:

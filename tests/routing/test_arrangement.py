@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from routing.plan_support import Known, catalog, endpoint, model, places, planned, provider, tags
+from routing.plan_support import Known, catalog, endpoint, left_out, model, places, planned, provider, tags
 from setpoint.routing.arrangement import arranged
 from setpoint.routing.choice import Option
 from setpoint.routing.draw import Chance
@@ -180,19 +180,39 @@ def test_the_keys_of_a_provider_share_the_load_by_weight() -> None:
 def test_what_cools_down_is_behind_all_others_of_all_models_and_what_is_held_is_left_out() -> None:
     keyed = provider("acme", "k1", "k2")
     found = catalog(
-        model("m", endpoint(keyed), endpoint("hot"), endpoint("broken"), endpoint(provider("barred", "k"))),
+        model(
+            "m",
+            *(endpoint("busy", concurrency=1), endpoint(keyed), endpoint("hot"), endpoint("broken")),
+            *(endpoint(provider("barred", "k")), endpoint("free", concurrency=1)),
+        ),
         model("n", endpoint("other", "n")),
     )
     known = Known(
         {"broken": Standing(open=True)},
         {("acme", "k1"): "cooling", ("hot", None): "cooling", ("barred", "k"): "refused"},
+        full={"busy"},
     )
     plan = planned(found, "m", "n", standings=known)
-    assert places(plan) == [("acme", "drawn"), ("other", "drawn"), ("hot", "cooling")]
-    assert {one.tag: one.reason for one in plan.excluded} == {"broken": "breaker_open", "barred": "key_refused"}
+    assert places(plan) == [("acme", "unpriced"), ("free", "unpriced"), ("other", "drawn"), ("hot", "cooling")]
+    assert left_out(plan) == {"busy": "concurrency", "broken": "breaker_open", "barred": "key_refused"}
     tried = [(one.endpoint.tag, one.key.id if one.key else None) for one in plan.candidates]
     assert tried == [
-        *(("acme", "k2"), ("other", None), ("acme", "k1"), ("hot", None), ("broken", None), ("barred", "k"))
+        *(("acme", "k2"), ("free", None), ("other", None), ("acme", "k1"), ("hot", None)),
+        *(("busy", None), ("broken", None), ("barred", "k")),
     ]
     first = planned(found, "m", "n", standings=known, preferences=Preferences(allow_fallbacks=False))
     assert [one.key.id for one in first.candidates if one.key] == ["k2", "k1"]
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        (Known({}, full={"acme"}), "concurrency"),
+        (Known({"acme": Standing(open=True)}), "breaker_open"),
+        (Known({}, {("acme", None): "refused"}), "key_refused"),
+    ],
+)
+def test_where_the_only_endpoint_is_held_it_is_left_out_and_still_the_one_to_try(known: Known, reason: str) -> None:
+    plan = planned(catalog(model("m", endpoint("acme", concurrency=1))), "m", standings=known)
+    assert (plan.endpoints, left_out(plan)) == ((), {"acme": reason})
+    assert [one.endpoint.tag for one in plan.candidates] == ["acme"]

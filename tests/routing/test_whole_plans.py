@@ -45,6 +45,7 @@ _ENDPOINT: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "context_length": st.sampled_from([None, 10, 1_000]),
         "max_output_tokens": st.sampled_from([None, 10, 1_000]),
         "variants": st.sampled_from([(), ("free",), ("batch",)]),
+        "concurrency": st.sampled_from([None, None, 1]),
     }
 )
 _STANDING = st.builds(
@@ -57,6 +58,7 @@ _KEYS = st.dictionaries(st.sampled_from(SLUGS), st.sampled_from([("k1",), ("k1",
 _HELD = st.dictionaries(
     st.tuples(st.sampled_from(SLUGS), st.sampled_from([None, "k1", "k2"])), st.sampled_from(["cooling", "refused"])
 )
+_FULL = st.sets(st.sampled_from(SLUGS), max_size=3)
 _NAMES = st.lists(
     st.sampled_from(["m", "n", "m:nitro", "m:floor", "m:free", "m:batch", "n:exacto"]), min_size=1, max_size=4
 )
@@ -80,10 +82,19 @@ _NAMES = st.lists(
     st.dictionaries(st.sampled_from(SLUGS), _STANDING, max_size=3),
     _KEYS,
     _HELD,
+    _FULL,
     st.integers(0, 9),
 )
 def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
-    first: Any, second: Any, names: list[str], wanted: Any, standings: Any, keys: Any, held: Any, seed: int
+    first: Any,
+    second: Any,
+    names: list[str],
+    wanted: Any,
+    standings: Any,
+    keys: Any,
+    held: Any,
+    full: set[str],
+    seed: int,
 ) -> None:
     def built(name: str, rows: Any) -> Any:
         at = {slug: provider(slug.split("/")[0], *keys.get(slug, ())) for slug, _ in rows}
@@ -95,7 +106,7 @@ def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
         return "require_parameters" if endpoint.zdr else None
 
     def made() -> Any:
-        known = Known(standings, held)
+        known = Known(standings, held, full)
         dice = Random(seed).random
         return planned(world, *names, standings=known, dice=dice, refusal=refusing, input_tokens=lambda: 100, **wanted)
 
@@ -111,17 +122,18 @@ def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
     assert sorted(placed + left) == everyone
     tried = list(dict.fromkeys((one.model.id, one.endpoint.tag) for one in plan.candidates))
     assert tried[: len(placed)] == placed
-    late = {(one.model, one.tag) for one in plan.excluded if one.reason in ("breaker_open", "key_refused")}
+    passing = ("breaker_open", "key_refused", "concurrency")
+    late = {(one.model, one.tag) for one in plan.excluded if one.reason in passing}
     assert set(tried[len(placed) :]) <= late
     pairs = [(one.model.id, one.endpoint.key, one.key and one.key.id) for one in plan.candidates]
     assert len(set(pairs)) == len(pairs)
 
 
-@given(_ENDPOINT, st.sampled_from([(), ("k1",), ("k1", "k2")]), st.none() | _STANDING, _HELD, st.booleans())
+@given(_ENDPOINT, st.sampled_from([(), ("k1",), ("k1", "k2")]), st.none() | _STANDING, _HELD, _FULL, st.booleans())
 def test_the_short_way_of_a_lone_endpoint_leads_where_the_long_one_does(
-    said: dict[str, Any], keys: tuple[str, ...], standing: Standing | None, held: Any, limited: bool
+    said: dict[str, Any], keys: tuple[str, ...], standing: Standing | None, held: Any, full: set[str], limited: bool
 ) -> None:
-    known = Known({} if standing is None else {"acme": standing}, held)
+    known = Known({} if standing is None else {"acme": standing}, held, full)
     world = catalog(model("m", endpoint(provider("acme", *keys), **said)))
     more: dict[str, Any] = {"standings": known, "max_output": 50 if limited else None}
 

@@ -75,6 +75,13 @@ class Admission:
         """How many of the requests that may be somewhere at once are this worker's."""
         return max(1, concurrency // self._workers)
 
+    def full(self, endpoint: Endpoint) -> bool:
+        """Whether this endpoint or its provider has this worker's part of the requests that it may have at once."""
+        own, together = endpoint.concurrency, endpoint.provider.concurrency
+        return (together is not None and self.held[endpoint.provider.slug] >= self.part(together)) or (
+            own is not None and self.at_endpoints[endpoint.key] >= self.part(own)
+        )
+
     def observe(self, late_s: float) -> None:
         """The loop has just turned, so late, in seconds."""
         is_late = float(late_s >= _LATE_S)
@@ -134,11 +141,9 @@ class Place:
         if held and not alone and held >= _SHARE * free:
             admission.shed["provider"] += 1
             return "share"
-        if provider.concurrency is not None and held >= admission.part(provider.concurrency):
+        if endpoint.limited and admission.full(endpoint):
             return "concurrency"
         if endpoint.concurrency is not None:
-            if admission.at_endpoints[endpoint.key] >= admission.part(endpoint.concurrency):
-                return "concurrency"
             admission.at_endpoints[endpoint.key] += 1
             self._endpoint = endpoint.key
         admission.held[provider.slug] += 1

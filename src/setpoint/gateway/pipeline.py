@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.admission import RETRY_AFTER_S, busy
 from setpoint.gateway.explain import Explained, explained
+from setpoint.gateway.outlook import Outlook
 from setpoint.presets.merge import Resolved, resolve
 from setpoint.presets.origin import origin
 from setpoint.presets.reference import reference
@@ -24,7 +25,7 @@ from setpoint.wire.body import as_text, weight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.gateway.admission import Full, Place
+    from setpoint.gateway.admission import Admission, Full, Place
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.live import LiveStream
@@ -60,6 +61,7 @@ class Pipeline:
         health: Health,
         budget: RetryBudget,
         sessions: Sessions,
+        admission: Admission,
     ) -> None:
         self._snapshots = snapshots
         self._versions = versions
@@ -70,6 +72,7 @@ class Pipeline:
         self._health = health
         self._budget = budget
         self._sessions = sessions
+        self._standings = Outlook(health, admission)
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -160,7 +163,7 @@ class Pipeline:
         keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = _Telling(exchange, self._relay)
         try:
-            planned = plan(wanted, snapshot.catalog, keys, self._health, self._dice, refusal=telling.refusal)
+            planned = plan(wanted, snapshot.catalog, keys, self._standings, self._dice, refusal=telling.refusal)
         except RequestError as error:
             raise telling.refused or error from None
         exchange.not_honoured = wanted.preferences.not_honoured

@@ -35,8 +35,8 @@ class Candidate(Struct, frozen=True, gc=False):
 class Line(Struct, frozen=True):
     """The candidates in the order of trying, what the plan says of their endpoints, and of those that are left out.
 
-    Behind all others the candidates hold what only its health keeps out (`breaker_open`, `key_refused`): that may have
-    changed by the time it is asked for.
+    Behind all others the candidates hold what only the moment keeps out (`breaker_open`, `key_refused`, `concurrency`):
+    that may have changed by the time it is asked for.
     """
 
     candidates: tuple[Candidate, ...]
@@ -70,6 +70,10 @@ def _line(placed: Sequence[Placed], standings: Standings) -> Line:
         if option.standing is not None and option.standing.open:
             held += [candidate(option, key) for key in keys]
             excluded.append(left_out(option, "breaker_open"))
+            continue
+        if endpoint.limited and standings.full(endpoint):
+            held += [candidate(option, key) for key in keys]
+            excluded.append(left_out(option, "concurrency"))
             continue
         if len(keys) == 1:
             key = keys[0]

@@ -99,6 +99,8 @@ def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> 
     ailing = standing is not None and (standing.open or not standing.stable)
     if ailing or standings.held_back(endpoint.key, key.id if key else None) is not None:
         return None
+    if endpoint.limited and standings.full(endpoint):
+        return None
     option = Option(asked.model, endpoint, dialect_of(endpoint, wanted.skin), keys)
     return Line((candidate(option, key),), (planned(option, "drawn"),), ())
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from setpoint.records import Endpoint
 
 Held = Literal["cooling", "refused"]
 """Why a candidate should not be asked just now: its provider wants a pause of it, or does not take its key."""
@@ -42,6 +45,10 @@ class Standings(Protocol):
         """Why this endpoint should not be asked with this provider key just now; None when it may be."""
         ...
 
+    def full(self, endpoint: Endpoint) -> bool:
+        """Whether this endpoint, whose requests are limited, has as many of them as it may have at once."""
+        ...
+
 
 class NothingKnown:
     """The standings of a server that has just begun."""
@@ -52,3 +59,7 @@ class NothingKnown:
 
     def held_back(self, endpoint: str, key_id: str | None) -> None:
         """Nothing."""
+
+    def full(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 a protocol's signature
+        """Nothing has been sent to it."""
+        return False

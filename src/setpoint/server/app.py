@@ -175,6 +175,7 @@ class Application:
             self._upstreams,
             self._budget,
             self._sessions,
+            self._admission,
         )
         answering = Answering(
             pipeline,
