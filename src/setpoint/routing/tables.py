@@ -1,6 +1,6 @@
 """The tables of `setpoint.yaml` under `providers:` and `models:`, a row each key.
 
-Every key parses; a row with `later` is one that is not honoured yet, and whose use is warned about. UNSET is where
+Every key parses; a row with `later` is one that does not do all yet, and whose use is warned about. UNSET is where
 null says something and nothing said says something else.
 """
 
@@ -31,7 +31,6 @@ from setpoint.settings.kinds import (
 )
 from setpoint.settings.rows import Row, Table, table
 
-_LATER = "is not honoured yet"
 _NOT_BILLED = "is shown in the model list, but not billed yet"
 
 _DIALECT = word("chat", "messages", "responses")
@@ -92,7 +91,7 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     server_tools: Annotated[bool | None, Row(BOOLEAN, "whether it takes `openrouter:*` tools")] = None
     data_collection: Annotated[Literal["allow", "deny"], Row(_POLICY, "deny: it stores nothing for training")] = "allow"
     zdr: Annotated[bool, Row(BOOLEAN, "whether it retains nothing")] = False
-    region: Annotated[str | None, Row(or_null(NAME), "where it runs", _LATER)] = None
+    region: Annotated[str | None, Row(or_null(NAME), "where it runs, for people and for `/models`")] = None
     enabled: Annotated[bool, Row(BOOLEAN, "whether it is used")] = True
 
 
@@ -139,7 +138,7 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         Literal["allow", "deny"] | None, Row(or_null(_POLICY), "deny: it stores nothing for training")
     ] = None
     zdr: Annotated[bool | None, Row(or_null(BOOLEAN), "whether it retains nothing")] = None
-    region: Annotated[str | None, Row(or_null(NAME), "where it runs", _LATER)] = None
+    region: Annotated[str | None, Row(or_null(NAME), "where it runs, for people and for `/models`")] = None
     connect_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "to connect")] = None
     first_token_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "to a stream's first event")] = None
     idle_timeout_s: Annotated[float | None, Row(or_null(SECONDS), "between the bytes of a stream")] = None

@@ -103,7 +103,7 @@ class Report:
         self._warnings.append(Problem(place, message))
 
     def later(self, key: str, place: Place, message: str) -> None:
-        """Note the use of a key that is not honoured yet; all uses of one key make one warning."""
+        """Note the use of a key that does not do all yet; all uses of one key make one warning."""
         self._later.setdefault(key, []).append(Problem(place, message))
 
     @property

@@ -20,9 +20,9 @@ from setpoint.settings.nodes import Members, Node, Place, Report, Scalar, member
 
 
 class Row(Struct, frozen=True):
-    """One key: what it may be, what it means, and whether it is honoured yet.
+    """One key: what it may be, what it means, and what it does not do yet.
 
-    `later` says what a key does not do yet; its use is warned about. `only` names the one source that it is taken
+    The use of a key with `later` is warned about in these words. `only` names the one source that it is taken
     from, where it is taken from one only; `at_start`, that it is read at the start only, and not when what the user
     wrote is read again. `name`, `default` and `required` are filled in from the field.
     """
