@@ -250,13 +250,17 @@ class EndpointFacts(Struct, frozen=True, kw_only=True):
 
 
 class ProviderKey(Struct, frozen=True, kw_only=True, dict=True):
-    """A credential for a provider. `id` names it in records and logs without telling it."""
+    """A credential for a provider. `id` names it in records and logs without telling it.
+
+    `zdr` is whether the account behind it retains nothing, by its owner's word; None: as the endpoint says.
+    """
 
     id: str
     secret: str
     name: str | None = None
     weight: float = 1
     models: tuple[str, ...] | None = None
+    zdr: bool | None = None
 
     @cached_property
     def mark(self) -> int:

@@ -184,6 +184,43 @@ def test_a_key_is_for_some_models_some_keys_and_some_users(gateway: Gateway, sim
     assert add(gateway, "sim", workspace_id=own)["workspace_id"] == own
 
 
+def test_a_key_that_is_declared_to_retain_nothing_is_the_way_of_requests_that_insist_on_it(
+    gateway: Gateway, simulator: Simulator
+) -> None:
+    insisting = {"model": "bare/m", "messages": [USER], "provider": {"zdr": True}}
+
+    def insisted() -> list[str | None]:
+        simulator.forget_requests()
+        told, answer = gateway.call("POST", "/explain/chat/completions", insisting), ask(gateway, insisting)
+        if answer.status == 200:
+            assert (data_of(told)["excluded"], [one["tag"] for one in data_of(told)["endpoints"]]) == ([], ["bare"])
+        else:
+            assert refused(told, 404) == refused(answer, 404)
+            assert answer.json()["error"]["availability"]["excluded_by"] == ["data_policy:zdr"]
+        return [one.header("authorization") for one in simulator.requests()]
+
+    assert insisted() == []
+    plain = add(gateway, key="sk-plain-0123456789")
+    assert insisted() == []
+    row = add(gateway, declared_zdr=True)
+    assert row["declared_zdr"] is True
+    assert insisted() == [f"Bearer {SECRET}"]
+    assert carried(gateway, simulator) == ["Bearer sk-plain-0123456789"]
+    simulator.script(status(429), prefix="/c")
+    simulator.forget_requests()
+    assert ask(gateway, insisting).status == 429
+    assert len(simulator.requests()) == 1, "no other key stands in for it"
+    simulator.clear()
+    assert change(gateway, row, declared_zdr=False)["declared_zdr"] is False
+    assert insisted() == []
+    assert change(gateway, plain, declared_zdr=True)["declared_zdr"] is True
+    assert insisted() == ["Bearer sk-plain-0123456789"]
+    asked = insisting | {"models": ["sim/solo"]}
+    explained = data_of(gateway.call("POST", "/explain/chat/completions", asked))
+    assert {"provider": "sim", "model": "sim/solo", "tag": "sim", "reason": "zdr"} in explained["excluded"]
+    assert change(gateway, plain, declared_zdr=None)["declared_zdr"] is None
+
+
 def test_a_known_provider_is_there_from_its_first_key_on(gateway: Gateway) -> None:
     """Nothing is sent: the request itself rules the provider out."""
 
@@ -275,7 +312,7 @@ def test_what_another_secret_has_sealed_stays_closed_and_stops_nothing(
         ({"allowed_api_key_hashes": ["0" * 64] * 101}, "allowed_api_key_hashes: must be"),
         ({"allowed_user_ids": [7]}, "allowed_user_ids[0]: is none"),
         ({"declared_region": "mars"}, "declared_region: must be"),
-        ({"declared_zdr": True}, "declared_zdr: is not supported"),
+        ({"declared_zdr": "yes"}, "declared_zdr: must be"),
         ({"base_url": "http://evil.test"}, "base_url: is not a member"),
         ({"sort_order": 1}, "sort_order: is not a member"),
     ],

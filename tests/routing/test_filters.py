@@ -99,6 +99,38 @@ def test_data_policies_alone_are_an_error_of_privacy() -> None:
         assert caught.value.availability["excluded_by"] == [word]
 
 
+@pytest.mark.parametrize(
+    ("says", "declared", "carried"),
+    [
+        (False, [None, True, False], ["k1"]),
+        (True, [None, True, False], ["k0", "k1"]),
+        (False, [None, False], None),
+        (True, [False], None),
+        (False, [], None),
+        (True, [], [None]),
+    ],
+)
+def test_a_key_that_is_declared_to_retain_nothing_goes_before_what_the_endpoint_says(
+    says: bool, declared: list[bool | None], carried: list[str | None] | None
+) -> None:
+    """`says` is the endpoint's own word, `declared` the words of its provider's keys; None: it is left out."""
+    keys = tuple(ProviderKey(id=f"k{at}", secret=f"k{at}", zdr=word) for at, word in enumerate(declared))
+    world = catalog(model("m", endpoint("never", zdr=True, weight=0), endpoint(provider("acme", keys=keys), zdr=says)))
+    found = planned(world, "m", **wish(zdr=True))
+    tried = [one.key and one.key.id for one in found.candidates if one.endpoint.tag == "acme"]
+    assert (tried, left_out(found)) == ((carried, {}) if carried is not None else ([], {"acme": "zdr"}))
+    everyone = [one.key for one in planned(world, "m").candidates if one.endpoint.tag == "acme"]
+    assert everyone == [*keys] or [*everyone] == [None], "others may carry them all"
+
+
+def test_a_key_for_other_models_declares_nothing_of_this_one() -> None:
+    key = ProviderKey(id="k", secret="k", models=("other",), zdr=True)
+    others = (endpoint(provider(slug, keys=(key,)), zdr=says) for slug, says in (("acme", False), ("bolt", True)))
+    world = catalog(model("m", endpoint("never", zdr=True), *others))
+    assert left_out(planned(world, "m", **wish(zdr=True))) == {"acme": "zdr", "bolt": "key_not_allowed"}
+    assert left_out(planned(world, "m")) == {"acme": "key_not_allowed", "bolt": "key_not_allowed"}
+
+
 def test_what_costs_nothing_is_free_without_being_listed() -> None:
     world = catalog(model("m", endpoint("gift", dollars=0), endpoint("dear", dollars=1), endpoint("unknown")))
     found = planned(world, "m:free")

@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from setpoint.records import AddedKey, Key, KeyTerms, Model, Provider, ProviderKey
 from setpoint.routing.keyring import KeyRing, Ring, with_changes
@@ -138,6 +139,17 @@ def test_a_key_that_was_rotated_away_or_deleted_stays_a_secret() -> None:
     rings = with_changes(rings, [added("a", 3, secret=None, deleted=True)])
     assert sorted(rings["acme"].secrets()) == ["first", "other", "second"]
     assert [row.id for row in rings["acme"].usable] == []
+
+
+def test_a_key_of_which_something_else_is_said_is_no_former_one() -> None:
+    row = added("a", 1, secret="one")
+    assert row.key is not None
+    declared = structs.replace(row, revision=2, key=structs.replace(row.key, zdr=True))
+    rings = with_changes(with_changes({}, [row]), [declared])
+    assert rings["acme"].secrets() == ["one"]
+    [carried] = KeyRing(rings, CALLER).of(WITHOUT, SAGE)
+    assert carried is not None
+    assert carried.zdr is True
 
 
 def test_what_is_remembered_of_former_keys_is_bounded() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from routing.plan_support import Known, catalog, endpoint, model, planned, provider
 from setpoint.errors import RequestError
+from setpoint.records import ProviderKey
 from setpoint.routing.preferences import Cutoffs, Preferences
 from setpoint.routing.standing import Percentiles, Standing
 
@@ -64,6 +65,11 @@ _NAMES = st.lists(
 )
 
 
+def _key(name: str) -> ProviderKey:
+    """A key; the second of a provider is declared to be one of an account that retains nothing."""
+    return ProviderKey(id=name, secret=name, zdr=True if name == "k2" else None)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(SLUGS), _ENDPOINT), min_size=1, max_size=5, unique_by=lambda one: one[0]),
     st.lists(st.tuples(st.sampled_from(SLUGS), _ENDPOINT), min_size=1, max_size=5, unique_by=lambda one: one[0]),
@@ -97,7 +103,7 @@ def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
     seed: int,
 ) -> None:
     def built(name: str, rows: Any) -> Any:
-        at = {slug: provider(slug.split("/")[0], *keys.get(slug, ())) for slug, _ in rows}
+        at = {slug: provider(slug.split("/")[0], keys=tuple(map(_key, keys.get(slug, ())))) for slug, _ in rows}
         return model(name, *(endpoint(at[slug], name, tag=slug, key=f"{name} {slug}", **said) for slug, said in rows))
 
     world = catalog(built("m", first), built("n", second))
@@ -127,6 +133,8 @@ def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
     assert set(tried[len(placed) :]) <= late
     pairs = [(one.model.id, one.endpoint.key, one.key and one.key.id) for one in plan.candidates]
     assert len(set(pairs)) == len(pairs)
+    if wanted["preferences"].zdr:
+        assert all(one.endpoint.zdr or (one.key is not None and one.key.zdr) for one in plan.candidates)
 
 
 @given(_ENDPOINT, st.sampled_from([(), ("k1",), ("k1", "k2")]), st.none() | _STANDING, _HELD, _FULL, st.booleans())

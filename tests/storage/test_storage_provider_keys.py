@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from setpoint.records import AddedKey, KeyTerms
 from setpoint.storage import loading, provider_keys, tables
@@ -71,7 +72,7 @@ def test_a_key_comes_back_as_it_was_added(database: Database, save: Save, owner:
     assert find(database, plain.id) == plain
     assert find(database, full.id) == full
     assert full.key is not None
-    assert full.key.secret == SECRET
+    assert (full.key.secret, full.key.zdr) == (SECRET, False)
     assert full.key.id.startswith(f"{full.id}:")
     assert SECRET not in repr(full)
     assert find(database, "nobodys") is None
@@ -123,12 +124,15 @@ def test_a_key_is_changed_in_place(database: Database, save: Save, now: datetime
     assert (renamed.key, renamed.label, renamed.terms.name) == (key.key, key.label, "n")
     assert renamed.revision > key.revision
     with database.write() as connection:
+        declared = provider_keys.update(connection, SEALER, renamed, terms=KeyTerms(declared_zdr=True), now=now)
+    assert key.key is not None
+    assert declared.key == structs.replace(key.key, zdr=True), "what is known of the key is still known"
+    with database.write() as connection:
         rotated = provider_keys.update(
             connection, SEALER, renamed, terms=renamed.terms, secret="another-0123456789", label="ano...", now=now
         )
     assert rotated == find(database, key.id)
     assert rotated.key is not None
-    assert key.key is not None
     assert (rotated.id, rotated.key.secret, rotated.label) == (key.id, "another-0123456789", "ano...")
     assert rotated.key.id != key.key.id, "what was said of the old one is over"
 

@@ -92,7 +92,7 @@ def _with_row(ring: Ring, row: AddedKey, known: AddedKey | None) -> Ring:
     usable = [one for one in rows.values() if one.key is not None and not one.terms.disabled]
     usable.sort(key=lambda one: (one.terms.is_fallback, one.sort_order, one.id))
     former = ring.former
-    if known is not None and known.key is not None and known.key != row.key:
+    if known is not None and known.key is not None and (row.key is None or row.key.secret != known.key.secret):
         former = (*former, known.key)[-_FORMER:]
     return Ring(rows=rows, usable=tuple(usable), everybodys=_everybodys(usable), former=former)
 

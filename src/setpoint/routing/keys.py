@@ -38,6 +38,11 @@ def for_model(keys: Keys, own: Sequence[ProviderKey], model: Model, chance: Chan
     return [*shared, *(key for key in meant if key is None or all(key is not one for one in shared))]
 
 
+def retaining_nothing(keys: Keys, endpoint: Endpoint) -> Keys:
+    """The keys with which this endpoint retains nothing: what is said of a key's account goes before what is of it."""
+    return [key for key in keys if (endpoint.zdr if key is None or key.zdr is None else key.zdr)]
+
+
 def _is_meant(model: Model, named: Sequence[str]) -> bool:
     return model.id in named or any(alias in named for alias in model.aliases)
 

@@ -15,7 +15,7 @@ from setpoint.routing.arrangement import arranged
 from setpoint.routing.choice import Option, giving, in_tier, meeting, meets, with_room
 from setpoint.routing.draw import Chance
 from setpoint.routing.filters import conditions, exclusion, unknown_slugs
-from setpoint.routing.keys import for_model
+from setpoint.routing.keys import for_model, retaining_nothing
 from setpoint.routing.naming import Strategy, named
 from setpoint.routing.placing import Candidate, Line, candidate, left_out, lined_up, planned
 from setpoint.routing.preferences import NO_PREFERENCES
@@ -147,18 +147,19 @@ class _Planning:
     def _able(self, asked: Named, refusal: Refusal | None, seen: set[tuple[str, str]]) -> list[Option]:
         """The endpoints that nothing rules out, but those that an earlier name of the same model has brought in."""
         model, skin, standings, rules = asked.model, self._wanted.skin, self._standings, self._conditions
+        private = self._wanted.preferences.zdr
         found: list[Option] = []
         for endpoint in model.endpoints:
             if seen and (model.id, endpoint.key) in seen:
                 continue
             dialect = dialect_of(endpoint, skin)
-            reason = exclusion(model, endpoint, asked, rules)
-            if reason is None and refusal is not None:
-                reason = refusal(endpoint, dialect)
             keys = for_model(self._keys.of(endpoint.provider, model), endpoint.provider.keys, model, self._chance)
             option = Option(model, endpoint, dialect, keys, standings.of(endpoint.key))
+            reason = exclusion(option, asked, rules)
+            if reason is None and refusal is not None:
+                reason = refusal(endpoint, dialect)
             if reason is None and keys:
-                found.append(option)
+                found.append(structs.replace(option, keys=retaining_nothing(keys, endpoint)) if private else option)
             else:
                 self._leave_out(option, reason or "key_not_allowed")
         return found

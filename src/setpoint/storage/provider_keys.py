@@ -41,7 +41,7 @@ def read_key(row: Row[Any], sealer: Sealer) -> AddedKey:
         secret = sealer.open(row[-1], _place(values["provider"], values["id"])) if not values["deleted"] else None
     except SealError:
         secret = None
-    return AddedKey(**values, terms=terms, key=None if secret is None else _key(values["id"], secret))
+    return AddedKey(**values, terms=terms, key=None if secret is None else _key(values["id"], secret, terms))
 
 
 def get(connection: Connection, sealer: Sealer, key_id: str) -> AddedKey | None:
@@ -84,7 +84,7 @@ def save(
         id=key_id,
         provider=provider,
         label=label,
-        key=_key(key_id, secret),
+        key=_key(key_id, secret, terms),
         terms=terms,
         deleted=False,
         sort_order=0 if highest is None else highest + 1,
@@ -141,7 +141,7 @@ def _place(provider: str, key_id: str) -> str:
     return f"{provider}\0{key_id}"
 
 
-def _key(key_id: str, secret: str) -> ProviderKey:
+def _key(key_id: str, secret: str, terms: KeyTerms) -> ProviderKey:
     """The key as requests carry it. Its id changes with the secret: whatever was said of the old one is over."""
     fingerprint = hashlib.sha256(secret.encode()).hexdigest()[:_FINGERPRINT]
-    return ProviderKey(id=f"{key_id}:{fingerprint}", secret=secret)
+    return ProviderKey(id=f"{key_id}:{fingerprint}", secret=secret, zdr=terms.declared_zdr)

@@ -103,11 +103,6 @@ def _region(name: str, said: Any) -> str:
     return said
 
 
-def _declared_zdr(name: str, said: Any) -> bool:
-    _flag(name, said)
-    raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
-
-
 def _listed(fits: Callable[[str], object], words: str) -> Callable[[str, Any], tuple[str, ...]]:
     def check(name: str, said: Any) -> tuple[str, ...]:
         entries = cast("list[object]", said) if isinstance(said, list) else []
@@ -134,5 +129,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "allowed_api_key_hashes": _listed(_DIGEST.fullmatch, "hashes of API keys, 64 lower-case hex digits each"),
     "allowed_user_ids": _listed(lambda entry: entry.isprintable() and len(entry) <= _NAME_CHARACTERS, "user ids"),
     "declared_region": _region,
-    "declared_zdr": _declared_zdr,
+    "declared_zdr": _flag,
 }
