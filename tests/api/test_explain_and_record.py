@@ -13,6 +13,7 @@ from api.api_support import create, data_of, fresh
 from api.skins_support import PRICE, ROUTES, SKINS, least, three_dialects
 from simulator.script import status
 from support.processes import Gateway, config_file
+from support.workers import Worker, each_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,27 +27,32 @@ SESSIONS = 6
 
 @pytest.fixture(scope="module")
 def two_workers(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """With `at/many`: five endpoints that are equal but for their names, and one that is never the first."""
+    """With `at/many`: five endpoints that are equal but for their names, and one that is never the first.
+
+    And with `at/kept`: three that are equal, where conversations go on.
+    """
     folder = tmp_path_factory.mktemp("gateway")
     tables = three_dialects(simulator_process)
     offers = [
         {"provider": slug, "tag": f"{slug}/{number}", "pricing": PRICE}
         for number, slug in enumerate(("chat", "messages", "responses", "chat", "messages"))
     ]
+    kept = [{"provider": slug, "pricing": {**PRICE, "input_cache_read": "0.0000001"}} for slug in SKINS]
+    tables["models"]["at/kept"] = {"endpoints": kept}
     tables["models"]["at/many"] = {"endpoints": [*offers, {"provider": "two", "pricing": PRICE, "weight": 0}]}
     started = Gateway(folder, config=config_file(folder, **tables, settings={"workers": 2}))
     yield started
     assert started.stop() == 0, started.log_text()
 
 
-def explained(gateway: Gateway, skin: Dialect, **fields: Any) -> dict[str, Any]:
+def explained(gateway: Gateway | Worker, skin: Dialect, **fields: Any) -> dict[str, Any]:
     told = data_of(gateway.call("POST", f"/explain{ROUTES[skin]}", least(skin, **fields)))
     for place, endpoint in enumerate(told["endpoints"], 1):
         assert endpoint.pop("position") == place
     return told
 
 
-def recorded(gateway: Gateway, skin: Dialect, **fields: Any) -> dict[str, Any]:
+def recorded(gateway: Gateway | Worker, skin: Dialect, **fields: Any) -> dict[str, Any]:
     answer = gateway.call("POST", ROUTES[skin], least(skin, **fields))
     assert answer.status == 200, answer.body
     return data_of(gateway.call("GET", f"/generation?id={answer.header('x-generation-id')}"))
@@ -96,3 +102,35 @@ def test_a_fallback_is_recorded_with_the_endpoints_that_were_explained(
     assert {name: after[name] for name in ALIKE} == {name: before[name] for name in ALIKE}
     assert (after["model"], after["unsaid"]) == ("at/messages", before["unsaid"]["messages/at/messages"])
     assert [one["status"] for one in after["provider_responses"]] == [500, 200]
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_each_worker_explains_where_it_would_send_a_conversation_that_one_of_them_has_answered(
+    two_workers: Gateway, simulator: Simulator, skin: Dialect
+) -> None:
+    fields = {"model": "at/kept", "session_id": f"kept {skin}"}
+
+    def first(worker: Worker) -> tuple[str, str]:
+        """Where it would send the next turn, and why; there the turn goes, and its record says the same."""
+        before = explained(worker, skin, **fields)
+        after = recorded(worker, skin, **fields)
+        assert {name: after[name] for name in ALIKE} == {name: before[name] for name in ALIKE}
+        slug, reason = before["endpoints"][0]["provider"], before["endpoints"][0]["reason"]
+        assert after["provider_responses"][0]["endpoint_id"] == f"{slug}/kept"
+        return slug, reason
+
+    with each_worker(two_workers) as (one, other):
+        slug, reason = first(one)
+        assert reason == "drawn"
+        assert first(one) == (slug, "sticky")
+        assert explained(other, skin, **fields)["endpoints"][0] == {
+            "provider": slug, "model": "at/kept", "tag": slug, "reason": "drawn",
+        }, "it has not heard of the conversation, and leads to the same endpoint"  # fmt: skip
+        simulator.script(status(500), prefix=f"/{slug[0]}")
+        moved = recorded(one, skin, **fields)["provider_responses"]
+        assert [attempt["status"] for attempt in moved] == [500, 200]
+        simulator.clear()
+        went = moved[1]["endpoint_id"].partition("/")[0]
+        assert went != slug
+        assert first(one) == (went, "sticky")
+        assert first(other) == (slug, "drawn"), "what one has seen to fail, the other has not"

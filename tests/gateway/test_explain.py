@@ -20,6 +20,7 @@ from setpoint.routing.plan import Plan
 from setpoint.wire.body import split
 
 if TYPE_CHECKING:
+    from setpoint.protocols.forward import Lowered
     from setpoint.records import Exclusion
 
 CENT = Price(prompt=Decimal("0.01"), completion=Decimal("0.01"))
@@ -27,7 +28,20 @@ NOBODY: Any = None
 """Stands for the clients of upstreams, which nothing here is sent to."""
 
 
-def candidate(slug: str, *, key: str | None = None, price: Price | None = CENT) -> Candidate:
+class Counting(Relay):
+    """A relay that counts how often it writes a request for an endpoint."""
+
+    def __init__(self) -> None:
+        limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
+        super().__init__(NOBODY, NOBODY, limits, b"identity", str, Aside(), NOBODY)
+        self.times = 0
+
+    def told(self, exchange: Exchange, candidate: Candidate) -> Lowered:
+        self.times += 1
+        return super().told(exchange, candidate)
+
+
+def candidate(slug: str, *, key: str | None = None, price: Price | None = CENT, **more: Any) -> Candidate:
     provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test/v1")
     endpoint = Endpoint(
         key=f"{slug}/sage",
@@ -39,12 +53,13 @@ def candidate(slug: str, *, key: str | None = None, price: Price | None = CENT) 
         base_url=provider.base_url,
         timeouts=Timeouts(),
         price=price,
+        **more,
     )
     model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))
     return Candidate(model, endpoint, ProviderKey(id=key, secret=key) if key else None, "chat")
 
 
-def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None) -> Explained:
+def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None, relay: Relay | None = None) -> Explained:
     """The explanation of a plan with these candidates; those of `out` are left out of it, each for this reason."""
     excluded = out or {}
     slugs = dict.fromkeys(one.endpoint.provider.slug for one in candidates)
@@ -63,15 +78,13 @@ def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None) -> Exp
         "gen-1",
         skin=PROTOCOLS["chat"],
         key=KEY,
-        body=split(json.dumps({"model": "acme/sage", "max_tokens": 10, "messages": []}).encode()),
+        body=split(json.dumps({"model": "acme/sage", "max_tokens": 10, "top_p": 0.5, "messages": []}).encode()),
         caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
         created_at=NOW,
         begin=NOBODY,
         record=NOBODY,
     )
-    limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
-    relay = Relay(NOBODY, NOBODY, limits, b"identity", str, Aside(), NOBODY)
-    return explained(exchange, plan, {}, relay)
+    return explained(exchange, plan, {}, relay or Counting())
 
 
 def test_an_endpoint_of_several_keys_is_told_of_once() -> None:
@@ -96,3 +109,16 @@ def test_where_only_health_is_in_the_way_nothing_is_known_of_the_cost() -> None:
 
 def test_one_price_that_is_unknown_makes_the_cost_unknown() -> None:
     assert told(candidate("bolt"), candidate("cora", price=None)).estimated_cost is None
+
+
+def test_a_request_is_written_once_for_all_endpoints_that_are_told_the_same() -> None:
+    relay, few = Counting(), frozenset({"temperature"})
+    open_ones = [candidate(f"open{number}") for number in range(10)]
+    narrow_ones = [candidate(f"narrow{number}", parameters=few, max_output_tokens=7) for number in range(10)]
+    dear = candidate("dear", price=Price(prompt=Decimal(0), completion=Decimal(5)))
+    found = told(*open_ones, *narrow_ones, dear, relay=relay)
+    assert relay.times == 2
+    assert len(found.unsaid) == 21
+    assert all(found.unsaid[f"{name}/acme/sage"] == () for name in ("open0", "open9", "dear"))
+    assert all(found.unsaid[f"{name}/acme/sage"] == ("/top_p",) for name in ("narrow0", "narrow9"))
+    assert found.estimated_cost == Estimate(Decimal(0), Decimal(50)), "each has its own price"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +22,7 @@ from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
+from setpoint.records import Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts, Version
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.health import Health
@@ -63,8 +64,14 @@ SAGE = Model(
     id="acme/sage", name="Sage", endpoints=(endpoint("acme", "acme/sage", "k1", "k2"), endpoint("bolt", "acme/sage"))
 )
 MINT = Model(id="acme/mint", name="Mint", endpoints=(endpoint("cora", "acme/mint", server_tools=True),))
+CACHING = Price(prompt=Decimal("0.02"), completion=Decimal("0.02"), input_cache_read=Decimal("0.01"))
+RUNE = Model(
+    id="acme/rune",
+    name="Rune",
+    endpoints=tuple(structs.replace(endpoint(slug, "acme/rune"), price=CACHING) for slug in ("acme", "cora")),
+)
 CATALOG = Catalog(
-    models={model.id: model for model in (SAGE, MINT)},
+    models={model.id: model for model in (SAGE, MINT, RUNE)},
     providers={},
     aliases={},
     offers={one.provider.slug: one for model in (SAGE, MINT) for one in model.endpoints},
@@ -151,7 +158,8 @@ class Gateway:
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
         self.now = 0.0
         self.health = Health(lambda: self.now, lambda: 0.5, lambda _: None)
-        budget = RetryBudget(0.2, lambda: 0.0)
+        self.budget = RetryBudget(0.2, lambda: 0.0)
+        self.sessions = Sessions(lambda: self.now)
         self._pipeline = Pipeline(
             snapshots,
             Versions(self._stored),
@@ -160,8 +168,8 @@ class Gateway:
             aside,
             Random(1).random,
             self.health,
-            budget,
-            Sessions(lambda: 0.0),
+            self.budget,
+            self.sessions,
             self.admission,
         )
 
@@ -278,6 +286,47 @@ def test_what_is_explained_is_not_begun_sent_or_recorded() -> None:
     assert (told.origin["/top_k"], told.origin["/messages/0"]) == ("request", "preset")
     assert (exchange.routed, exchange.attempts) == (False, ())
     assert (gateway.upstreams.asked, gateway.records, gateway.begun) == ([], [], [])
+
+
+def test_what_is_explained_leaves_it_to_a_request_to_find_out_how_an_endpoint_does() -> None:
+    gateway = Gateway(no(500), no(500), no(500), ok())
+    for _ in range(3):
+        gateway.failure(model="acme/mint")
+    told, _ = gateway.explanation(model="acme/mint")
+    assert [(one.tag, one.reason) for one in told.excluded] == [("cora", "breaker_open")]
+    gateway.now += 31
+    for _ in range(2):
+        told, _ = gateway.explanation(model="acme/mint")
+        assert ([one.reason for one in told.endpoints], told.excluded) == (["drawn"], ())
+    gateway.answer(model="acme/mint")
+    assert len(gateway.upstreams.asked) == 4
+
+
+def test_what_is_explained_leaves_a_conversation_where_it_was_and_as_long_as_it_was() -> None:
+    gateway = Gateway(ok())
+    _, exchange = gateway.answer(model="acme/rune", session_id="s")
+    exchange.finish("completed")
+    assert exchange.session is not None
+    [(slug, _)] = gateway.upstreams.asked
+
+    def explained() -> tuple[str, str]:
+        told, _ = gateway.explanation(model="acme/rune", session_id="s")
+        return told.endpoints[0].tag, told.endpoints[0].reason
+
+    gateway.now += 599
+    assert explained() == (slug, "sticky")
+    gateway.now += 2
+    assert explained() == (slug, "drawn"), "it had rested for ten minutes, whatever was explained"
+    assert gateway.sessions.find(exchange.session) is None
+
+
+def test_what_is_explained_neither_earns_nor_spends_further_tries() -> None:
+    gateway = Gateway(ok())
+    left = gateway.budget.left
+    gateway.explanation(model="acme/sage", models=["acme/mint"])
+    assert (gateway.budget.left, gateway.admission.held) == (left, {})
+    gateway.answer(model="acme/sage")
+    assert gateway.budget.left > left
 
 
 def test_what_is_explained_is_refused_as_the_request_would_be() -> None:

@@ -11,17 +11,19 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import RequestError
 from setpoint.gateway.exchange import readable
 from setpoint.gateway.meter import cost
+from setpoint.gateway.relay import allowance
 from setpoint.presets.origin import Origin
+from setpoint.protocols.forward import likeness
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned
-from setpoint.wire.body import Body, join, value
+from setpoint.wire.body import join, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.relay import Relay
-    from setpoint.records import Price
+    from setpoint.records import Endpoint, Price
     from setpoint.routing.plan import Candidate, Plan
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
@@ -54,26 +56,36 @@ class Explained(Struct, frozen=True, kw_only=True):
     estimated_cost: Estimate | None
 
 
+class _Told(Struct, frozen=True, kw_only=True):
+    """What endpoints that are alike are not told; the most tokens and the answers that are asked of them. None: any."""
+
+    unsaid: tuple[str, ...]
+    most: int | None
+    answers: int
+
+
 def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], relay: Relay) -> Explained:
     """The explanation of a request whose plan is known.
 
     Raises: `RequestError` when there is no endpoint that could be told what the request insists on.
     """
+    known: dict[Hashable, _Told | RequestError] = {}
     unsaid: dict[str, tuple[str, ...]] = {}
     refused: dict[str, str] = {}
     ranges: list[Estimate | None] = []
     error: RequestError | None = None
     for candidate in _of_each_endpoint(planned):
         name = f"{candidate.endpoint.tag}/{candidate.model.id}"
-        try:
-            lowered = relay.told(exchange, candidate)
-        except RequestError as cause:
-            error = cause
-            refused[name] = cause.message
+        alike = likeness(candidate.endpoint, candidate.dialect, allowance(exchange, candidate))
+        if alike not in known:  # a long conversation is written once for all that are told the same
+            known[alike] = _told(exchange, candidate, relay)
+        told = known[alike]
+        if isinstance(told, RequestError):
+            error = told
+            refused[name] = told.message
             continue
-        untold = map(readable, exchange.untold(lowered.unsaid))
-        unsaid[name] = tuple(dict.fromkeys((*unsaid.get(name, ()), *untold)))
-        ranges.append(_range(exchange, candidate, lowered.body))
+        unsaid[name] = tuple(dict.fromkeys((*unsaid.get(name, ()), *told.unsaid)))
+        ranges.append(_range(exchange, candidate.endpoint, told))
     if error is not None and not ranges:
         raise error
     preset, version = exchange.preset, exchange.version
@@ -102,14 +114,28 @@ def _of_each_endpoint(planned: Plan) -> Iterable[Candidate]:
     return first.values()
 
 
-def _range(exchange: Exchange, candidate: Candidate, sent: Body) -> Estimate | None:
-    """What an answer of this endpoint would cost, by the limit that the body which it is sent sets; None: unknown."""
-    endpoint, call = candidate.endpoint, PROTOCOLS[candidate.dialect].read_call(sent)
-    limits = (*(_whole(call.get(name)) for name in _LIMITS), endpoint.max_output_tokens, endpoint.context_length)
+def _told(exchange: Exchange, candidate: Candidate, relay: Relay) -> _Told | RequestError:
+    """What this candidate would be told, or why it cannot be told of the request."""
+    try:
+        lowered = relay.told(exchange, candidate)
+    except RequestError as error:
+        return error
+    call = PROTOCOLS[candidate.dialect].read_call(lowered.body)
+    limits = (_whole(call.get(name)) for name in _LIMITS)
+    return _Told(
+        unsaid=tuple(map(readable, exchange.untold(lowered.unsaid))),
+        most=min((limit for limit in limits if limit is not None), default=None),
+        answers=_whole(call.get("n")) or 1,
+    )
+
+
+def _range(exchange: Exchange, endpoint: Endpoint, told: _Told) -> Estimate | None:
+    """What an answer of this endpoint would cost, by the limit that it is told; None: unknown."""
+    limits = (told.most, endpoint.max_output_tokens, endpoint.context_length)
     most = min((limit for limit in limits if limit is not None), default=None)
     if endpoint.price is None or most is None:
         return None
-    output = most * (_whole(call.get("n")) or 1)
+    output = most * told.answers
     tokens, price = exchange.estimated_input(), endpoint.price
     least = _cost(price, tokens, 0, 0)
     plain, thought = _cost(price, tokens, output, 0), _cost(price, tokens, output, output)

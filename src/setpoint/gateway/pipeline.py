@@ -14,6 +14,7 @@ from setpoint.gateway.outlook import Outlook
 from setpoint.presets.merge import Resolved, resolve
 from setpoint.presets.origin import origin
 from setpoint.presets.reference import reference
+from setpoint.protocols.forward import likeness
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
@@ -23,7 +24,7 @@ from setpoint.routing.wanted import read_models, read_wanted
 from setpoint.wire.body import as_text, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from setpoint.gateway.admission import Admission, Full, Place
     from setpoint.gateway.aside import Aside
@@ -235,14 +236,12 @@ class _Telling:
     def __init__(self, exchange: Exchange, relay: Relay) -> None:
         self._exchange = exchange
         self._relay = relay
-        self._known: dict[tuple[object, ...], Exclusion | None] = {}
+        self._known: dict[Hashable, Exclusion | None] = {}
         self.refused: RequestError | None = None
 
     def refusal(self, endpoint: Endpoint, dialect: Dialect) -> Exclusion | None:
         """Why an endpoint cannot be told all; None when nothing has to be left out. Endpoints alike are asked once."""
-        provider = endpoint.provider
-        kind = (dialect, endpoint.parameters, provider.takes, provider.lacks, provider.server_tools)
-        kind += (provider.reasoning_form, provider.reasoning_back, endpoint.max_output_tokens)
+        kind = likeness(endpoint, dialect)
         if kind not in self._known:
             self._known[kind] = self._asked(endpoint, dialect)
         return self._known[kind]

@@ -34,11 +34,11 @@ from setpoint.wire.body import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from setpoint.protocols.allowance import Allowance
     from setpoint.protocols.base import Room
-    from setpoint.records import Endpoint
+    from setpoint.records import Dialect, Endpoint
 
 _FALSE = Raw(b"false")
 _AUTO, _NONE = Raw(b'"auto"'), Raw(b'"none"')
@@ -84,6 +84,18 @@ def lower(
         body, endpoint, skin, dialect, stream=stream, identity_key=identity_key, own=own, allowance=allowance
     )
     return lowering.edited() if skin.name == dialect.name else lowering.translated()
+
+
+def likeness(endpoint: Endpoint, dialect: Dialect, allowance: Allowance = ALL) -> Hashable:
+    """All that `lower` goes by of an endpoint, but for the name that the model has there.
+
+    Endpoints of which it is equal are told the same of a request, or cannot be told of it for the same reason.
+    """
+    provider = endpoint.provider
+    return (
+        *(dialect, allowance, endpoint.tier, endpoint.parameters, endpoint.max_output_tokens, provider.takes),
+        *(provider.lacks, provider.server_tools, provider.reasoning_form, provider.reasoning_back),
+    )
 
 
 class _Lowering:
