@@ -29,7 +29,6 @@ Exclusion = Literal[
     "only",
     "ignored",
     "key_not_allowed",
-    "no_price",
     "data_collection",
     "zdr",
     "quantization",

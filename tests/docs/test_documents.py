@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 from urllib.parse import unquote
 
 import pytest
@@ -25,6 +25,7 @@ from setpoint.protocols.chat.fields import FIELDS as CHAT
 from setpoint.protocols.messages.fields import FIELDS as MESSAGES
 from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
+from setpoint.records import Exclusion, Order
 from setpoint.routing import tables
 from setpoint.server.app import routes
 from setpoint.server.routes.catalog.models import Models
@@ -332,6 +333,12 @@ def test_the_house_has_the_floors_that_the_linter_knows() -> None:
 def test_the_manual_has_every_error_type_with_its_status() -> None:
     listed = {quoted(row[0])[0]: int(row[1]) for row in cells("docs/errors.md", "type")}
     assert listed == STATUS
+
+
+@pytest.mark.parametrize(("head", "words"), [("`reason`", Order), ("left out as", Exclusion)])
+def test_the_manual_says_once_what_each_reason_of_routing_means(head: str, words: object) -> None:
+    explained = [word for row in cells("docs/routing.md", head) for word in quoted(row[0])]
+    assert sorted(explained) == sorted(get_args(words))
 
 
 def test_the_manual_has_every_route_with_its_access() -> None:
