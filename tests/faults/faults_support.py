@@ -218,14 +218,6 @@ def serving(
     assert not [secret for secret in SECRETS if secret in log], "a secret was shown"
 
 
-@contextmanager
-def fronting(gateway: Gateway, simulator: Simulator) -> Generator[Front]:
-    """The gateway for one test."""
-    front = Front(gateway, simulator)
-    yield front
-    front.verify()
-
-
 # Fixtures that a file of tests takes by assigning them: `gateway = plain_gateway`, `front = front_of_gateway`.
 
 
@@ -238,9 +230,10 @@ def plain_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def front_of_gateway(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    """The file's own `gateway`, for one test."""
-    with fronting(gateway, simulator) as front:
-        yield front
+    """The file's own `gateway`, for one test, behind which what must be so after any fault is held."""
+    front = Front(gateway, simulator)
+    yield front
+    front.verify()
 
 
 def peak_memory(gateway: Gateway) -> int:

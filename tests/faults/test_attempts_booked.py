@@ -6,30 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, attempts, fronting, serving
+from faults.faults_support import Front, attempts, front_of_gateway, plain_gateway
 from simulator.answers import chunk, completion, data_frame, usage_chunk
 from simulator.script import body, cut, hang, ok, sse, status, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simulator.client import Simulator
     from simulator.steps import Script
-    from support.processes import Gateway
 
 ERROR = {"message": "out of memory", "code": 502}
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory, simulator_process) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+gateway = plain_gateway
+front = front_of_gateway
 
 
 def booked(record: dict[str, Any]) -> list[tuple[int, int, float | None] | None]:

@@ -20,7 +20,7 @@ from faults.faults_support import (
     PROVIDERS,
     Front,
     error_of,
-    fronting,
+    front_of_gateway,
     peak_memory,
     provider,
     serving,
@@ -57,10 +57,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def dumped(content: Any) -> bytes:

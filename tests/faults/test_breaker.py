@@ -16,7 +16,7 @@ from faults.faults_support import (
     attempts,
     endpoint,
     error_of,
-    fronting,
+    front_of_gateway,
     provider,
     said,
     secret,
@@ -57,10 +57,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def opened(front: Front, script: Script | None = None, *, streamed: bool = False) -> None:

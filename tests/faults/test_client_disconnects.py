@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, PROMPT, Front, attempts, fronting, generation_id, said, serving
+from faults.faults_support import MESSAGES, PROMPT, Front, attempts, front_of_gateway, generation_id, said, serving
 from simulator.script import hang, ok, raw, sse, status, stream
 from support.http import RawConnection, request_bytes
 from support.processes import KEY
@@ -32,10 +32,7 @@ def gateway(
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def sent(front: Front, model: str = "solo/alpha", **fields: Any) -> RawConnection:

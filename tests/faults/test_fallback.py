@@ -14,7 +14,7 @@ from faults.faults_support import (
     chunks,
     endpoint,
     error_of,
-    fronting,
+    front_of_gateway,
     in_line,
     said,
     serving,
@@ -54,10 +54,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def failing(front: Front, *slugs: str, code: int = 500) -> None:

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.faults_support import PROMPT, Front, error_of, fronting, serving
+from faults.faults_support import PROMPT, Front, error_of, front_of_gateway, plain_gateway
 from simulator.script import body, status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simulator.client import Simulator
-    from support.processes import Gateway
 
 MESSAGES = f'"messages":[{{"role":"user","content":"{PROMPT}"}}]'
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory, simulator_process) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+gateway = plain_gateway
+front = front_of_gateway
 
 
 def request(*members: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import HANG_S, MESSAGES, Front, error_of, fronting, generation_id, serving
+from faults.faults_support import HANG_S, MESSAGES, Front, error_of, front_of_gateway, generation_id, serving
 from simulator.script import body, cut, hang, ok, reset, status, stream
 from support.http import Answer, RawConnection, call, request_bytes
 from support.processes import KEY
@@ -35,10 +35,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 @contextmanager

@@ -8,16 +8,11 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
-import pytest
-
-from faults.faults_support import HANG_S, serving
+from faults.faults_support import HANG_S, plain_gateway
 from support.http import RawConnection, call, request_bytes
 from support.processes import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simulator.client import Simulator
     from support.processes import Gateway
 
 CLIENTS = 100
@@ -31,10 +26,7 @@ MESSAGES = [{"role": ("user", "assistant")[at % 2], "content": "x"} for at in ra
 WORK = json.dumps({"model": "setpoint/echo", "messages": MESSAGES}, separators=(",", ":")).encode()
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory, simulator_process) as gateway:
-        yield gateway
+gateway = plain_gateway
 
 
 class Crowd:

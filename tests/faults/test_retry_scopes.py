@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from faults.faults_support import Front, attempts, endpoint, error_of, fronting, in_line, provider, secret, serving
+from faults.faults_support import (
+    Front,
+    attempts,
+    endpoint,
+    error_of,
+    front_of_gateway,
+    in_line,
+    provider,
+    secret,
+    serving,
+)
 from simulator.script import body, hang, reset, sse, status
 
 if TYPE_CHECKING:
@@ -39,10 +49,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def told(message: str, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import MESSAGES, PRICE, Front, endpoint, fronting, serving
+from faults.faults_support import MESSAGES, PRICE, Front, endpoint, front_of_gateway, serving
 from simulator.answers import completion
 from simulator.script import body, ok, status
 
@@ -27,10 +27,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def moved(front: Front, model: str, **fields: Any) -> str:

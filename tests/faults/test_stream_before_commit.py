@@ -6,31 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, attempts, chunks, error_of, fronting, generation_id, said, serving
+from faults.faults_support import (
+    Front,
+    attempts,
+    chunks,
+    error_of,
+    front_of_gateway,
+    generation_id,
+    plain_gateway,
+    said,
+)
 from simulator.answers import chunk, data_frame
 from simulator.script import cut, sse, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simulator.client import Simulator
     from simulator.steps import Script
-    from support.processes import Gateway
 
 ROLE = data_frame(chunk({"role": "assistant", "content": ""}))
 ERROR = b'data: {"error":{"message":"no room","code":503}}\n\n'
 
 
-@pytest.fixture(scope="module")
-def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory, simulator_process) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+gateway = plain_gateway
+front = front_of_gateway
 
 
 EARLY: dict[str, tuple[Script, int, str]] = {

@@ -14,7 +14,7 @@ from faults.faults_support import (
     Front,
     attempts,
     chunks,
-    fronting,
+    front_of_gateway,
     generation_id,
     provider,
     said,
@@ -51,10 +51,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def comments(answer: Any) -> list[tuple[str, ...]]:

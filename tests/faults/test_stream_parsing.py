@@ -12,7 +12,7 @@ from faults.faults_support import (
     chunks,
     cpu_seconds,
     error_of,
-    fronting,
+    front_of_gateway,
     generation_id,
     peak_memory,
     said,
@@ -42,10 +42,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def lines(*more: str) -> list[str]:

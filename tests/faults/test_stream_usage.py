@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import PROMPT, Front, chunks, fronting, serving
+from faults.faults_support import PROMPT, Front, chunks, front_of_gateway, serving
 from simulator.answers import chunk, data_frame
 from simulator.script import body, sse
 
@@ -40,10 +40,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def used(completion: int, prompt: int = 12, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, endpoint, error_of, fronting, serving
+from faults.faults_support import Front, endpoint, error_of, front_of_gateway, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +27,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def test_an_effort_that_the_model_lacks_is_named_and_its_nearest_sent(front: Front) -> None:

@@ -14,7 +14,7 @@ from faults.faults_support import (
     Front,
     attempts,
     error_of,
-    fronting,
+    front_of_gateway,
     peak_memory,
     said,
     secret,
@@ -42,10 +42,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def passed_over(front: Front, script: Script, *, streamed: bool) -> list[tuple[str, int | None, str | None]]:

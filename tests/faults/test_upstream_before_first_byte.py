@@ -14,7 +14,7 @@ from faults.faults_support import (
     chunks,
     endpoint,
     error_of,
-    fronting,
+    front_of_gateway,
     in_line,
     provider,
     said,
@@ -90,10 +90,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         )
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 @pytest.mark.parametrize("slug", UNREACHABLE)

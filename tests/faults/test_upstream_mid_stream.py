@@ -12,7 +12,7 @@ from faults.faults_support import (
     Front,
     attempts,
     chunks,
-    fronting,
+    front_of_gateway,
     generation_id,
     said,
     secret,
@@ -40,10 +40,7 @@ def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFacto
         yield gateway
 
 
-@pytest.fixture
-def front(gateway: Gateway, simulator: Simulator) -> Iterator[Front]:
-    with fronting(gateway, simulator) as front:
-        yield front
+front = front_of_gateway
 
 
 def text(content: str, finish: str | None = None) -> bytes:
