@@ -11,59 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.records import AddedKey, Key, KeyTerms, Preset, Provider, ProviderKey, Version, Workspace
+from setpoint.records import AddedKey, Key, KeyTerms, Preset, Provider, ProviderKey, Workspace
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.offers import offer
 from setpoint.snapshot import Layered, SnapshotHolder
+from support import records
 
 NOW = datetime(2026, 4, 20, tzinfo=UTC)
 CATALOG = cast("Catalog", object())
 
 
 def make_preset(slug: str, revision: int, workspace_id: str = "w1") -> Preset:
-    version = Version(
-        id=f"v{revision}",
-        preset_id=slug,
-        creator_id="u",
-        version=revision,
-        system_prompt=None,
-        config=b"{}",
-        created_at=NOW,
-    )
-    return Preset(
-        id=slug,
-        workspace_id=workspace_id,
-        creator_user_id="u",
-        slug=slug,
-        name=slug,
-        description=None,
-        status="active",
-        designated=version,
-        latest_version=revision,
-        created_at=NOW,
-        updated_at=NOW,
-        status_updated_at=None,
-        revision=revision,
-    )
+    designated = records.version(revision, preset_id=slug)
+    return records.preset(designated, slug=slug, revision=revision, workspace_id=workspace_id)
 
 
 def make_key(digest: str, revision: int, **given_: Any) -> Key:
-    everything: dict[str, Any] = {
-        "digest": digest,
-        "name": "k",
-        "label": "k",
-        "role": "caller",
-        "inference": True,
-        "disabled": False,
-        "deleted": False,
-        "workspace_id": "w1",
-        "creator_user_id": "u",
-        "created_at": NOW,
-        "updated_at": None,
-        "expires_at": None,
-        "revision": revision,
-    }
-    return Key(**(everything | given_))
+    return records.key(digest=digest, revision=revision, **given_)
 
 
 def entries(start: int, size: int) -> dict[int, int]:

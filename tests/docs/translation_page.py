@@ -14,8 +14,9 @@ from setpoint.errors import RequestError
 from setpoint.protocols.forward import lower
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.rules import RULES
-from setpoint.records import Dialect, Endpoint, Provider, Timeouts
+from setpoint.records import Dialect
 from setpoint.wire.body import raw, value
+from support.records import endpoint, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +28,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/translation.md"
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 # It takes what any of its dialects has a word for, and knows nobody.
-_ENDPOINT = Endpoint(
-    key="acme",
-    provider=Provider(slug="acme", name="Acme", dialects=DIALECTS, base_url="http://acme.test/v1"),
-    model_id="acme/sage",
-    model="sage-2",
-    tag="acme",
-    dialects=DIALECTS,
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
+_ENDPOINT = endpoint(provider(dialects=DIALECTS))
 
 _HEAD = """\
 # Translation

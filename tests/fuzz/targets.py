@@ -22,9 +22,10 @@ from setpoint.protocols.forward import lower
 from setpoint.protocols.names import Named, ToolNames
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.translate import read_answer, read_stream
-from setpoint.records import Cost, Dialect, Endpoint, Provider, Timeouts
+from setpoint.records import Cost, Dialect
 from setpoint.wire.body import MalformedError, join, split
 from setpoint.wire.sse import FrameReader, FrameTooLargeError
+from support.records import endpoint, provider
 
 if TYPE_CHECKING:
     from random import Random
@@ -33,17 +34,8 @@ if TYPE_CHECKING:
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
-_PROVIDER = Provider(slug="acme", name="Acme", dialects=DIALECTS, base_url="http://acme.test/v1")
-_OPEN = Endpoint(
-    key="acme",
-    provider=_PROVIDER,
-    model_id="acme/sage",
-    model="sage-2",
-    tag="acme",
-    dialects=DIALECTS,
-    base_url=_PROVIDER.base_url,
-    timeouts=Timeouts(),
-)
+_PROVIDER = provider(dialects=DIALECTS)
+_OPEN = endpoint(_PROVIDER)
 ENDPOINTS = (
     _OPEN,
     structs.replace(_OPEN, parameters=frozenset({"max_completion_tokens", "tools", "tool_choice", "reasoning_effort"})),

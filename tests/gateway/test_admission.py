@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
 from setpoint.errors import GatewayError
 from setpoint.gateway.admission import Admission, Place
 from setpoint.gateway.lag import INTERVAL_S
-from setpoint.records import Endpoint, Provider, Timeouts
+from support.records import endpoint, provider
+
+if TYPE_CHECKING:
+    from setpoint.records import Endpoint
 
 LATE_S = 0.2
 
@@ -20,18 +24,7 @@ def admission_of(places: int) -> Admission:
 
 def at(slug: str, *, concurrency: int | None = None, model: str = "m", most: int | None = None) -> Endpoint:
     """An endpoint of this provider, which may have so many requests at once, as may the endpoint."""
-    provider = Provider(slug=slug, name=slug, dialects=("chat",), base_url="http://x.test", concurrency=concurrency)
-    return Endpoint(
-        key=f"{slug}/{model}@{model}",
-        provider=provider,
-        model_id=model,
-        model=model,
-        tag=slug,
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-        concurrency=most,
-    )
+    return endpoint(provider(slug, concurrency=concurrency), model, concurrency=most)
 
 
 def fill(admission: Admission, provider: str = "slow") -> list[Place]:

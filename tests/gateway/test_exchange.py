@@ -10,40 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gateway_support import KEY, preset
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Cost, Endpoint, Generation, Model, Provider, ProviderKey, Timeouts, Version
+from setpoint.records import Cost, Generation, ProviderKey
 from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
+from support.records import endpoint, key, model, preset, version
 
 if TYPE_CHECKING:
     from setpoint.records import GenerationStatus
     from setpoint.wire.body import Body
 
 NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
-VERSION = Version(id="v7", preset_id="p1", creator_id="u1", version=7, system_prompt=None, config=b"{}", created_at=NOW)
+KEY = key()
+VERSION = version(7)
 PRESET = preset(VERSION)
 
 
 def candidate(slug: str, key: str | None = None) -> Candidate:
-    provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test")
-    endpoint = Endpoint(
-        key="acme",
-        provider=provider,
-        model_id="acme/sage",
-        model="sage-2",
-        tag=f"{slug}/eu",
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-    )
-    model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))
-    return Candidate(model, endpoint, ProviderKey(id=key, secret="s3cret") if key else None, "chat")
+    at = endpoint(f"{slug}/eu", "acme/sage", model="sage-2")
+    return Candidate(model("acme/sage", at), at, ProviderKey(id=key, secret="s3cret") if key else None, "chat")
 
 
 ACME, BOLT = candidate("acme", "k1"), candidate("bolt")

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.gateway_support import KEY, NOW
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.explain import Estimate, Explained, explained
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Endpoint, Excluded, Model, Planned, Price, Provider, ProviderKey, Timeouts
+from setpoint.records import Excluded, Planned, Price, ProviderKey
 from setpoint.routing.placing import Candidate
 from setpoint.routing.plan import Plan
 from setpoint.wire.body import split
+from support import records
+from support.records import NOW, endpoint, model
 
 if TYPE_CHECKING:
     from setpoint.protocols.forward import Lowered
@@ -42,21 +43,8 @@ class Counting(Relay):
 
 
 def candidate(slug: str, *, key: str | None = None, price: Price | None = CENT, **more: Any) -> Candidate:
-    provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test/v1")
-    endpoint = Endpoint(
-        key=f"{slug}/sage",
-        provider=provider,
-        model_id="acme/sage",
-        model="sage",
-        tag=slug,
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-        price=price,
-        **more,
-    )
-    model = Model(id="acme/sage", name="Sage", endpoints=(endpoint,))
-    return Candidate(model, endpoint, ProviderKey(id=key, secret=key) if key else None, "chat")
+    at = endpoint(slug, "acme/sage", model="sage", price=price, **more)
+    return Candidate(model("acme/sage", at), at, ProviderKey(id=key, secret=key) if key else None, "chat")
 
 
 def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None, relay: Relay | None = None) -> Explained:
@@ -77,7 +65,7 @@ def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None, relay:
     exchange = Exchange(
         "gen-1",
         skin=PROTOCOLS["chat"],
-        key=KEY,
+        key=records.key(),
         body=split(json.dumps({"model": "acme/sage", "max_tokens": 10, "top_p": 0.5, "messages": []}).encode()),
         caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
         created_at=NOW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,9 +14,13 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage
 from setpoint.gateway.meter import bill, cost, spent
 from setpoint.protocols.answer import Outcome
-from setpoint.records import RATES, Cost, Endpoint, Price, Provider, Timeouts
+from setpoint.records import RATES, Cost, Price
 from setpoint.routing.tables import PricingTable
 from setpoint.settings.rows import rows_of
+from support.records import endpoint
+
+if TYPE_CHECKING:
+    from setpoint.records import Endpoint
 
 # Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40, read from a cache 4;
 # $0.005 a request.
@@ -27,16 +31,7 @@ HEARING = structs.replace(CACHING, audio=Decimal("0.00004"), input_audio_cache=D
 CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
 FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
 
-ENDPOINT = Endpoint(
-    key="acme",
-    provider=Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test"),
-    model_id="acme/sage",
-    model="sage",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test",
-    timeouts=Timeouts(),
-)
+ENDPOINT = endpoint("acme", "acme/sage", model="sage")
 
 
 def used(input_tokens: int = 0, output_tokens: int = 0, **more: Any) -> Usage:

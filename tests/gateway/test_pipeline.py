@@ -9,9 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from msgspec import structs
 
-from gateway.gateway_support import KEY, NOW, preset
 from setpoint.errors import ProviderError, RequestError, SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
@@ -22,13 +20,15 @@ from setpoint.gateway.relay import Limits, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts, Version
+from setpoint.records import Endpoint, Generation, Price, ProviderKey, Version
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.health import Health
 from setpoint.routing.sessions import Sessions
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
+from support import records
+from support.records import NOW, preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,36 +39,16 @@ if TYPE_CHECKING:
 
 
 def endpoint(slug: str, model: str, *keys: str, server_tools: bool = False) -> Endpoint:
-    provider = Provider(
-        slug=slug,
-        name=slug.title(),
-        dialects=("chat",),
-        base_url=f"http://{slug}.test/v1",
-        keys=tuple(ProviderKey(id=key, secret=f"{slug}-{key}-secret", weight=int(key == "k1")) for key in keys),
-        server_tools=server_tools,
-    )
-    return Endpoint(
-        key=f"{model} {slug}",
-        provider=provider,
-        model_id=model,
-        model=model.partition("/")[2],
-        tag=slug,
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-        weight=0 if slug == "bolt" else 1,
-    )
+    carried = tuple(ProviderKey(id=key, secret=f"{slug}-{key}-secret", weight=int(key == "k1")) for key in keys)
+    at = records.provider(slug, keys=carried, server_tools=server_tools)
+    return records.endpoint(at, model, model=model.partition("/")[2], weight=0 if slug == "bolt" else 1)
 
 
-SAGE = Model(
-    id="acme/sage", name="Sage", endpoints=(endpoint("acme", "acme/sage", "k1", "k2"), endpoint("bolt", "acme/sage"))
-)
-MINT = Model(id="acme/mint", name="Mint", endpoints=(endpoint("cora", "acme/mint", server_tools=True),))
+SAGE = records.model("acme/sage", endpoint("acme", "acme/sage", "k1", "k2"), endpoint("bolt", "acme/sage"))
+MINT = records.model("acme/mint", endpoint("cora", "acme/mint", server_tools=True))
 CACHING = Price(prompt=Decimal("0.02"), completion=Decimal("0.02"), input_cache_read=Decimal("0.01"))
-RUNE = Model(
-    id="acme/rune",
-    name="Rune",
-    endpoints=tuple(structs.replace(endpoint(slug, "acme/rune"), price=CACHING) for slug in ("acme", "cora")),
+RUNE = records.model(
+    "acme/rune", *(structs.replace(endpoint(slug, "acme/rune"), price=CACHING) for slug in ("acme", "cora"))
 )
 CATALOG = Catalog(
     models={model.id: model for model in (SAGE, MINT, RUNE)},
@@ -77,19 +57,9 @@ CATALOG = Catalog(
     offers={one.provider.slug: one for model in (SAGE, MINT) for one in model.endpoints},
 )
 
-OLD = Version(
-    id="v1",
-    preset_id="p1",
-    creator_id="u1",
-    version=1,
-    system_prompt=b'"Be old."',
-    config=b'{"model":"acme/sage"}',
-    created_at=NOW,
-)
-NEW = structs.replace(
-    OLD,
-    id="v2",
-    version=2,
+OLD = records.version(1, system_prompt=b'"Be old."', config=b'{"model":"acme/sage"}')
+NEW = records.version(
+    2,
     system_prompt=b'"Be brief."',
     config=b'{"model":"acme/mint","models":["acme/sage"],"temperature":0.20,"min_p":0.1}',
 )
@@ -182,7 +152,7 @@ class Gateway:
         return Exchange(
             "gen-1",
             skin=PROTOCOLS["chat"],
-            key=KEY,
+            key=records.key(),
             body=split(json.dumps(said).encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
             created_at=NOW,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from msgspec import structs
 
-from gateway.gateway_support import KEY, NOW
 from setpoint.canonical.usage import Usage
 from setpoint.errors import ProviderError, SetpointError
 from setpoint.gateway.aside import BIG_BYTES, Aside
@@ -20,38 +19,31 @@ from setpoint.gateway.live import LiveStream
 from setpoint.gateway.relay import Limits, Relay
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Cost, Endpoint, Generation, Model, Price, Provider, ProviderKey, Timeouts
+from setpoint.records import Cost, Endpoint, Generation, Model, Price, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.health import Health, Trial
 from setpoint.routing.placing import Candidate
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 from setpoint.wire.sse import DONE
+from support import records
+from support.records import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from setpoint.errors import ErrorType
 
-PROVIDER = Provider(
-    slug="acme",
-    name="Acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
+PROVIDER = records.provider(
     keys=(ProviderKey(id="k1", secret="acme-7f3e9d1c5b"),),
     headers=(("X-Team", "a"),),
     timeouts=Timeouts(first_token_s=5),
 )
 # Dollars per million tokens: input 2, output 8.
-ENDPOINT = Endpoint(
-    key="acme",
-    provider=PROVIDER,
-    model_id="acme/sage",
+ENDPOINT = records.endpoint(
+    PROVIDER,
+    "acme/sage",
     model="sage-2",
-    tag="acme",
-    dialects=("chat",),
-    base_url=PROVIDER.base_url,
-    timeouts=PROVIDER.timeouts,
     price=Price(prompt=Decimal("0.000002"), completion=Decimal("0.000008")),
 )
 JSON = {"content-type": "application/json"}
@@ -141,7 +133,7 @@ class Attempt:
         self.exchange = Exchange(
             "gen-1",
             skin=PROTOCOLS["chat"],
-            key=KEY,
+            key=records.key(),
             body=split(f"{{{BODY}{',' if members else ''}{members}}}".encode()),
             caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
             created_at=NOW,

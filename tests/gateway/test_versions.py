@@ -12,45 +12,20 @@ from msgspec import structs
 from setpoint.errors import GatewayError, RequestError
 from setpoint.gateway.versions import Versions, known, version_number
 from setpoint.presets.reference import Reference
-from setpoint.records import Preset, Version
 from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import Snapshot, SnapshotHolder
+from support import records
+from support.records import version
 
 if TYPE_CHECKING:
-    from setpoint.records import PresetStatus
+    from setpoint.records import Preset, PresetStatus, Version
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 
 
-def version(number: int) -> Version:
-    return Version(
-        id=f"v{number}",
-        preset_id="p1",
-        creator_id="u1",
-        version=number,
-        system_prompt=None,
-        config=b"{}",
-        created_at=NOW,
-    )
-
-
 def preset(status: PresetStatus = "active", slug: str = "triage") -> Preset:
     """A preset of nine versions of which the seventh is the designated one."""
-    return Preset(
-        id="p1",
-        workspace_id="w1",
-        creator_user_id="u1",
-        slug=slug,
-        name=slug,
-        description=None,
-        status=status,
-        designated=version(7),
-        latest_version=9,
-        created_at=NOW,
-        updated_at=NOW,
-        status_updated_at=None,
-        revision=1,
-    )
+    return records.preset(version(7), slug=slug, status=status, latest_version=9)
 
 
 def snapshot(*presets: Preset) -> Snapshot:

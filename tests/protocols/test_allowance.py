@@ -11,20 +11,12 @@ from setpoint.errors import FieldError
 from setpoint.protocols.allowance import Allowance
 from setpoint.protocols.forward import lower
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Dialect, Endpoint, ModelReasoning, Provider, Timeouts
+from setpoint.records import Dialect, Endpoint, ModelReasoning
 from setpoint.wire.body import raw, value
+from support import records
 
-ENDPOINT = Endpoint(
-    key="acme",
-    provider=Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1"),
-    model_id="acme/sage",
-    model="sage-2",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
-TIERED = structs.replace(ENDPOINT, provider=structs.replace(ENDPOINT.provider, takes=frozenset({"service_tier"})))
+ENDPOINT = records.endpoint()
+TIERED = records.endpoint(records.provider(takes=frozenset({"service_tier"})))
 TURNS = [{"role": "user", "content": "Hi"}]
 ASKED: dict[Dialect, dict[str, Any]] = {
     "chat": {"messages": TURNS},

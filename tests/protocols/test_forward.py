@@ -16,23 +16,14 @@ from setpoint.protocols import chat, forward
 from setpoint.protocols.chat.fields import FIELDS
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.rules import RULES
-from setpoint.records import Endpoint, Provider, Timeouts
 from setpoint.wire.body import Body, join, members, split, value
+from support import records
 
 if TYPE_CHECKING:
     from setpoint.protocols.forward import Lowered
+    from setpoint.records import Endpoint
 
-PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
-OPEN = Endpoint(
-    key="acme",
-    provider=PROVIDER,
-    model_id="acme/sage-2",
-    model="sage-2-2026",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
+OPEN = records.endpoint("acme", "acme/sage-2", model="sage-2-2026")
 MESSAGES = '"messages":[{"role":"user","content":"Hi"}]'
 
 
@@ -41,9 +32,9 @@ def listing(*parameters: str) -> Endpoint:
     return structs.replace(OPEN, parameters=frozenset(parameters))
 
 
-def at(**provider: Any) -> Endpoint:
+def at(**given: Any) -> Endpoint:
     """An endpoint of a provider that is different in this."""
-    return structs.replace(OPEN, provider=structs.replace(PROVIDER, **provider))
+    return structs.replace(OPEN, provider=records.provider(**given))
 
 
 def lower(body: Body, endpoint: Endpoint, *, stream: bool, identity_key: bytes) -> Lowered:
@@ -367,14 +358,13 @@ BODIES = st.fixed_dictionaries(
 
 @st.composite
 def endpoints(draw: st.DrawFn) -> Endpoint:
-    provider = structs.replace(
-        PROVIDER,
+    drawn = records.provider(
         takes=draw(st.frozensets(st.sampled_from(["user", "service_tier", "provider"]))),
         reasoning_form=draw(st.sampled_from([None, "object", "effort"])),
         server_tools=draw(st.booleans()),
     )
     parameters = draw(st.none() | st.frozensets(st.sampled_from(sorted(FIELDS)), max_size=8))
-    return structs.replace(OPEN, parameters=parameters, provider=provider)
+    return structs.replace(OPEN, parameters=parameters, provider=drawn)
 
 
 REASONING = {"reasoning", "reasoning_effort", "include_reasoning"}

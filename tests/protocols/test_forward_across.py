@@ -11,23 +11,15 @@ from setpoint.errors import FieldError, RequestError
 from setpoint.protocols.forward import Lowered, lower
 from setpoint.protocols.names import Named
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Dialect, Endpoint, Provider, Timeouts
 from setpoint.wire.body import raw, value
+from support import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
-OPEN = Endpoint(
-    key="acme",
-    provider=PROVIDER,
-    model_id="acme/sage",
-    model="sage-2",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
+    from setpoint.records import Dialect, Endpoint
+
+OPEN = records.endpoint("acme", "acme/sage", model="sage-2")
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
 MESSAGES: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
 RESPONSES: dict[str, Any] = {"input": "Hi"}
@@ -147,7 +139,7 @@ def test_what_is_the_gateways_own_is_neither_sent_nor_named(skin: Dialect, body:
 
 
 def test_an_identity_is_hashed_into_the_word_of_the_dialect() -> None:
-    knows = structs.replace(OPEN, provider=structs.replace(PROVIDER, takes=frozenset({"user"})))
+    knows = records.endpoint(records.provider(takes=frozenset({"user"})))
     sent, _ = told("chat", "messages", {**CHAT, "user": "ann@example.com"}, knows)
     assert "ann" not in sent["metadata"]["user_id"]
     assert told("chat", "messages", {**CHAT, "user": "ann@example.com"})[0].keys() == {

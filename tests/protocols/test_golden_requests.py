@@ -24,8 +24,9 @@ from setpoint.protocols.allowance import Allowance
 from setpoint.protocols.forward import lower
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.rules import RULES, UNNAMED
-from setpoint.records import Endpoint, ModelReasoning, Provider, Timeouts
+from setpoint.records import Endpoint, ModelReasoning
 from setpoint.wire.body import as_object, as_text, items, members, split, value
+from support import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,19 +59,8 @@ _SILENT = {name for name, rule in RULES.items() if rule == "own"} | UNNAMED | {"
 
 def endpoint(dialect: Dialect, *, tier: Tier = "default", takes: Iterable[str] = ()) -> Endpoint:
     """An endpoint that takes all that its dialect has a word for, and these beside."""
-    url = "http://acme.test/v1"
-    return Endpoint(
-        key="acme",
-        provider=Provider(slug="acme", name="Acme", dialects=(dialect,), base_url=url, takes=frozenset(takes)),
-        tier=tier,
-        model_id="acme/sage-2",
-        model=MODEL,
-        tag="acme",
-        dialects=(dialect,),
-        base_url=url,
-        timeouts=Timeouts(),
-        max_output_tokens=LONGEST_OUTPUT,
-    )
+    at = records.provider(dialects=(dialect,), takes=frozenset(takes))
+    return records.endpoint(at, "acme/sage-2", model=MODEL, tier=tier, max_output_tokens=LONGEST_OUTPUT)
 
 
 # --- what a request means ------------------------------------------------------------------------------------

@@ -11,24 +11,15 @@ import pytest
 
 from setpoint.protocols.forward import lower
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Dialect, Endpoint, Provider, Timeouts
+from setpoint.records import Dialect
 from setpoint.wire.body import join, raw, split
 from support.cost import TIMES, is_in_proportion
+from support.records import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROVIDER = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
-ENDPOINT = Endpoint(
-    key="acme",
-    provider=PROVIDER,
-    model_id="acme/sage",
-    model="sage-2",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
+ENDPOINT = endpoint()
 ASKED: dict[str, Any] = {"role": "user", "content": "x"}
 SHORT = 1_000
 

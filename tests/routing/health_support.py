@@ -6,9 +6,10 @@ from typing import Any
 
 from setpoint.errors import ProviderError
 from setpoint.protocols.failures import Reported, failure
-from setpoint.records import Endpoint, Model, Provider, ProviderKey, Timeouts
+from setpoint.records import ProviderKey
 from setpoint.routing.health import Health, Notice, Trial
 from setpoint.routing.placing import Candidate
+from support import records
 
 LONG = 1_000
 """Tokens of an answer that is long enough to tell how fast it came."""
@@ -56,19 +57,9 @@ class World:
 
 def candidate(slug: str = "acme", key: str | None = "k1", *, model: str = "m") -> Candidate:
     """An endpoint of this provider, with one of its keys."""
-    provider = Provider(slug=slug, name=slug.title(), dialects=("chat",), base_url=f"http://{slug}.test")
-    endpoint = Endpoint(
-        key=f"{slug}/{model}",
-        provider=provider,
-        model_id=model,
-        model=model,
-        tag=slug,
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-    )
+    endpoint = records.endpoint(slug, model, key=f"{slug}/{model}")
     credential = ProviderKey(id=f"{slug}:{key}", secret=key) if key is not None else None
-    return Candidate(Model(id=model, name=model, endpoints=(endpoint,)), endpoint, credential, "chat")
+    return Candidate(records.model(model, endpoint), endpoint, credential, "chat")
 
 
 def failed(status: int, code: str | None = None, message: str = "no", **headers: str) -> ProviderError:

@@ -1,12 +1,10 @@
-"""Providers, endpoints, models and catalogs as tests of routing make them, and a plan with dice that fall all alike."""
+"""Catalogs and standings as tests of routing make them, and a plan with dice that fall all alike."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from setpoint.records import Endpoint, Model, Price, Provider, ProviderKey, Timeouts
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import Plan, plan
@@ -16,46 +14,9 @@ from setpoint.routing.wanted import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
-    from setpoint.records import Exclusion
+    from setpoint.records import Endpoint, Exclusion, Model
     from setpoint.routing.plan import Refusal
     from setpoint.routing.standing import Held
-
-
-def provider(slug: str, *keys: str, **more: Any) -> Provider:
-    """A provider of the dialect chat, with keys of these ids."""
-    everything: dict[str, Any] = {
-        "slug": slug,
-        "name": slug.title(),
-        "dialects": ("chat",),
-        "base_url": f"http://{slug}.test",
-        "keys": tuple(ProviderKey(id=key, secret=key) for key in keys),
-    }
-    return Provider(**(everything | more))
-
-
-def endpoint(of: Provider | str, model: str = "m", **more: Any) -> Endpoint:
-    """An endpoint at a provider; `dollars` is its price for a million tokens of input, and so for output."""
-    at = provider(of.split("/", 1)[0]) if isinstance(of, str) else of
-    tag = of if isinstance(of, str) else of.slug
-    if (dollars := more.pop("dollars", None)) is not None:
-        rate = Decimal(str(dollars)) / 1_000_000
-        more["price"] = Price(prompt=rate, completion=rate)
-    everything: dict[str, Any] = {
-        "key": f"{model} {more.get('tag', tag)}",
-        "provider": at,
-        "model_id": model,
-        "model": model,
-        "tag": tag,
-        "dialects": at.dialects,
-        "base_url": at.base_url,
-        "timeouts": Timeouts(),
-    }
-    return Endpoint(**(everything | more))
-
-
-def model(id_: str, *endpoints: Endpoint, **more: Any) -> Model:
-    """A model with these endpoints."""
-    return Model(id=id_, name=id_, endpoints=endpoints, **more)
 
 
 def catalog(*models: Model, offers: dict[str, Endpoint] | None = None) -> Catalog:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from routing.plan_support import Known, catalog, endpoint, left_out, model, places, planned, provider, tags
+from routing.plan_support import Known, catalog, left_out, places, planned, tags
 from setpoint.routing.arrangement import arranged
 from setpoint.routing.choice import Option
 from setpoint.routing.draw import Chance
 from setpoint.routing.preferences import Cutoffs, Preferences
 from setpoint.routing.standing import Percentiles, Standing
 from setpoint.routing.wanted import Wanted
+from support.records import endpoint, model, provider
 
 if TYPE_CHECKING:
     from setpoint.records import Endpoint

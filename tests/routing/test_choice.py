@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from routing.plan_support import catalog, endpoint, left_out, model, places, planned, tags
+from routing.plan_support import catalog, left_out, places, planned, tags
 from setpoint.routing.preferences import Preferences
+from support.records import endpoint, model
 
 TIERED = model(
     "m",

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from routing.plan_support import catalog, endpoint, left_out, model, planned, provider, tags
+from routing.plan_support import catalog, left_out, planned, tags
 from setpoint.errors import RequestError
 from setpoint.records import Price, ProviderKey
 from setpoint.routing.preferences import read_preferences
 from setpoint.wire.body import raw
+from support.records import endpoint, model, provider
 
 MIXED = model(
     "m",

@@ -11,27 +11,14 @@ from msgspec import structs
 
 from setpoint.records import AddedKey, Key, KeyTerms, Model, Provider, ProviderKey
 from setpoint.routing.keyring import KeyRing, Ring, with_changes
+from support.records import key, model, provider
 
 NOW = datetime(2026, 4, 20, tzinfo=UTC)
 FILE = ProviderKey(id="acme:1", secret="of-the-file")
-WITHOUT = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test")
-WITH = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test", keys=(FILE,))
-SAGE = Model(id="acme/sage", name="Sage", endpoints=(), aliases=("~sage",))
-CALLER = Key(
-    digest="d" * 64,
-    name="c",
-    label="c",
-    role="caller",
-    inference=True,
-    disabled=False,
-    deleted=False,
-    workspace_id="w1",
-    creator_user_id="user_1",
-    created_at=NOW,
-    updated_at=None,
-    expires_at=None,
-    revision=1,
-)
+WITHOUT = provider()
+WITH = provider(keys=(FILE,))
+SAGE = model("acme/sage", aliases=("~sage",))
+CALLER = key()
 
 
 def added(name: str, revision: int = 1, *, secret: str | None = "", **given: Any) -> AddedKey:
@@ -42,7 +29,7 @@ def added(name: str, revision: int = 1, *, secret: str | None = "", **given: Any
         label="...",
         key=None if secret is None else ProviderKey(id=f"{name}:{secret}", secret=secret or f"of-{name}"),
         terms=KeyTerms(**given),
-        creator_user_id="user_1",
+        creator_user_id="u1",
         created_at=NOW,
         updated_at=None,
         revision=revision,
@@ -92,8 +79,8 @@ def test_keys_that_rest_are_as_not_there(kept: dict[str, Any]) -> None:
         ({"allowed_models": ("acme/rune", "acme/sag")}, False),
         ({"allowed_api_key_hashes": ("e" * 64, "d" * 64)}, True),
         ({"allowed_api_key_hashes": ("e" * 64,)}, False),
-        ({"allowed_user_ids": ("user_1",)}, True),
-        ({"allowed_user_ids": ("user_2",)}, False),
+        ({"allowed_user_ids": ("u1",)}, True),
+        ({"allowed_user_ids": ("u2",)}, False),
         ({"workspace_id": "w1"}, True),
         ({"workspace_id": "w2"}, False),
     ],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from routing.plan_support import Known, catalog, endpoint, evenly, provider
+from routing.plan_support import Known, catalog, evenly
 from setpoint.errors import RequestError
 from setpoint.records import Dialect, Model
 from setpoint.routing.keyring import KeyRing
@@ -14,6 +14,7 @@ from setpoint.routing.plan import Plan, plan
 from setpoint.routing.preferences import Preferences
 from setpoint.routing.standing import NothingKnown, Standing
 from setpoint.routing.wanted import Wanted
+from support.records import endpoint, provider
 
 if TYPE_CHECKING:
     from setpoint.routing.catalog import Catalog

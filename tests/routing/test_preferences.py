@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from routing.plan_support import evenly
 from setpoint.errors import FieldError, RequestError
 from setpoint.protocols import chat
-from setpoint.records import Endpoint, Model, Provider, Timeouts
+from setpoint.records import Endpoint, Model
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
@@ -20,6 +20,7 @@ from setpoint.routing.preferences import Cutoffs, Preferences, read_preferences
 from setpoint.routing.standing import NothingKnown
 from setpoint.routing.wanted import Wanted
 from setpoint.wire.body import raw, split
+from support import records
 
 FOLLOWED = frozenset(
     {
@@ -32,17 +33,7 @@ FOLLOWED = frozenset(
 
 def endpoint(tag: str, *, name: str | None = None, tier: str = "default") -> Endpoint:
     slug = tag.split("/", 1)[0]
-    return Endpoint(
-        key=f"m {tag}",
-        provider=Provider(slug=slug, name=name or slug, dialects=("chat",), base_url="http://a.test"),
-        model_id="m",
-        model="m",
-        tag=tag,
-        dialects=("chat",),
-        base_url="http://a.test",
-        timeouts=Timeouts(),
-        tier="priority" if tier == "priority" else "default",
-    )
+    return records.endpoint(records.provider(slug, name=name or slug), tag=tag, tier=tier)
 
 
 EAST, WEST = endpoint("vertex/us-east5", name="Google Vertex"), endpoint("vertex/us-west1", name="Google Vertex")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from routing.catalog_support import OWN, catalog_of
-from routing.plan_support import endpoint, provider
 from setpoint.records import EndpointFacts, Price
 from setpoint.routing.rates import price_served, with_tier_prices
+from support.records import endpoint, provider
 
 if TYPE_CHECKING:
     from pathlib import Path

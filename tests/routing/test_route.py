@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.health_support import World
-from routing.plan_support import catalog, endpoint, provider
+from routing.plan_support import catalog
 from routing.test_plan import BOLT, FREE, RUNE, SAGE, WORLD, made
 from setpoint.errors import ProviderError, Retry
 from setpoint.protocols.failures import Reported, failure
@@ -17,6 +17,7 @@ from setpoint.records import Model
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.health import Health
 from setpoint.routing.route import Route
+from support.records import endpoint, provider
 
 if TYPE_CHECKING:
     from setpoint.routing.catalog import Catalog

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.plan_support import Known, catalog, endpoint, model, planned, provider
+from routing.plan_support import Known, catalog, planned
 from setpoint.errors import RequestError
 from setpoint.records import ProviderKey
 from setpoint.routing.preferences import Cutoffs, Preferences
 from setpoint.routing.standing import Percentiles, Standing
+from support.records import endpoint, model, provider
 
 if TYPE_CHECKING:
     from setpoint.records import Dialect, Endpoint, Exclusion

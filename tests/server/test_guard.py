@@ -17,6 +17,7 @@ from setpoint.server.guard import authenticate, authorize
 from setpoint.server.request import BodyLimits, Request
 from setpoint.server.router import Access
 from setpoint.snapshot import Snapshot, SnapshotHolder
+from support import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,22 +28,7 @@ OTHER = "sk-sp-v1-" + "a" * 63 + "b"
 
 
 def key(secret: str = SECRET, **more: Any) -> Key:
-    everything: dict[str, Any] = {
-        "digest": key_digest(secret),
-        "name": "k",
-        "label": "k",
-        "role": "caller",
-        "inference": True,
-        "disabled": False,
-        "deleted": False,
-        "workspace_id": "w1",
-        "creator_user_id": "u1",
-        "created_at": NOW,
-        "updated_at": None,
-        "expires_at": None,
-        "revision": 1,
-    }
-    return Key(**(everything | more))
+    return records.key(digest=key_digest(secret), **more)
 
 
 def snapshot(*keys: Key) -> Snapshot:

@@ -1,0 +1,103 @@
+"""What Setpoint remembers, as tests make it: everyday values, save for what a test says of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from setpoint.records import Endpoint, Key, Model, Preset, Price, Provider, ProviderKey, Version
+
+NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
+"""The moment at which all of it was made."""
+
+
+def provider(slug: str = "acme", *keys: str, **more: Any) -> Provider:
+    """A provider of the dialect chat, with keys of these ids."""
+    everything: dict[str, Any] = {
+        "slug": slug,
+        "name": slug.title(),
+        "dialects": ("chat",),
+        "base_url": f"http://{slug}.test/v1",
+        "keys": tuple(ProviderKey(id=key, secret=key) for key in keys),
+    }
+    return Provider(**(everything | more))
+
+
+def endpoint(of: Provider | str = "acme", model_id: str = "m", **more: Any) -> Endpoint:
+    """A model at a provider, or at one of this tag; `dollars` is its price for a million tokens of input or output."""
+    at = provider(of.split("/", 1)[0]) if isinstance(of, str) else of
+    tag = of if isinstance(of, str) else of.slug
+    if (dollars := more.pop("dollars", None)) is not None:
+        rate = Decimal(str(dollars)) / 1_000_000
+        more["price"] = Price(prompt=rate, completion=rate)
+    everything: dict[str, Any] = {
+        "key": f"{model_id} {more.get('tag', tag)}",
+        "provider": at,
+        "model_id": model_id,
+        "model": model_id,
+        "tag": tag,
+        "dialects": at.dialects,
+        "base_url": at.base_url,
+        "timeouts": at.timeouts,
+    }
+    return Endpoint(**(everything | more))
+
+
+def model(id_: str, *endpoints: Endpoint, **more: Any) -> Model:
+    """A model with these endpoints."""
+    return Model(id=id_, name=id_, endpoints=endpoints, **more)
+
+
+def key(**more: Any) -> Key:
+    """A key of workspace `w1`, with which anybody may ask a model."""
+    everything: dict[str, Any] = {
+        "digest": "d" * 64,
+        "name": "k",
+        "label": "k",
+        "role": "caller",
+        "inference": True,
+        "disabled": False,
+        "deleted": False,
+        "workspace_id": "w1",
+        "creator_user_id": "u1",
+        "created_at": NOW,
+        "updated_at": None,
+        "expires_at": None,
+        "revision": 1,
+    }
+    return Key(**(everything | more))
+
+
+def version(number: int = 1, **more: Any) -> Version:
+    """A version of a preset that says nothing."""
+    everything: dict[str, Any] = {
+        "id": f"v{number}",
+        "preset_id": "p1",
+        "creator_id": "u1",
+        "version": number,
+        "system_prompt": None,
+        "config": b"{}",
+        "created_at": NOW,
+    }
+    return Version(**(everything | more))
+
+
+def preset(designated: Version, **more: Any) -> Preset:
+    """The preset `triage`, whose designated version is also its latest."""
+    everything: dict[str, Any] = {
+        "id": designated.preset_id,
+        "workspace_id": "w1",
+        "creator_user_id": "u1",
+        "slug": "triage",
+        "name": "Triage",
+        "description": None,
+        "status": "active",
+        "designated": designated,
+        "latest_version": designated.version,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "status_updated_at": None,
+        "revision": 1,
+    }
+    return Preset(**(everything | more))
