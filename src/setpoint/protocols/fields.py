@@ -17,20 +17,15 @@ from setpoint.protocols.checks import (
     OBJECT,
     STRING,
     Check,
-    Rows,
-    array,
     either,
     integer,
-    mapping,
     number,
-    one_of_two,
-    record,
     refused,
     ruled,
-    tagged,
     text,
     word,
 )
+from setpoint.protocols.structures import Rows, array, mapping, one_of_two, record, tagged
 from setpoint.wire.body import NULL, Body, items, members, value
 
 if TYPE_CHECKING:

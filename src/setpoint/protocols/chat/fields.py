@@ -5,23 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import FieldError
-from setpoint.protocols.checks import (
-    BOOLEAN,
-    OBJECT,
-    STRING,
-    Check,
-    Rows,
-    array,
-    either,
-    integer,
-    mapping,
-    number,
-    record,
-    tagged,
-    text,
-    whole,
-    word,
-)
+from setpoint.protocols.checks import BOOLEAN, OBJECT, STRING, Check, either, integer, number, text, whole, word
 from setpoint.protocols.fields import (
     COUNT,
     EFFORT,
@@ -43,6 +27,7 @@ from setpoint.protocols.fields import (
     server_tools,
     tools,
 )
+from setpoint.protocols.structures import Rows, array, mapping, record, tagged
 from setpoint.wire.body import NULL, members, value
 
 if TYPE_CHECKING:

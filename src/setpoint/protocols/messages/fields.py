@@ -5,22 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import FieldError
-from setpoint.protocols.checks import (
-    ARRAY,
-    BOOLEAN,
-    OBJECT,
-    STRING,
-    Check,
-    Rows,
-    array,
-    either,
-    integer,
-    record,
-    refused,
-    tagged,
-    whole,
-    word,
-)
+from setpoint.protocols.checks import ARRAY, BOOLEAN, OBJECT, STRING, Check, either, integer, refused, whole, word
 from setpoint.protocols.fields import (
     COUNT,
     ENTRIES,
@@ -32,6 +17,7 @@ from setpoint.protocols.fields import (
     conversation,
     tools,
 )
+from setpoint.protocols.structures import Rows, array, record, tagged
 from setpoint.wire.body import NULL
 
 if TYPE_CHECKING:

@@ -9,15 +9,10 @@ from setpoint.protocols.checks import (
     OBJECT,
     STRING,
     Check,
-    Rows,
-    array,
     either,
     exactly,
     integer,
-    mapping,
-    record,
     refused,
-    tagged,
     text,
     whole,
     word,
@@ -40,6 +35,7 @@ from setpoint.protocols.fields import (
     server_tools,
     tools,
 )
+from setpoint.protocols.structures import Rows, array, mapping, record, tagged
 
 if TYPE_CHECKING:
     from setpoint.wire.body import Body
