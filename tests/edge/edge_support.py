@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import select
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from support.http import RawConnection, request_bytes
 from support.processes import KEY, Gateway, config_file, simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
 
     import pytest
 
@@ -101,11 +100,3 @@ def cpu_s(gateway: Gateway) -> float:
     """The processor time that the gateway has used, in seconds."""
     fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
-
-
-def wait_until(holds: Callable[[], bool], within_s: float = 20) -> None:
-    """Wait for what must come: the time is a bound against hanging."""
-    until = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < until, "it has not come"
-        time.sleep(0.02)

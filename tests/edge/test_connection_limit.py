@@ -19,10 +19,10 @@ from edge.edge_support import (
     open_connections,
     refused,
     serving,
-    wait_until,
 )
 from simulator.script import flood, ok, stream
 from support.http import RawConnection, call
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_beyond_the_limit_there_is_only_health(gateway: Gateway, simulator: Simu
         assert taken[0].read_answer().frames()[-1].data == "[DONE]", "who has a place keeps it"
         taken[1].send(chat(gateway))
         assert taken[1].read_answer().status == 200
-    wait_until(lambda: gateway.call("GET", "/models").status == 200)
+    until(lambda: gateway.call("GET", "/models").status == 200)
 
 
 @pytest.mark.usefixtures("simulator")
@@ -71,11 +71,11 @@ def test_a_flood_that_says_nothing_does_not_keep_a_probe_out(gateway: Gateway) -
     with crowd(gateway, PLACES) as places, crowd(gateway, 200) as flood_:
         for _ in range(5):
             assert is_healthy(gateway)
-        wait_until(lambda: open_connections(gateway) <= PLACES + LEAST_RESERVE)
+        until(lambda: open_connections(gateway) <= PLACES + LEAST_RESERVE)
         assert all(ended(one) for one in flood_[-LEAST_RESERVE // 2 :]), "nobody waits here for long"
         places[0].send(chat(gateway))
         assert places[0].read_answer().status == 200
-    wait_until(lambda: gateway.call("GET", "/models").status == 200)
+    until(lambda: gateway.call("GET", "/models").status == 200)
 
 
 @pytest.mark.usefixtures("simulator")
@@ -99,7 +99,7 @@ def test_resting_connections_cost_little_each(start_gateway: StartGateway) -> No
             print(f"\n{each / 1024:.1f} KiB for a connection that rests, {cpu_s(gateway) - used:.2f} s of 1 s")
             assert each < 24 * 1_024
             assert cpu_s(gateway) - used < 0.5
-    wait_until(lambda: open_connections(gateway) == 0)
+    until(lambda: open_connections(gateway) == 0)
 
 
 def with_open_files(most: int) -> list[str]:
@@ -112,7 +112,7 @@ def with_open_files(most: int) -> list[str]:
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 1_024, reason="needs `ulimit -n 1024` here")
 def test_a_server_that_may_open_few_files_refuses_and_lives(start_gateway: StartGateway) -> None:
     gateway = start_gateway(command=with_open_files(160))
-    wait_until(lambda: "at most 72 connections, not 10000" in gateway.log_text())
+    until(lambda: "at most 72 connections, not 10000" in gateway.log_text())
     with crowd(gateway, 400) as connections:
         for one in connections[:10]:
             one.send(chat(gateway))
@@ -122,7 +122,7 @@ def test_a_server_that_may_open_few_files_refuses_and_lives(start_gateway: Start
         used = cpu_s(gateway)
         time.sleep(0.5)
         assert cpu_s(gateway) - used < 0.25, "it waits, and does not spin"
-    wait_until(lambda: gateway.call("GET", "/models").status == 200)
+    until(lambda: gateway.call("GET", "/models").status == 200)
     assert "Traceback" not in gateway.log_text()
 
 

@@ -18,10 +18,10 @@ from edge.edge_support import (
     post,
     refused,
     serving,
-    wait_until,
 )
 from simulator.script import flood, ok, stream
 from support.http import RawConnection
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +129,8 @@ def test_a_client_that_takes_nothing_of_a_stream_is_given_up(gateway: Gateway, s
     simulator.script(flood(1_000_000))
     with stalled(gateway, chat(gateway, stream=True)):
         assert simulator.wait_for_disconnect().went_away
-        wait_until(lambda: open_connections(gateway) == 0)
-        wait_until(lambda: '"cancelled"' in gateway.log_text())
+        until(lambda: open_connections(gateway) == 0)
+        until(lambda: '"cancelled"' in gateway.log_text())
 
 
 def test_what_the_system_holds_for_a_client_counts_as_not_taken(gateway: Gateway, simulator: Simulator) -> None:
@@ -164,4 +164,4 @@ def test_an_answer_that_is_not_fetched_does_not_keep_its_connection(
         for _ in range(3):
             stack.enter_context(stalled(gateway, chat(gateway, *closing)))
         simulator.wait_for_requests(3)
-        wait_until(lambda: open_connections(gateway) == 0)
+        until(lambda: open_connections(gateway) == 0)

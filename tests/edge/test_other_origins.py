@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.edge_support import serving, wait_until
+from edge.edge_support import serving
 from simulator.script import status
 from support.http import call
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ def test_a_log_line_says_who_asked(start_gateway: StartGateway, trusted: list[st
         "Forwarded": "for=6.6.6.6;host=evil.example",
     }
     assert gateway.call("POST", "/chat/completions", BODY, headers=spoofed).status == 200
-    wait_until(lambda: '"exchange"' in gateway.log_text())
+    until(lambda: '"exchange"' in gateway.log_text())
     (line,) = [json.loads(line) for line in gateway.process.stderr_text().splitlines() if '"exchange"' in line]
     assert line["client"] == client
     assert "evil.example" not in gateway.log_text() + gateway.call("GET", "/models", headers=spoofed).body.decode()

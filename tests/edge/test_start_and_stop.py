@@ -23,7 +23,7 @@ from support.processes import KEY, Process, clean_environment
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from simulator.client import Simulator
@@ -211,17 +211,9 @@ def test_what_one_server_writes_another_on_the_same_data_hears_of(start_gateway:
     def answers() -> int:
         return second.call("POST", "/chat/completions", body, key=made["key"]).status
 
-    wait_until(lambda: answers() == 200)
+    until(lambda: answers() == 200, timeout_s=10)
     first.call("DELETE", f"/keys/{made['data']['hash']}")
-    wait_until(lambda: answers() == 401)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what must come, for at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: answers() == 401, timeout_s=10)
 
 
 # --- what keeps it from starting -----------------------------------------------------------------------------

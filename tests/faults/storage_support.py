@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from simulator import script
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ class Patient:
 
     def recover(self) -> None:
         """What must be so afterwards, without a restart: everything works, and every record is there once."""
-        eventually(lambda: self.write().status == 200)
+        until(lambda: self.write().status == 200)
         listed = self.gateway.call("GET", "/byok").json()["data"]
         assert {row["source"] for row in listed} == {"configuration"}, "what was refused was not done"
         assert self.gateway.call("GET", "/key", key=self.caller).status == 200
@@ -125,7 +126,7 @@ class Patient:
     def all_recorded(self, data_dir: Path) -> None:
         """Every answer that was given has its one record in the database."""
         expected = dict.fromkeys(self._ids, "completed")
-        eventually(lambda: expected.keys() <= recorded(data_dir).keys())
+        until(lambda: expected.keys() <= recorded(data_dir).keys())
         assert expected.items() <= recorded(data_dir).items()
 
     def _find(self, id_: str) -> Answer:
@@ -154,11 +155,3 @@ def recorded(data_dir: Path) -> dict[str, str]:
     """The status of every record in the database, by its id, which is there once."""
     with closing(sqlite3.connect(data_dir / "setpoint.db")) as connection:
         return dict(connection.execute("SELECT id, status FROM generations").fetchall())
-
-
-def eventually(happened: Callable[[], object]) -> None:
-    """Wait until it happens. Fails when it does not."""
-    until = time.monotonic() + HANG_S
-    while not happened():
-        assert time.monotonic() < until, "it does not happen"
-        time.sleep(0.02)

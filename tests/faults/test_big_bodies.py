@@ -154,8 +154,8 @@ def quiet(front: Front) -> Front:
 
 def given_back(gateway: Gateway, before: int) -> bool:
     """Whether the memory is about what it was, within the time that anything may take."""
-    until = time.monotonic() + HANG_S
-    while memory(gateway) > before + SIZE // 2 and time.monotonic() < until:
+    deadline = time.monotonic() + HANG_S
+    while memory(gateway) > before + SIZE // 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     print(f"memory before {before / MIB:.0f} MiB, now {memory(gateway) / MIB:.0f} MiB")
     return memory(gateway) <= before + SIZE // 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from faults.faults_support import HANG_S, MESSAGES, Front, error_of, front_of_ga
 from simulator.script import body, cut, hang, ok, reset, status, stream
 from support.http import Answer, RawConnection, call, request_bytes
 from support.processes import KEY
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -48,7 +48,7 @@ def held(front: Front, *models: str) -> Generator[None]:
             sent(front, stack.enter_context(RawConnection(front.gateway.origin)), model, stream=True)
             front.simulator.wait_for_requests(at + 1)
         yield
-    wait_until(lambda: ended(front) >= before + len(models))
+    until(lambda: ended(front) >= before + len(models))
 
 
 def full(front: Front) -> AbstractContextManager[None]:
@@ -74,13 +74,6 @@ def head_alone(gateway: Gateway, path: str, length: int = 1_000_000) -> Answer:
         headers = [("Authorization", f"Bearer {KEY}"), ("Content-Length", str(length))]
         connection.send(request_bytes("POST", gateway.url + path, headers=headers))
         return connection.read_answer()
-
-
-def wait_until(holds: Callable[[], bool], within_s: float = HANG_S) -> None:
-    until = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < until, "it does not come to pass"
-        time.sleep(0.01)
 
 
 # --- full ----------------------------------------------------------------------------------------------------

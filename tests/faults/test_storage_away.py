@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.storage_support import BODY, HANG_S, Patient, eventually, recorded, refused
+from faults.storage_support import BODY, HANG_S, Patient, recorded, refused
 from simulator import script
 from support.disk import Disk, State, filled, small_disk
 from support.processes import Gateway, Process, clean_environment, config_file, simulated
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,8 @@ def test_connection_that_is_made_on_a_read_only_disk_does_not_stay_read_only(
     with disk.state(State.READ_ONLY):  # no record was written before, so this makes the recorder's connection
         simulator.script(script.ok())
         answer = gateway.call("POST", "/chat/completions", BODY)
-        eventually(lambda: "the storage is away" in gateway.log_text())
-    eventually(lambda: answer.json()["id"] in recorded(gateway.data_dir))
+        until(lambda: "the storage is away" in gateway.log_text())
+    until(lambda: answer.json()["id"] in recorded(gateway.data_dir))
 
 
 @pytest.mark.parametrize("state", [State.SLOW, State.BROKEN])
@@ -91,8 +92,8 @@ def test_disk_that_is_full_of_everything(tmp_path: Path, start_gateway: StartGat
             refused(patient.write("x" * 2_000_000))  # more than the log has room for
             fill_log(gateway)
             patient.infer(40)
-            eventually(lambda: "the storage is away" in gateway.log_text())
-            eventually(lambda: "the spool is away" in gateway.log_text())
+            until(lambda: "the storage is away" in gateway.log_text())
+            until(lambda: "the spool is away" in gateway.log_text())
             assert gateway.call("GET", "/presets").status == 200
         patient.recover()
         assert patient.write("x" * 100_000).status == 200
@@ -109,7 +110,7 @@ def test_disk_that_is_full_of_the_database_and_a_spool_elsewhere(
         with filled(disk):
             fill_log(gateway)
             patient.infer(40)
-            eventually(lambda: "the storage is away" in gateway.log_text())
+            until(lambda: "the storage is away" in gateway.log_text())
             gateway.kill()  # what waited in memory is gone now
         gateway = start_gateway(data_dir=disk)
         patient.all_recorded(disk)
@@ -124,8 +125,8 @@ def test_spool_on_a_disk_that_is_too_small_for_it(
         patient = Patient(gateway, simulator)
         patient.infer(120)
         patient.recover()
-        eventually(lambda: "the spool is away" in gateway.log_text())
-        eventually(lambda: patient.infer(1) and "the spool is back" in gateway.log_text())
+        until(lambda: "the spool is away" in gateway.log_text())
+        until(lambda: patient.infer(1) and "the spool is back" in gateway.log_text())
         assert gateway.stop() == 0
 
 

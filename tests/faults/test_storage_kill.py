@@ -12,9 +12,10 @@ from uuid import uuid4
 from simulator import script
 from support.http import open_stream
 from support.processes import KEY
+from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from simulator.client import Simulator
     from support.processes import Gateway, StartGateway
@@ -32,14 +33,14 @@ def ask(gateway: Gateway, **fields: Any) -> str:
 
 def record(gateway: Gateway, id_: str) -> Mapping[str, Any]:
     """The record of this generation, as soon as it is there."""
-    until = time.monotonic() + HANG_S
+    deadline = time.monotonic() + HANG_S
     while True:
         answer = gateway.call("GET", f"/generation?id={id_}")
         if answer.status == 200:
             found: Mapping[str, Any] = answer.json()["data"]
             return found
         assert answer.status in (404, 503), answer.body
-        assert time.monotonic() < until, "the record is lost"
+        assert time.monotonic() < deadline, "the record is lost"
         time.sleep(0.02)
 
 
@@ -47,13 +48,6 @@ def spent(gateway: Gateway) -> float:
     answer = gateway.call("GET", "/key")
     assert answer.status == 200
     return float(answer.json()["data"]["usage"])
-
-
-def wait_until(happened: Callable[[], object]) -> None:
-    until = time.monotonic() + HANG_S
-    while not happened():
-        assert time.monotonic() < until, "it does not happen"
-        time.sleep(0.02)
 
 
 def test_a_stream_that_the_kill_cut_is_interrupted_and_what_ended_before_it_is_counted_once(
@@ -82,7 +76,7 @@ def test_a_stream_that_the_kill_cut_is_interrupted_and_what_ended_before_it_is_c
     assert (attempt["provider_name"], attempt["error_type"]) == ("sim", "interrupted")
     assert (attempt["status"], attempt["latency"]) == (None, None)
     assert [record(again, id_)["status"] for id_ in ended] == ["completed"] * 5
-    wait_until(lambda: spent(again) == 0.01)  # five times 1,000 and 500 tokens, once
+    until(lambda: spent(again) == 0.01)  # five times 1,000 and 500 tokens, once
     assert again.stop() == 0
     assert list((gateway.data_dir / "spool").iterdir()) == []
 
@@ -97,7 +91,7 @@ def test_versions_are_whole_after_a_kill_and_those_that_were_acknowledged_are_th
     with ThreadPoolExecutor(4) as threads:
         saving = [threads.submit(_save_until_killed, gateway, acknowledged) for _ in range(4)]
         wanted = dice.randint(5, 15)
-        wait_until(lambda: len(acknowledged) >= wanted)
+        until(lambda: len(acknowledged) >= wanted)
         time.sleep(dice.random() * 0.01)
         gateway.kill()
         for one in saving:
@@ -137,4 +131,4 @@ def test_a_gateway_brings_home_what_another_on_its_data_folder_left(
     ids = [ask(first) for _ in range(3)]
     assert record(first, cut)["status"] == "interrupted"
     assert [record(first, id_)["status"] for id_ in ids] == ["completed"] * 3
-    wait_until(lambda: "1 generations are brought home" in first.log_text())
+    until(lambda: "1 generations are brought home" in first.log_text())

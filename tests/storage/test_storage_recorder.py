@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from time import monotonic, perf_counter, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from setpoint.storage.recorder import Recorder
 from setpoint.storage.spool import Spool
 from setpoint.storage.tables import generations as table
 from support.seats import lone_seat
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,13 +47,6 @@ def find(database: Database, id_: str) -> Generation | None:
         return generations.get(connection, id_, "w1")
 
 
-def wait_until(happened: Callable[[], Any]) -> None:
-    deadline = monotonic() + BOUND_S
-    while not happened():
-        assert monotonic() < deadline, "it does not happen"
-        sleep(0.005)
-
-
 def lock(database: Database) -> sqlite3.Connection:
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -77,8 +71,8 @@ def test_record_reaches_the_database_without_being_asked_to(
     for _ in range(3):  # after an idle time too
         record = make_generation()
         recorder.record(record)
-        wait_until(lambda record=record: find(database, record.id))
-        wait_until(lambda record=record: recorder.find(record.id) is None)
+        until(lambda record=record: find(database, record.id))
+        until(lambda record=record: recorder.find(record.id) is None)
     recorder.close()
 
 
@@ -109,12 +103,12 @@ def test_records_wait_while_the_storage_is_away(
             start = perf_counter()
             recorder.record(record)
             assert perf_counter() - start < 1.0
-        wait_until(lambda: "the storage is away" in caplog.text)
+        until(lambda: "the storage is away" in caplog.text)
         sleep(0.3)
         assert all(recorder.find(record.id) == record for record in records)
         assert count(database) == 0
-    wait_until(lambda: count(database) == 700)
-    wait_until(lambda: "the storage is back" in caplog.text)
+    until(lambda: count(database) == 700)
+    until(lambda: "the storage is back" in caplog.text)
     assert (recorder.close(), recorder.dropped) == (0, 0)
     assert caplog.text.count("the storage is away") == 1
     assert "do not log me" not in caplog.text
@@ -134,7 +128,7 @@ def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
     with closing(lock(database)):
         in_hand = make_generation()
         recorder.record(in_hand)
-        wait_until(lambda: "the storage is away" in caplog.text)
+        until(lambda: "the storage is away" in caplog.text)
         records = [make_generation() for _ in range(25)]
         for record in records:
             recorder.record(record)
@@ -142,9 +136,9 @@ def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
         assert [recorder.has_parked(record.id) for record in records] == [False] * 10 + [True] * 15
         assert recorder.read_parked(records[-1].id) == records[-1]
         assert recorder.waiting == 26
-    wait_until(lambda: count(database) == 26)
+    until(lambda: count(database) == 26)
     assert all(find(database, record.id) == record for record in records)
-    wait_until(lambda: recorder.waiting == 0)
+    until(lambda: recorder.waiting == 0)
     assert (recorder.close(), recorder.dropped) == (0, 0)
 
 
@@ -155,7 +149,7 @@ def test_without_a_spool_the_oldest_records_are_dropped_and_counted(
     with closing(lock(database)):
         in_hand = make_generation()
         recorder.record(in_hand)
-        wait_until(lambda: "the storage is away" in caplog.text)
+        until(lambda: "the storage is away" in caplog.text)
         records = [make_generation() for _ in range(25)]
         for record in records:
             recorder.record(record)
@@ -179,7 +173,7 @@ def test_what_came_while_the_spool_was_away_is_in_it_as_soon_as_it_is_back(
         for record in records:
             recorder.record(record)
         (tmp_path / "file").unlink()
-        wait_until(lambda: all(spool.park(record.id) for record in records))
+        until(lambda: all(spool.park(record.id) for record in records))
         assert recorder.close(wait_s=0) == 0
     assert count(database) == 0
 
@@ -240,6 +234,6 @@ def test_record_that_cannot_be_written_does_not_keep_the_others_back(
 def test_recorder_of_an_idle_server_does_nothing(database: Database, spool: Spool, make_generation: Make) -> None:
     recorder = Recorder(database, spool, lone_seat(), gather_s=0.001)
     recorder.record(make_generation())
-    wait_until(lambda: count(database) == 1)
+    until(lambda: count(database) == 1)
     assert recorder.close() == 0
     assert recorder.close() == 0

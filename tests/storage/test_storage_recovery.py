@@ -19,6 +19,7 @@ from setpoint.storage.recovery import Recovery
 from setpoint.storage.segments import folders, segment_paths
 from setpoint.storage.spool import Spool
 from setpoint.storage.tables import generations as table
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,13 +49,6 @@ def stored(database: Database) -> dict[str, str]:
     return {row.id: row.status for row in rows}
 
 
-def wait_until(happened: Callable[[], Any]) -> None:
-    deadline = monotonic() + BOUND_S
-    while not happened():
-        assert monotonic() < deadline, "it does not happen"
-        sleep(0.005)
-
-
 def abandoned(spools: Path, records: list[Generation], **options: Any) -> Path:
     """The folder of a process that wrote these records and is no more."""
     before = set(folders(spools))
@@ -81,9 +75,9 @@ def test_ended_requests_come_home_with_their_end_and_others_as_interrupted(
         spools, [make_generation(id=ended.id, status="interrupted"), interrupted, ended], segment_bytes=1_000
     )
     recovery()
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     assert stored(database) == {ended.id: "completed", interrupted.id: "interrupted"}
-    wait_until(lambda: "2 generations are brought home" in caplog.text)
+    until(lambda: "2 generations are brought home" in caplog.text)
     assert "1 of them interrupted" in caplog.text
 
 
@@ -98,7 +92,7 @@ def test_what_is_in_the_database_stays_as_it_is_and_nothing_is_there_twice(
     folder = abandoned(spools, [*begun, *records, *records[:5]])
     again = abandoned(spools, [*records[500:700]])
     recovery()
-    wait_until(lambda: not folder.exists() and not again.exists())
+    until(lambda: not folder.exists() and not again.exists())
     assert stored(database) == {record.id: "completed" for record in (*records, past)}
 
 
@@ -108,7 +102,7 @@ def test_a_spool_whose_process_lives_is_left_alone(
     spool.begin(make_generation(status="interrupted"))
     folder = abandoned(spools, [make_generation()])
     recovery()
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     assert len(folders(spools)) == 1
     assert set(stored(database).values()) == {"completed"}
 
@@ -121,7 +115,7 @@ def test_many_recoveries_at_once_bring_everything_home_once(
         abandoned(spools, records[start : start + 40])
     for _ in range(4):
         recovery()
-    wait_until(lambda: not folders(spools))
+    until(lambda: not folders(spools))
     assert len(stored(database)) == 400
 
 
@@ -134,7 +128,7 @@ def test_storage_that_is_away_is_tried_again(database: Database, spools: Path, m
         one = Recovery(impatient, spools, every_s=0.01)
         sleep(0.2)
         assert folder.exists()
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     one.close()
     impatient.close()
     assert stored(database) == {record.id: "completed"}
@@ -157,8 +151,8 @@ def test_torn_and_foreign_things_are_counted_and_keep_nothing_back(
     os.mkfifo(folder / "0000000008.jsonl")
     (folder / "notes.txt").write_text("foreign")
     recovery()
-    wait_until(lambda: len(stored(database)) == 3)
-    wait_until(lambda: not path.exists() and not (spools / "empty").exists())
+    until(lambda: len(stored(database)) == 3)
+    until(lambda: not path.exists() and not (spools / "empty").exists())
     assert (folder / "notes.txt").exists()
     sleep(0.1)
     assert caplog.text.count("brought home") == 1
@@ -171,7 +165,7 @@ def test_a_record_that_no_database_can_hold_does_not_keep_the_others_back(
     good = [make_generation() for _ in range(4)]
     folder = abandoned(spools, [*good[:2], make_generation(latency_ms=2**63), *good[2:]])
     recovery()
-    wait_until(lambda: not folder.exists())
+    until(lambda: not folder.exists())
     assert set(stored(database)) == {record.id for record in good}
 
 

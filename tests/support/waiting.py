@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(true: Callable[[], object], timeout_s: float = 20) -> None:
     """Wait until it is so. Raises: `AssertionError` when it does not come to be in time."""
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, "it does not come to be"
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 def children(pid: int) -> set[int]:
