@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from setpoint.providers.client import HttpClient, UpstreamRequest
 from simulator.answers import completion, head
 from simulator.script import raw
+from support.waiting import until
 
 if TYPE_CHECKING:
     from simulator.client import Simulator
@@ -30,8 +30,8 @@ def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_used_again(
         client = HttpClient()
         try:
             first = await client.send(request(simulator.url("/v1")))
-            # The other end closes now, and the loop cannot hear of it before the next request is under way.
-            time.sleep(0.2)  # noqa: ASYNC251 the loop has to be busy: that is the point
+            # The loop is held up here, so it cannot hear of the end before the next request is under way.
+            until(lambda: simulator.requests()[0].answered_ms is not None)
             second = await client.send(request(simulator.url("/v1")))
             return [first.status, second.status]
         finally:
@@ -47,16 +47,17 @@ def test_what_an_upstream_says_unasked_is_the_answer_to_nobody(simulator: Simula
         content = json.dumps(completion(text, (1, 1))).encode()
         return head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]) + content
 
-    simulator.script(raw(whole("mine"), whole("unasked"), then=None, pause_ms=50))
+    mine, unasked = whole("mine"), whole("unasked")
+    said = mine + unasked
+    simulator.script(raw(mine, unasked, then=None, pause_ms=50))
 
     async def ask_twice() -> list[bool]:
         client = HttpClient()
         try:
             first = await client.send(request(simulator.url("/v1")))
+            until(lambda: simulator.requests()[0].sent_bytes == len(said))  # which holds the loop up
             if heard:
-                await asyncio.sleep(0.2)
-            else:
-                time.sleep(0.2)  # noqa: ASYNC251 so that it still waits in the system
+                await asyncio.sleep(0.01)  # the loop turns, and what is there is read
             second = await client.send(request(simulator.url("/v1")))
             return [b"mine" in first.body, b"unasked" in second.body]
         finally:

@@ -19,6 +19,7 @@ from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
 from setpoint.storage.segments import FOLDER
 from setpoint.storage.spool import Spool
+from storage.away_support import Impatient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,14 @@ def database(database_path: Path) -> Iterator[Database]:
     prepare(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def impatient(database: Database) -> Iterator[Impatient]:
+    """The same database, waiting for its lock for moments only."""
+    again = Impatient.open(database.path, wait_s=0.05)
+    yield again
+    again.close()
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from setpoint.errors import GatewayError, RequestError
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
 from setpoint.storage.tables import users, versions
+from storage.away_support import lock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
 WAIT_S = 0.2
 BOUND_S = 10 * WAIT_S
-
-
-@contextmanager
-def lock(path: Path, *pragmas: str) -> Generator[None]:
-    """Hold the writers' lock of the file from outside, as a second process would."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        for pragma in pragmas:
-            other.execute(pragma)
-        other.execute("BEGIN EXCLUSIVE")
-        yield
 
 
 def add_user(database: Database, id_: str, now: datetime) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from time import monotonic, perf_counter, sleep
+from collections.abc import Callable
+from threading import Thread
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,27 +13,21 @@ import sqlalchemy as sa
 
 from setpoint.records import Generation
 from setpoint.storage import generations
-from setpoint.storage.database import Database
 from setpoint.storage.recorder import Recorder
 from setpoint.storage.spool import Spool
 from setpoint.storage.tables import generations as table
+from storage.away_support import Impatient, lock
 from support.seats import lone_seat
 from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from setpoint.storage.database import Database
+
 Make = Callable[..., Generation]
 
 BOUND_S = 20.0
-
-
-@pytest.fixture
-def impatient(database: Database) -> Iterator[Database]:
-    """The same database, waiting for its lock for moments only."""
-    again = Database.open(database.path, wait_s=0.05)
-    yield again
-    again.close()
 
 
 def count(database: Database) -> int:
@@ -45,12 +38,6 @@ def count(database: Database) -> int:
 def find(database: Database, id_: str) -> Generation | None:
     with database.read() as connection:
         return generations.get(connection, id_, "w1")
-
-
-def lock(database: Database) -> sqlite3.Connection:
-    other = sqlite3.connect(database.path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    return other
 
 
 def test_close_writes_everything_that_was_recorded(database: Database, spool: Spool, make_generation: Make) -> None:
@@ -93,18 +80,18 @@ def test_record_is_found_before_it_is_written_and_never_between(
 
 
 def test_records_wait_while_the_storage_is_away(
-    database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
+    database: Database, impatient: Impatient, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="setpoint.storage.recorder")
     recorder = Recorder(impatient, spool, lone_seat(), gather_s=0.001)
     records = [make_generation(user_agent="do not log me") for _ in range(700)]
-    with closing(lock(database)):
+    with lock(database.path):
         for record in records:
             start = perf_counter()
             recorder.record(record)
             assert perf_counter() - start < 1.0
         until(lambda: "the storage is away" in caplog.text)
-        sleep(0.3)
+        impatient.wait_for_tries()
         assert all(recorder.find(record.id) == record for record in records)
         assert count(database) == 0
     until(lambda: count(database) == 700)
@@ -125,7 +112,7 @@ def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(impatient, spool, lone_seat(), held=10, gather_s=0.001)
-    with closing(lock(database)):
+    with lock(database.path):
         in_hand = make_generation()
         recorder.record(in_hand)
         until(lambda: "the storage is away" in caplog.text)
@@ -146,7 +133,7 @@ def test_without_a_spool_the_oldest_records_are_dropped_and_counted(
     database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(impatient, no_spool, lone_seat(), capacity=10, gather_s=0.001)
-    with closing(lock(database)):
+    with lock(database.path):
         in_hand = make_generation()
         recorder.record(in_hand)
         until(lambda: "the storage is away" in caplog.text)
@@ -168,7 +155,7 @@ def test_what_came_while_the_spool_was_away_is_in_it_as_soon_as_it_is_back(
     (tmp_path / "file").touch()
     spool = Spool(tmp_path / "file" / "spool", retry_s=0)
     recorder = Recorder(impatient, spool, lone_seat(), gather_s=0.001)
-    with closing(lock(database)):
+    with lock(database.path):
         records = [make_generation() for _ in range(20)]
         for record in records:
             recorder.record(record)
@@ -182,7 +169,7 @@ def test_close_leaves_what_cannot_be_written_to_the_next_start(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(impatient, spool, lone_seat())
-    with closing(lock(database)):
+    with lock(database.path):
         for _ in range(3):
             recorder.record(make_generation())
         start = monotonic()
@@ -195,7 +182,7 @@ def test_close_gives_up_in_time_and_says_how_many_are_lost(
     database: Database, impatient: Database, no_spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(impatient, no_spool, lone_seat())
-    with closing(lock(database)):
+    with lock(database.path):
         for _ in range(3):
             recorder.record(make_generation())
         start = monotonic()
@@ -205,15 +192,18 @@ def test_close_gives_up_in_time_and_says_how_many_are_lost(
 
 
 def test_close_waits_for_a_storage_that_comes_back(
-    database: Database, impatient: Database, no_spool: Spool, make_generation: Make
+    database: Database, impatient: Impatient, no_spool: Spool, make_generation: Make
 ) -> None:
     recorder = Recorder(impatient, no_spool, lone_seat(), gather_s=0.001)
-    other = lock(database)
-    recorder.record(make_generation())
-    sleep(0.1)
-    other.close()
-    assert recorder.close() == 0
-    assert count(database) == 1
+    lost: list[int] = []
+    end = Thread(target=lambda: lost.append(recorder.close()))
+    with lock(database.path):
+        recorder.record(make_generation())
+        end.start()
+        impatient.wait_for_tries()
+        assert end.is_alive()
+    end.join()
+    assert (lost, count(database)) == ([0], 1)
 
 
 def test_record_that_cannot_be_written_does_not_keep_the_others_back(

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from threading import Lock
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -85,7 +85,7 @@ class Database:
         self._turn = Lock()
 
     @classmethod
-    def open(cls, path: Path, *, wait_s: float = WAIT_S) -> Database:
+    def open(cls, path: Path, *, wait_s: float = WAIT_S) -> Self:
         """The database in this file; the file and its folder are made, for their owner only, where they are missing.
 
         Raises: `GatewayError` of type `unavailable`.

@@ -26,9 +26,11 @@ class Faulty:
 
     def __init__(self) -> None:
         self.deadline = 0.0
+        self.expired_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def expire(self, now: float) -> None:
         self.deadline = NEVER
+        self.expired_at.set_result(now)
         raise RuntimeError(now)
 
     def turn_away(self) -> None: ...
@@ -36,11 +38,7 @@ class Faulty:
 
 
 class Late(Faulty):
-    """A connection that says when its time has come."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.expired_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    """One whose end goes well."""
 
     def expire(self, now: float) -> None:
         self.deadline = NEVER
@@ -51,10 +49,8 @@ def test_a_connection_whose_end_goes_wrong_takes_no_deadline_from_another() -> N
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         connections = Connections(LIMITS)
-        connections.add(Faulty())
-        await asyncio.sleep(0.1)
-        late = Late()
-        connections.add(late)
-        await asyncio.wait_for(late.expired_at, 10)
+        for one in (Faulty(), Late()):
+            connections.add(one)
+            await asyncio.wait_for(one.expired_at, 10)
 
     asyncio.run(run())

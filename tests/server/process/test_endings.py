@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +16,8 @@ from support.http import RawConnection, open_stream
 from support.waiting import children, lives, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from simulator.client import Simulator
     from simulator.script import Script
     from support.http import Streaming
@@ -33,6 +35,16 @@ def streaming(gateway: Gateway, simulator: Simulator, answer: Script = SLOW) -> 
     """An answer of a second, or another, which has begun."""
     simulator.script(answer)
     return open_stream(f"{gateway.url}/chat/completions", ASK, key=gateway.key)
+
+
+@contextmanager
+def succeeded(gateway: Gateway, simulator: Simulator, found: Callable[[], int]) -> Generator[Streaming]:
+    """An answer that is under way when a successor is asked for and found, which ends behind the block."""
+    pids: list[int] = []
+    with ended_behind(pids), streaming(gateway, simulator) as stream:
+        gateway.process.send_signal(signal.SIGUSR2)
+        pids.append(found())
+        yield stream
 
 
 def ending(stream: Streaming) -> list[str]:
@@ -112,10 +124,7 @@ def test_a_signal_behind_a_handover_is_the_first(
     start_gateway: StartGateway, simulator: Simulator, workers: str
 ) -> None:
     gateway = start_gateway(arguments=["--workers", workers], settings=SETTINGS)
-    pids: list[int] = []
-    with ended_behind(pids), streaming(gateway, simulator) as stream:
-        gateway.process.send_signal(signal.SIGUSR2)
-        pids.append(successor(gateway, gateway.pid))
+    with succeeded(gateway, simulator, lambda: successor(gateway, gateway.pid)) as stream:
         gateway.process.send_signal(signal.SIGTERM)
         assert ended_well(stream)
         assert gateway.process.wait(30) == 0, "in a hurry now: clients at rest are not waited for"
@@ -127,10 +136,7 @@ def test_a_server_that_is_ended_before_its_successor_is_ready_leaves_the_socket_
     start_gateway: StartGateway, simulator: Simulator, workers: str
 ) -> None:
     gateway = start_gateway(arguments=["--workers", workers], settings=SETTINGS)
-    pids: list[int] = []
-    with ended_behind(pids), streaming(gateway, simulator) as stream:
-        gateway.process.send_signal(signal.SIGUSR2)
-        pids.append(starting(gateway))
+    with succeeded(gateway, simulator, lambda: starting(gateway)) as stream:
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.call("GET", "/models").status == 200, "it waits for the successor"
         assert ended_well(stream)
