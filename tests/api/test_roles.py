@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.api_support import create, new_key
-from setpoint.server.app import routes
 from setpoint.server.router import BASES
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
@@ -18,6 +17,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
+from setpoint.server.routes.table import routes
 from support.http import call
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.records import Exclusion, Order
 from setpoint.routing import tables
-from setpoint.server.app import routes
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
@@ -37,6 +36,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
+from setpoint.server.routes.table import routes
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,

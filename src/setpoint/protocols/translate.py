@@ -127,8 +127,8 @@ class _TranslatedStream:
             raise
         for event in events:
             self._note(event)
-            for told in self._restoring.restored(event) if self._restoring else (event,):
-                written.append(self._writer.write(told))  # noqa: PERF401 two loops in one line hide the order
+            told = self._restoring.restored(event) if self._restoring else (event,)
+            written += map(self._writer.write, told)
         return b"".join(written)
 
     def end(self, bill: Bill, metadata: Raw | None) -> bytes:

@@ -53,9 +53,8 @@ class Standings(Protocol):
 class NothingKnown:
     """The standings of a server that has just begun."""
 
-    def of(self, endpoint: str) -> Standing | None:  # noqa: ARG002 a protocol's signature
+    def of(self, endpoint: str) -> None:
         """Nothing."""
-        return None
 
     def held_back(self, endpoint: str, key_id: str | None) -> None:
         """Nothing."""

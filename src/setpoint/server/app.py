@@ -1,4 +1,4 @@
-"""The composition root: builds every part once, lists all routes, and is the ASGI application."""
+"""The composition root: builds every part once, and is the ASGI application."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from setpoint.server.model_lists import ModelLists
 from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
-from setpoint.server.router import Route, Router
+from setpoint.server.router import Router
 from setpoint.server.routes.answering import Answering, StreamTimes
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
@@ -44,6 +44,7 @@ from setpoint.server.routes.keys import Keys
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
+from setpoint.server.routes.table import routes
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,
@@ -66,7 +67,6 @@ from setpoint.storage.spool import Spool
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from setpoint.coordination.board import Seat
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from setpoint.server.configuration import Configuration
     from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.server.connection.connections import Connections
+    from setpoint.server.router import Route
     from setpoint.settings import Settings
     from setpoint.storage.database import Database
 
@@ -325,62 +326,3 @@ def _say_end(task: asyncio.Task[None]) -> None:
     """Say so when something that runs as long as the server does has ended by a fault."""
     if not task.cancelled() and (fault := task.exception()) is not None:
         _log.critical("a part of the server has ended: %s", type(fault).__name__, exc_info=without_values(fault))
-
-
-def routes(
-    inference: Inference,
-    explain: Explain,
-    presets: Presets,
-    keys: Keys,
-    provider_keys: ProviderKeys,
-    generations: Generations,
-    models: Models,
-    health: Health,
-    metrics: Metrics | None,
-) -> Sequence[Route]:
-    """Every route there is, with who may call it; that of the metrics only where there are some to show."""
-    version = "/presets/{slug}/versions/{version}"
-    measured = (Route("GET", "/metrics", metrics.get, "admin_read", based=False),) if metrics is not None else ()
-    return (
-        *measured,
-        Route("POST", "/chat/completions", inference.skin("chat"), "inference", skin="chat", browsers=True),
-        Route("POST", "/messages", inference.skin("messages"), "inference", skin="messages", browsers=True),
-        Route("POST", "/messages/count_tokens", inference.count_tokens, "inference", skin="messages", browsers=True),
-        Route("POST", "/responses", inference.skin("responses"), "inference", skin="responses", browsers=True),
-        Route("POST", "/explain/chat/completions", explain.skin("chat"), "explain", skin="chat"),
-        Route("POST", "/explain/messages", explain.skin("messages"), "explain", skin="messages"),
-        Route("POST", "/explain/responses", explain.skin("responses"), "explain", skin="responses"),
-        Route("GET", "/presets", presets.list, "any"),
-        Route("GET", "/presets/{slug}", presets.get, "any"),
-        Route("PATCH", "/presets/{slug}", presets.update, "editor"),
-        Route("DELETE", "/presets/{slug}", presets.archive, "editor"),
-        Route("POST", "/presets/{slug}/chat/completions", presets.create_chat, "capture"),
-        Route("POST", "/presets/{slug}/messages", presets.create_messages, "capture"),
-        Route("POST", "/presets/{slug}/responses", presets.create_responses, "capture"),
-        Route("GET", "/presets/{slug}/versions", presets.versions, "any"),
-        Route("GET", version, presets.version, "any"),
-        Route("POST", version + "/designate", presets.designate, "editor"),
-        Route("GET", "/key", keys.current, "any"),
-        Route("GET", "/keys", keys.list, "admin_read"),
-        Route("POST", "/keys", keys.create, "admin"),
-        Route("GET", "/keys/{hash}", keys.get, "admin_read"),
-        Route("PATCH", "/keys/{hash}", keys.update, "admin"),
-        Route("DELETE", "/keys/{hash}", keys.delete, "admin"),
-        Route("GET", "/byok", provider_keys.list, "admin_read"),
-        Route("POST", "/byok", provider_keys.create, "admin"),
-        Route("GET", "/byok/{id}", provider_keys.get, "admin_read"),
-        Route("PATCH", "/byok/{id}", provider_keys.update, "admin"),
-        Route("DELETE", "/byok/{id}", provider_keys.delete, "admin"),
-        Route("GET", "/generation", generations.get, "any"),
-        Route("GET", "/models", models.list, "any", browsers=True),
-        Route("GET", "/models/count", models.count, "any"),
-        Route("GET", "/models/{author}/{slug}/endpoints", models.endpoints, "any"),
-        Route("GET", "/model/{author}/{slug}", models.get, "any"),
-        Route("GET", "/endpoints/zdr", models.zdr, "any"),
-        Route("GET", "/providers", models.providers, "any"),
-        Route("GET", "/health", health.live, "open", based=False),
-        Route("GET", "/ready", health.readiness, "open", based=False),
-        Route("HEAD", "/", health.hello, "open", based=False),
-        Route("HEAD", "/api", health.hello, "open", based=False),
-        Route("HEAD", "", health.hello, "open"),
-    )
