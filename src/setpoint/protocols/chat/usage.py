@@ -8,7 +8,8 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.chat.content import KINDS
-from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
+from setpoint.protocols.counts import read_counts, read_total, write_cost
+from setpoint.protocols.money import MEDIA_TOKENS, text_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw
 
 if TYPE_CHECKING:
@@ -22,28 +23,8 @@ _TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
-
-    Half of a count is none: what is not counted is unknown, not nothing.
-    """
-    body = as_object(data)
-    if any(is_null(body.get(name, NULL)) for name in ("prompt_tokens", "completion_tokens")):
-        return None
-    prompt, completion = _details(body, "prompt_tokens_details"), _details(body, "completion_tokens_details")
-    try:
-        usage = Usage(
-            input_tokens=read_count(body, "prompt_tokens"),
-            output_tokens=read_count(body, "completion_tokens"),
-            cached_tokens=read_count(prompt, "cached_tokens"),
-            cache_write_tokens=read_count(prompt, "cache_write_tokens"),
-            reasoning_tokens=read_count(completion, "reasoning_tokens"),
-            input_audio_tokens=read_count(prompt, "audio_tokens"),
-            output_audio_tokens=read_count(completion, "audio_tokens"),
-            image_tokens=read_count(completion, "image_tokens"),
-        )
-    except ValueError:
-        return None
-    return usage, read_money(body.get("cost"))
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
+    return read_counts(data, "prompt_tokens", "completion_tokens")
 
 
 def read_input(data: Raw) -> Usage | None:
@@ -69,25 +50,14 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     body = members(upstream) if upstream is not None and is_object(upstream) else _counted(usage)
     body["prompt_tokens"] = raw(usage.input_tokens)
     body["completion_tokens"] = raw(usage.output_tokens)
-    body["total_tokens"] = raw(max(_total(body), usage.total_tokens))
+    body["total_tokens"] = raw(max(read_total(body), usage.total_tokens))
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         details = _details(body, name)
         body.pop(name, None)
         if details:
             body[name] = Raw(join(details))
-    body["cost"] = money(bill.amount)
-    body["is_byok"] = Raw(b"true")
     body.pop("cost_details", None)
-    if bill.cost is not None:
-        body["cost_details"] = Raw(
-            join(
-                {
-                    "upstream_inference_cost": money(bill.cost.total),
-                    "upstream_inference_prompt_cost": money(bill.cost.prompt),
-                    "upstream_inference_completions_cost": money(bill.cost.completion),
-                }
-            )
-        )
+    body |= write_cost(bill)
     return Raw(join(body))
 
 
@@ -134,10 +104,3 @@ def said_bytes(message: Body) -> int:
 
 def _details(body: Body, name: str) -> Body:
     return {key: count for key, count in as_object(body.get(name)).items() if not is_null(count)}
-
-
-def _total(body: Body) -> int:
-    try:
-        return read_count(body, "total_tokens")
-    except ValueError:
-        return 0

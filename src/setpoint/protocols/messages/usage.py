@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
-from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
+from setpoint.protocols.counts import write_cost
+from setpoint.protocols.money import MEDIA_TOKENS, read_count, read_money, text_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_array, is_null, is_object, join, raw
 
 if TYPE_CHECKING:
@@ -101,12 +102,12 @@ def write_message_usage(upstream: Body, bill: Bill) -> Raw:
     _fill(filled, "cache_creation", raw({_SHORT: max(usage.cache_write_tokens - long, 0), _LONG: long}))
     filled.setdefault("service_tier", NULL)
     filled.setdefault("inference_geo", NULL)
-    return Raw(join(filled | _billed(bill)))
+    return Raw(join(filled | write_cost(bill)))
 
 
 def write_delta_usage(upstream: Body, bill: Bill) -> Raw:
     """The usage of a `message_delta`: fewer keys are needed there. `upstream` is what the upstream's own said."""
-    return Raw(join(_counted(upstream, bill.usage) | _billed(bill)))
+    return Raw(join(_counted(upstream, bill.usage) | write_cost(bill)))
 
 
 def _counted(upstream: Body, usage: Usage) -> Body:
@@ -130,18 +131,6 @@ def _fill(body: Body, name: str, content: Raw) -> None:
     """Put an object of counts where the upstream gives none."""
     if not is_object(body.get(name, NULL)):
         body[name] = content
-
-
-def _billed(bill: Bill) -> Body:
-    costs: Body = {"cost": money(bill.amount), "is_byok": Raw(b"true")}
-    if bill.cost is not None:
-        details = {
-            "upstream_inference_cost": money(bill.cost.total),
-            "upstream_inference_prompt_cost": money(bill.cost.prompt),
-            "upstream_inference_completions_cost": money(bill.cost.completion),
-        }
-        costs["cost_details"] = Raw(join(details))
-    return costs
 
 
 EMPTY_USAGE = Raw(

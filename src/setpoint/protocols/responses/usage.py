@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
-from setpoint.protocols.money import MEDIA_TOKENS, money, read_count, read_money, text_bytes
-from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, is_string, join, raw
+from setpoint.protocols.counts import read_counts, read_total, write_cost
+from setpoint.protocols.money import MEDIA_TOKENS, text_bytes
+from setpoint.wire.body import Body, as_array, as_object, as_text, is_null, is_string, join, raw
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -33,28 +34,8 @@ _SAID_IN_PARTS = ("content", "output")
 
 
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
-    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read.
-
-    Half of a count is none: what is not counted is unknown, not nothing.
-    """
-    body = as_object(data)
-    if any(is_null(body.get(name, NULL)) for name in ("input_tokens", "output_tokens")):
-        return None
-    told, made = as_object(body.get("input_tokens_details")), as_object(body.get("output_tokens_details"))
-    try:
-        usage = Usage(
-            input_tokens=read_count(body, "input_tokens"),
-            output_tokens=read_count(body, "output_tokens"),
-            cached_tokens=read_count(told, "cached_tokens"),
-            cache_write_tokens=read_count(told, "cache_write_tokens"),
-            reasoning_tokens=read_count(made, "reasoning_tokens"),
-            input_audio_tokens=read_count(told, "audio_tokens"),
-            output_audio_tokens=read_count(made, "audio_tokens"),
-            image_tokens=read_count(made, "image_tokens"),
-        )
-    except ValueError:
-        return None
-    return usage, read_money(body.get("cost"))
+    """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
+    return read_counts(data, "input_tokens", "output_tokens")
 
 
 def read_tier(body: Body) -> str | None:
@@ -76,20 +57,9 @@ def write_usage(upstream: Body, bill: Bill) -> Raw:
     body["output_tokens_details"] = _details(
         body, "output_tokens_details", {"reasoning_tokens": usage.reasoning_tokens}
     )
-    body["total_tokens"] = raw(max(_total(body), usage.total_tokens))
-    body["cost"] = money(bill.amount)
-    body["is_byok"] = Raw(b"true")
+    body["total_tokens"] = raw(max(read_total(body), usage.total_tokens))
     body.pop("cost_details", None)
-    if bill.cost is not None:
-        body["cost_details"] = Raw(
-            join(
-                {
-                    "upstream_inference_cost": money(bill.cost.total),
-                    "upstream_inference_input_cost": money(bill.cost.prompt),
-                    "upstream_inference_output_cost": money(bill.cost.completion),
-                }
-            )
-        )
+    body |= write_cost(bill, "input", "output")
     return Raw(join(body))
 
 
@@ -97,13 +67,6 @@ def _details(body: Body, name: str, counts: dict[str, int]) -> Raw:
     """The upstream's details with our reading of the counts that clients need, and without nulls."""
     said = {member: content for member, content in as_object(body.get(name)).items() if not is_null(content)}
     return Raw(join({**said, **{member: raw(count) for member, count in counts.items()}}))
-
-
-def _total(body: Body) -> int:
-    try:
-        return read_count(body, "total_tokens")
-    except ValueError:
-        return 0
 
 
 def said_bytes(item: Body) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import generation_age_s, timestamp
-from setpoint.protocols.chat.usage import money
+from setpoint.protocols.money import money
 from setpoint.server.respond import Response, json_response
 from setpoint.storage.away import away
 from setpoint.storage.generations import get
