@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from msgspec import structs
 
 from setpoint.errors import ProviderError, RequestError, SetpointError
 from setpoint.gateway.admission import Admission
