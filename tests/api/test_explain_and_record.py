@@ -91,6 +91,15 @@ def test_before_and_after_agree_for_a_conversation_on_every_worker(two_workers: 
     assert len(chosen) > 1, "each conversation has a draw of its own"
 
 
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("skin", SKINS)
+def test_a_name_of_nobody_that_is_no_text_is_shown_as_its_escape(two_workers: Gateway, skin: Dialect) -> None:
+    fields = {"model": "at/chat", "provider": {"only": ["\ud800", "chat"], "\udfff": 1}}
+    for told in (explained(two_workers, skin, **fields), recorded(two_workers, skin, **fields)):
+        assert [(one["provider"], one["reason"]) for one in told["excluded"]] == [("\\ud800", "unknown_provider")]
+        assert told["not_honoured"] == ["/provider/\\udfff"]
+
+
 def test_a_fallback_is_recorded_with_the_endpoints_that_were_explained(
     two_workers: Gateway, simulator: Simulator
 ) -> None:

@@ -186,6 +186,17 @@ def test_every_endpoint_is_in_the_plan_once_with_the_reason_for_its_place() -> N
     ]
 
 
+def test_entries_that_nobody_is_called_by_are_shown_as_text_that_everybody_can_read() -> None:
+    found = made("acme/sage", preferences=Preferences(order=("\ud800é",), ignore=("x" * 200, "y" * 128, "y" * 128)))
+    assert [one.provider for one in found.excluded] == ["\\ud800é", "x" * 128 + "…", "y" * 128]
+
+
+def test_of_entries_that_nobody_is_called_by_the_first_hundred_are_named() -> None:
+    found = made("acme/sage", preferences=Preferences(ignore=tuple(f"nobody{at}" for at in range(250))))
+    assert [one.provider for one in found.excluded] == [*(f"nobody{at}" for at in range(100)), "and 150 more"]
+    assert {(one.model, one.tag, one.reason) for one in found.excluded} == {(None, None, "unknown_provider")}
+
+
 def test_what_one_name_of_a_model_leaves_out_another_may_bring_in() -> None:
     found = made("acme/mint:free", "acme/mint")
     assert [(one.tag, one.reason) for one in found.endpoints] == [("bolt", "drawn"), ("acme", "drawn")]

@@ -121,6 +121,12 @@ def test_a_member_of_nobodys_making_is_named() -> None:
     assert read(within).not_honoured == named
 
 
+def test_of_members_of_nobodys_making_the_first_hundred_are_named_each_as_far_as_it_fits() -> None:
+    many = read({"x" * 200: 1, **{f"x{at}": at for at in range(200)}}).not_honoured
+    assert many[:2] == ("/provider/" + "x" * 128 + "…", "/provider/x0")
+    assert many[-2:] == ("/provider/x98", "and 101 more")
+
+
 @pytest.mark.parametrize("content", [5, "x", ["/y"], {}])
 def test_a_member_that_nobody_knows_is_only_named(content: object) -> None:
     assert read({"not_honoured": content}) == Preferences(not_honoured=("/provider/not_honoured",))

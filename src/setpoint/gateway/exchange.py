@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
 from setpoint.wire.body import as_text, is_object
+from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -301,11 +302,6 @@ def _attempt(
         latency_ms=latency_ms,
         at=at,
     )
-
-
-def readable(text: str) -> str:
-    """Text that every reader can take: half of a surrogate pair, which is no text, becomes its escape."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _ms(seconds: float) -> int:

@@ -9,7 +9,6 @@ from msgspec import Raw, Struct
 
 from setpoint.canonical.usage import Usage
 from setpoint.errors import RequestError
-from setpoint.gateway.exchange import readable
 from setpoint.gateway.meter import cost
 from setpoint.gateway.relay import allowance
 from setpoint.presets.origin import Origin
@@ -17,6 +16,7 @@ from setpoint.protocols.forward import likeness
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned
 from setpoint.wire.body import join, value
+from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.records import Excluded
 from setpoint.routing.keys import retaining_nothing
+from setpoint.wire.shown import brief, first_of, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,6 +88,6 @@ def unknown_slugs(preferences: Preferences, providers: Iterable[Provider], tags:
     words = {tag.lower() for tag in tags}
     for provider in providers:
         words |= {provider.slug, provider.name.lower()}
-    for entry in listed:
-        if entry.lower() not in words:
-            yield Excluded(provider=entry, model=None, tag=None, reason="unknown_provider")
+    unknown = [entry for entry in listed if entry.lower() not in words]
+    for entry in first_of(unknown):
+        yield Excluded(provider=readable(brief(entry)), model=None, tag=None, reason="unknown_provider")

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct, structs
 
 from setpoint.records import Sort
 from setpoint.wire.body import Body, as_object, as_pointer, as_text, is_null, is_object, items, value
+from setpoint.wire.shown import brief, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +128,7 @@ def read_preferences(body: Body) -> Preferences:
         max_price=_prices(asked.get("max_price")),
         least_throughput=_cutoffs(asked.get("preferred_min_throughput")),
         most_latency_s=_cutoffs(asked.get("preferred_max_latency")),
-        not_honoured=tuple(_not_honoured(asked)),
+        not_honoured=tuple(first_of(list(_not_honoured(asked)))),
     )
 
 
@@ -139,10 +140,10 @@ def sorted_by(preferences: Preferences, sort: Sort) -> Preferences:
 def _not_honoured(asked: Body) -> Iterable[str]:
     for name, content in asked.items():
         if name not in _HONOURED:
-            yield as_pointer("provider", name)
+            yield as_pointer("provider", brief(name))
         elif name in _INNER and is_object(content):
             yield from (
-                as_pointer("provider", name, inner) for inner in as_object(content) if inner not in _INNER[name]
+                as_pointer("provider", name, brief(inner)) for inner in as_object(content) if inner not in _INNER[name]
             )
 
 
