@@ -35,13 +35,17 @@ _in_table_order: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(
 _ROWS = Rows(generations)
 
 
-def save_many(connection: Connection, records: Iterable[Generation]) -> None:
-    """Keep these records, and book them. One whose id is kept already changes nothing, so it may be given again."""
+def save_many(connection: Connection, records: Iterable[Generation]) -> list[Generation]:
+    """Keep these records, and book them; those that were not there yet are given back.
+
+    One whose id is kept already changes nothing, so a batch may be written again.
+    """
     unique = {record.id: record for record in reversed(list(records))}
     kept = set(connection.scalars(select(generations.c.id).where(generations.c.id.in_(list(unique)))))
     new = [record for id_, record in unique.items() if id_ not in kept]
     _ROWS.insert(connection, map(_flat, new))
     book(connection, new)
+    return new
 
 
 def get(connection: Connection, id_: str, workspace_id: str) -> Generation | None:

@@ -174,7 +174,7 @@ class Recorder:
         """Take the next records in hand and write them; False when that cannot be, and then they stay in hand."""
         try:
             self._take()
-            self._dropped += save_batch(self._database, list(self._writing.values()))
+            self._dropped += save_batch(self._database, list(self._writing.values()), self._spool.holder)
         except (GatewayError, OSError):
             return False
         self._spool.settle(self._writing)

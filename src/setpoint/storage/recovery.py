@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from setpoint.errors import GatewayError
+from setpoint.storage import leases
 from setpoint.storage.batches import BATCH, save_batch
 from setpoint.storage.segments import folders, read_lines, segment_paths, take
 
@@ -58,6 +59,7 @@ class Recovery:
             with suppress(GatewayError, OSError):
                 for folder in folders(self._root):
                     self._look_at(folder)
+                self._release_lost()
             if self._closing.wait(self._every_s):
                 return
 
@@ -83,6 +85,15 @@ class Recovery:
         finally:
             os.close(lock)
 
+    def _release_lost(self) -> None:
+        """Release what nobody can hold any more: whose folder someone has taken away."""
+        with self._database.read() as connection:
+            held = leases.holders(connection)
+        gone = set(held).difference(folder.name for folder in folders(self._root)) if held else set[str]()
+        for holder in gone:
+            with self._database.write(durable=False) as connection:
+                leases.release(connection, holder)
+
     def _bring_home(self, folder: Path) -> Recovered | None:
         """Write all of a spool to the database; None when there is no time left for it.
 
@@ -104,11 +115,13 @@ class Recovery:
             if len(batch) >= BATCH:
                 if self._closing.wait(_BREATH_S):
                     return None
-                save_batch(self._database, batch)
+                save_batch(self._database, batch, folder.name)
                 batch = []
         batch += under_way.values()
         for start in range(0, len(batch), BATCH):
-            save_batch(self._database, batch[start : start + BATCH])
+            save_batch(self._database, batch[start : start + BATCH], folder.name)
+        with self._database.write(durable=False) as connection:
+            leases.release(connection, folder.name)
         return Recovered(ended, len(under_way), unreadable)
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from sqlalchemy import select
 
-from setpoint.storage.periods import EVER, periods
-from setpoint.storage.sums import key_scope
+from setpoint.coordination.allowances import EVER, key_scope, periods
 from setpoint.storage.tables import spend as sums
 
 if TYPE_CHECKING:

@@ -114,6 +114,12 @@ class Spool:
             return True
 
     @property
+    def holder(self) -> str | None:
+        """The name of its folder: what this process is called by whoever brings home what it left. None: none yet."""
+        folder = self._folder
+        return folder.name if folder is not None else None
+
+    @property
     def parked_count(self) -> int:
         """How many records are here and nowhere else."""
         with self._lock:

@@ -97,6 +97,24 @@ class Store:
         """
         return await asyncio.shield(self._write(work))
 
+    async def note(self, work: Callable[[Connection], T]) -> T:
+        """What the function gives, once what it wrote survives the end of this process: no snapshot hears of it.
+
+        Raises: as `write`; and then it may be done all the same.
+        """
+        until = monotonic() + self._write_s
+
+        def noted() -> T:
+            with self._database.write(durable=False, wait_s=until - monotonic()) as connection:
+                return work(connection)
+
+        running = asyncio.wrap_future(self._writing.submit(noted))
+        try:
+            async with asyncio.timeout(self._write_s):
+                return await asyncio.shield(running)
+        except TimeoutError:
+            raise away() from None
+
     @property
     def behind(self) -> bool:
         """Whether another worker has committed what is not in the snapshot yet, and could be."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 from sqlalchemy import select, tuple_
 
-from setpoint.storage.periods import periods
+from setpoint.coordination.allowances import key_scope, periods, workspace_scope
 from setpoint.storage.rows import Rows, replacing
 from setpoint.storage.tables import activity, spend
 
@@ -68,16 +68,6 @@ class Spent(_Sums, kw_only=True):
     request came."""
 
     last_at: datetime
-
-
-def key_scope(digest: str) -> str:
-    """The allowance of a key."""
-    return f"key:{digest}"
-
-
-def workspace_scope(id_: str) -> str:
-    """The allowance of a workspace."""
-    return f"workspace:{id_}"
 
 
 _ACTIVITY = Rows(activity, replacing(activity))

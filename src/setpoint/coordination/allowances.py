@@ -1,0 +1,97 @@
+"""What keys and workspaces may use, and of which period: the names under which everybody counts.
+
+Days begin at 00:00 UTC, weeks on Monday, months on the first.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from setpoint.records import Budget, Key, Workspace
+
+EVER = "ever"
+"""The period that has no end."""
+
+RATES = ("requests:", "tokens:")
+"""How the scopes of rates begin. Their period is the number of the minute since 1970."""
+
+
+class Allowance(Struct, frozen=True):
+    """So much in a period for a scope: US dollars, or a number of requests or tokens."""
+
+    scope: str
+    period: str
+    limit: Decimal
+
+
+class Periods(Struct, frozen=True):
+    """Names of the day (`2026-11-21`), the week (`2026-W47`) and the month (`2026-11`) of a moment."""
+
+    day: str
+    week: str
+    month: str
+
+    @property
+    def all(self) -> tuple[str, str, str, str]:
+        """These, and the one that has no end."""
+        return self.day, self.week, self.month, EVER
+
+    def of(self, interval: str | None) -> str:
+        """The one that an interval is in now: `daily`, `weekly` or `monthly`; of any other, the one without an end."""
+        return {"daily": self.day, "weekly": self.week, "monthly": self.month}.get(interval or "", EVER)
+
+
+def periods(at: datetime) -> Periods:
+    """The periods of this moment, which is in UTC."""
+    year, week, _ = at.isocalendar()
+    return Periods(f"{at:%Y-%m-%d}", f"{year:04}-W{week:02}", f"{at:%Y-%m}")
+
+
+def minute(at: datetime) -> int:
+    """The number of the minute of this moment since 1970."""
+    return int(at.timestamp()) // 60
+
+
+def key_scope(digest: str) -> str:
+    """The money of a key."""
+    return f"key:{digest}"
+
+
+def workspace_scope(id_: str) -> str:
+    """The money of a workspace."""
+    return f"workspace:{id_}"
+
+
+def of_key(key: Key, now: Periods) -> Allowance | None:
+    """What a key may spend, None for as much as it likes."""
+    if key.limit is None:
+        return None
+    return Allowance(key_scope(key.digest), now.of(key.limit_reset), key.limit)
+
+
+def of_workspace(workspace: Workspace, now: Periods) -> Iterator[tuple[Budget, Allowance]]:
+    """What a workspace may spend, by its budgets: the broadest first."""
+    for budget in sorted(workspace.budgets, key=lambda one: _BROADEST.index(one.interval)):
+        yield budget, Allowance(workspace_scope(workspace.id), now.of(budget.interval), budget.limit)
+
+
+_BROADEST = ("lifetime", "monthly", "weekly", "daily")
+
+
+def requests_a_minute(key: Key, now: int) -> Allowance | None:
+    """The requests that a key may make in this minute, None for any number."""
+    most = key.requests_per_minute
+    return None if most is None else Allowance(f"requests:{key.digest}", str(now), Decimal(most))
+
+
+def tokens_a_minute(key: Key, now: int) -> Allowance | None:
+    """The tokens that a key may use in this minute, None for any number."""
+    most = key.tokens_per_minute
+    return None if most is None else Allowance(f"tokens:{key.digest}", str(now), Decimal(most))

@@ -1,0 +1,280 @@
+"""What this process may use of allowances that it shares with others: taken ahead of need, given back unused.
+
+An allowance is so much, of money or of a rate, for a scope and a period: a key's dollars in a month, a key's requests
+in a minute. The storage keeps the count of what is spent and of what processes have taken. A process that has taken a
+part, its lease, lets requests use it without asking. Only where that does not do is the storage asked, once for all
+that wait, and only the storage says that there is nothing left. So an allowance holds over any number of processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from setpoint.coordination.allowances import Allowance
+from setpoint.errors import GatewayError
+
+if TYPE_CHECKING:
+    from asyncio import Future, Task
+
+IDLE_S = 5.0
+"""How long a rest is kept that nobody uses, in seconds."""
+
+_LOOK_S = 1.0
+# For so long what a request used beyond what was set aside blocks others here: then the storage has its record.
+_OWED_S = 5.0
+
+
+class Need(Struct, frozen=True):
+    """What a request wants of an allowance."""
+
+    allowance: Allowance
+    amount: Decimal
+
+
+class Ask(Struct, frozen=True):
+    """What the storage is asked for: as much of an allowance as is good, and no less than `least`."""
+
+    allowance: Allowance
+    least: Decimal
+
+
+class Grant(Struct, frozen=True):
+    """What the storage gave: nothing when less than was asked for is there; and what is left behind that."""
+
+    amount: Decimal
+    left: Decimal
+
+
+class UsedUpError(Exception):
+    """There is less left of this allowance than a request needs."""
+
+    def __init__(self, allowance: Allowance, left: Decimal) -> None:
+        super().__init__(f"{allowance.scope} in {allowance.period}")
+        self.allowance = allowance
+        self.left = left
+
+
+Name = tuple[str, str]
+"""An allowance's scope and period: its limit may change, it stays the same."""
+
+
+@dataclass(eq=False)
+class _Lease:
+    """What is here of one allowance. `rest` may be used, `held` are the requests that use some, `awaited` those that
+    wait for more. `owed` was used beyond what was set aside, up to when it counts."""
+
+    rest: Decimal = Decimal(0)
+    held: int = 0
+    awaited: int = 0
+    used_at: float = 0.0
+    owed: Decimal = Decimal(0)
+    owed_until: float = 0.0
+
+    def free(self, now: float) -> Decimal:
+        """How much the next request may have."""
+        if self.owed and now >= self.owed_until:
+            self.owed = Decimal(0)
+        return self.rest - self.owed
+
+
+@dataclass(eq=False)
+class _Waiter:
+    needs: Sequence[Need]
+    done: Future[None] = field(repr=False)
+
+
+class Leases:
+    """The leases of one process. `ask` and `give_back` reach the storage; `clock` gives monotonic seconds.
+
+    What is given back may be less than nothing: so much was used beyond what was set aside.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Sequence[Ask]], Awaitable[Sequence[Grant]]],
+        give_back: Callable[[Sequence[tuple[Name, Decimal]]], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._ask = ask
+        self._give_back = give_back
+        self._clock = clock
+        self._leases: dict[Name, _Lease] = {}
+        self._waiting: list[_Waiter] = []
+        self._asking: Task[None] | None = None
+        self._overdrawn: dict[Name, Decimal] = {}
+
+    async def take(self, needs: Sequence[Need]) -> Hold:
+        """Set all of this aside, or nothing of it.
+
+        Raises: `UsedUpError` when the storage says so, and whatever it raises when it cannot be asked.
+        """
+        if self._is_here(needs):
+            self._set_aside(needs)
+            return Hold(self, needs)
+        waiter = _Waiter(needs, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        for need in needs:
+            self._lease(need).awaited += 1
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._ask_for_all())
+        try:
+            await waiter.done
+        except asyncio.CancelledError:
+            if waiter.done.done() and not waiter.done.cancelled() and waiter.done.exception() is None:
+                Hold(self, needs).give_back()
+            raise
+        finally:
+            for need in needs:
+                self._lease(need).awaited -= 1
+        return Hold(self, needs)
+
+    async def run(self) -> None:
+        """Give back what nobody uses, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            with suppress(GatewayError):  # the storage is away: the next look tries again
+                await self.give_back_idle()
+
+    async def give_back_idle(self) -> None:
+        """Give back what nobody has used for a while."""
+        now = self._clock()
+        await self._return([name for name, lease in self._leases.items() if now - lease.used_at >= IDLE_S])
+
+    async def close(self) -> None:
+        """Give everything back that no request holds."""
+        await self._return(list(self._leases))
+
+    # --- what holds say ------------------------------------------------------------------------------------------
+
+    def settle(self, name: Name, reserved: Decimal, used: Decimal) -> None:
+        """A request is done with what was set aside for it, and has used so much."""
+        lease = self._leases[name]
+        lease.held -= 1
+        lease.used_at = self._clock()
+        if used <= reserved:
+            lease.rest += reserved - used
+        else:
+            lease.owed = (lease.owed if lease.used_at < lease.owed_until else Decimal(0)) + used - reserved
+            lease.owed_until = lease.used_at + _OWED_S
+            self._overdrawn[name] = self._overdrawn.get(name, Decimal(0)) - used + reserved
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _lease(self, need: Need) -> _Lease:
+        return self._leases.setdefault((need.allowance.scope, need.allowance.period), _Lease())
+
+    def _is_here(self, needs: Iterable[Need]) -> bool:
+        """Whether all of this can be had at once, and nobody has waited for any of it."""
+        now = self._clock()
+        for need in needs:
+            lease = self._leases.get((need.allowance.scope, need.allowance.period))
+            if lease is None or lease.awaited or lease.free(now) < need.amount:
+                return False
+        return True
+
+    def _set_aside(self, needs: Iterable[Need]) -> None:
+        now = self._clock()
+        for need in needs:
+            lease = self._lease(need)
+            lease.rest -= need.amount
+            lease.held += 1
+            lease.used_at = now
+
+    def _lacks(self, need: Need) -> Decimal:
+        return need.amount - self._lease(need).free(self._clock())
+
+    async def _ask_for_all(self) -> None:
+        """Ask until nobody waits. Each round the first that lacks something of an allowance gets it, or hears no."""
+        while self._waiting:
+            asks: dict[Name, Ask] = {}
+            for waiter in self._waiting:
+                for need in waiter.needs:
+                    if (lack := self._lacks(need)) > 0:
+                        asks.setdefault((need.allowance.scope, need.allowance.period), Ask(need.allowance, lack))
+            if not asks:
+                self._serve({})
+                continue
+            try:
+                grants = await self._ask(list(asks.values()))
+            except Exception as error:
+                self._refuse(error)
+                continue
+            for name, grant in zip(asks, grants, strict=True):
+                self._leases[name].rest += grant.amount
+            self._serve({name: grant.left for name, grant in zip(asks, grants, strict=True)})
+
+    def _serve(self, left: dict[Name, Decimal]) -> None:
+        """Let those go on, in the order of their coming, for whom there is enough; and those for whom never will be."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if waiter.done.done():  # its client has gone
+                continue
+            lacking = [need for need in waiter.needs if self._lacks(need) > 0]
+            if not lacking:
+                self._set_aside(waiter.needs)
+                waiter.done.set_result(None)
+                continue
+            hopeless = (need for need in lacking if self._is_hopeless(need, left))
+            if (need := next(hopeless, None)) is not None:
+                rest = left[need.allowance.scope, need.allowance.period] + self._lease(need).rest
+                waiter.done.set_exception(UsedUpError(need.allowance, rest))
+            else:
+                self._waiting.append(waiter)
+
+    def _is_hopeless(self, need: Need, left: dict[Name, Decimal]) -> bool:
+        known = left.get((need.allowance.scope, need.allowance.period))
+        return known is not None and self._lacks(need) > known
+
+    def _refuse(self, error: Exception) -> None:
+        """The storage cannot be asked: so nobody who needs more than is here can go on."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done.done():
+                waiter.done.set_exception(error)
+
+    async def _return(self, names: Iterable[Name]) -> None:
+        idle = {name: self._leases[name].rest for name in names if not self._leases[name].awaited}
+        rests = {name: rest for name, rest in idle.items() if rest > 0}
+        for name in rests:
+            self._leases[name].rest = Decimal(0)
+        overdrawn, self._overdrawn = self._overdrawn, {}
+        try:
+            if rests or overdrawn:
+                await self._give_back([*rests.items(), *overdrawn.items()])
+        except BaseException:
+            for name, rest in rests.items():
+                self._leases.setdefault(name, _Lease()).rest += rest
+            for name, rest in overdrawn.items():
+                self._overdrawn[name] = self._overdrawn.get(name, Decimal(0)) + rest
+            raise
+        gone = [name for name, one in self._leases.items() if not (one.held or one.awaited or one.rest or one.owed)]
+        for name in gone:
+            del self._leases[name]
+
+
+class Hold:
+    """What is set aside for one request, until it is settled or given back, once."""
+
+    __slots__ = ("_leases", "needs")
+
+    def __init__(self, leases: Leases, needs: Sequence[Need]) -> None:
+        self.needs = needs
+        self._leases: Leases | None = leases
+
+    def settle(self, used: Callable[[Need], Decimal]) -> None:
+        """Say what was used of each need."""
+        leases, self._leases = self._leases, None
+        if leases is not None:
+            for need in self.needs:
+                leases.settle((need.allowance.scope, need.allowance.period), need.amount, used(need))
+
+    def give_back(self) -> None:
+        """Nothing was used."""
+        self.settle(lambda _: Decimal(0))
