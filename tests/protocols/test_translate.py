@@ -92,7 +92,10 @@ def call(part: int, name: str, *pieces: str) -> list[Event]:
     return [PartBegan(part, head), *(Grew(part, raw(piece)) for piece in pieces), PartEnded(part)]
 
 
-def streamed(*steps: Event, names: ToolNames = ToolNames()) -> Scripted:  # noqa: B008 a frozen value
+NO_NAMES = ToolNames()
+
+
+def streamed(*steps: Event, names: ToolNames = NO_NAMES) -> Scripted:
     skin = Scripted("there")
     stream = read_stream(OPENING, skin=cast("Room", skin), dialect=cast("Room", Scripted("here", *steps)), names=names)
     assert stream.read(FRAME) == b"." * len(skin.told)

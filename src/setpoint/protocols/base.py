@@ -66,7 +66,7 @@ class PresetSkin(CaptureSkin, Protocol):
         """The fields that hold several settings: a preset's and a request's are put together member by member."""
         ...
 
-    def settled(self, body: Body, request: Body) -> Body:
+    def settled(self, body: Body, request: Body, /) -> Body:
         """A request over a preset's fields (`body`), with what of the two cannot stand together in this protocol."""
         ...
 

@@ -58,8 +58,8 @@ _POINTERS = {name: f"/{field}" for field, name in FIELDS.items()} | {
 }
 
 
-def settled(body: Body, request: Body) -> Body:  # noqa: ARG001 nothing of a preset and a request stands in the way here
-    """A request over a preset's fields, with what of the two cannot stand together."""
+def settled(body: Body, _request: Body, /) -> Body:
+    """A request over a preset's fields as it is: here any two of their fields can stand together."""
     return body
 
 
