@@ -466,6 +466,12 @@ class Model(Struct, frozen=True, kw_only=True, dict=True):
         """Whether it matters where the next turn of a conversation goes: some of its endpoints cache what was said."""
         return len(self.endpoints) > 1 and any(endpoint.caches for endpoint in self.endpoints)
 
+    @cached_property
+    def longest_base(self) -> int | None:
+        """The longest prompt, in tokens, that has the base price at all of its endpoints; None where every one has."""
+        steps = (long.above_tokens for one in self.endpoints if one.price is not None for long in one.price.long)
+        return min(steps, default=None)
+
 
 class Cost(Struct, frozen=True, kw_only=True):
     """What one answer cost, in US dollars, exactly."""

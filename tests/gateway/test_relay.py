@@ -261,6 +261,19 @@ def test_without_a_price_the_cost_is_null_unless_the_provider_names_one() -> Non
     assert answered(named, endpoint=unpriced).whole()["usage"]["cost"] == 0.25
 
 
+def test_what_is_no_answer_costs_what_the_tier_does_that_has_served_it() -> None:
+    dear = Price(prompt=Decimal("0.000004"), completion=Decimal("0.000016"))
+    body = ANSWER.replace(b'"choices":[', b'"service_tier":"priority","choices":[],"x":[')
+    for endpoint, cost in (
+        (structs.replace(ENDPOINT, tier_prices={"priority": dear}), Decimal("0.00012")),
+        (ENDPOINT, None),
+    ):
+        attempt = answered(body, endpoint=endpoint)
+        attempt.failure()
+        assert attempt.exchange.spent is not None
+        assert attempt.exchange.spent.amount == cost
+
+
 def test_an_answer_without_a_count_gets_our_own_marked_as_such() -> None:
     attempt = answered(b'{"choices":[{"message":{"content":"Hello"}}]}')
     usage = attempt.whole()["usage"]

@@ -1,21 +1,26 @@
-"""What an endpoint charges: by the service tier that has served a request."""
+"""What an endpoint charges: by the service tier that has served a request, and by the length of its prompt."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from routing.catalog_support import OWN, catalog_of
-from setpoint.records import EndpointFacts, Price
-from setpoint.routing.rates import price_served, with_tier_prices
-from support.records import endpoint, provider
+from routing.plan_support import catalog, left_out, planned, tags
+from setpoint.records import EndpointFacts, LongPrice, Price
+from setpoint.routing.preferences import read_preferences
+from setpoint.routing.rates import for_length, price_served, with_tier_prices
+from setpoint.wire.body import raw
+from support.records import endpoint, model, provider
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from setpoint.records import Endpoint
+    from setpoint.records import Endpoint, Model
 
 
 def at(dollars: int) -> Price:
@@ -114,3 +119,71 @@ def test_an_endpoint_of_a_tier_has_the_price_of_that_tier_and_never_the_standard
     assert unnamed is not None
     [found] = unnamed.endpoints
     assert (price_served(found, "priority"), price_served(found, "flex")) == (at(4), None)
+
+
+# --- long prompts --------------------------------------------------------------------------------------------
+
+
+def stepped(base: int, *steps: tuple[int, int]) -> Price:
+    """Dollars for a million tokens, and others above so many tokens of prompt."""
+    prices = [Price(prompt=Decimal(one) / 1_000_000, completion=Decimal(one) / 1_000_000) for _, one in steps]
+    plain = Price(prompt=Decimal(base) / 1_000_000, completion=Decimal(base) / 1_000_000)
+    long = [LongPrice(above_tokens=above, price=one) for (above, _), one in zip(steps, prices, strict=True)]
+    return structs.replace(plain, long=tuple(long))
+
+
+STEEP = model("m", endpoint("steep", price=stepped(1, (100, 9), (200, 20))), endpoint("flat", price=stepped(2)))
+
+
+def wish(**said: Any) -> dict[str, Any]:
+    """What a request says whose `provider` object this is."""
+    return {"preferences": read_preferences({"provider": raw(said)})}
+
+
+def long(tokens: int, **more: Any) -> Any:
+    """What a request of a prompt of so many tokens says, each of five bytes."""
+    return {"most_input": 5 * tokens, "input_tokens": lambda: tokens, **more}
+
+
+def test_the_price_of_a_length_is_that_of_the_last_step_that_it_is_above() -> None:
+    price = stepped(1, (100, 9), (200, 20))
+    found = {tokens: for_length(price, tokens).prompt for tokens in (0, 100, 101, 200, 201)}
+    rates = {tokens: rate * 1_000_000 for tokens, rate in found.items() if rate is not None}
+    assert rates == {0: 1, 100: 1, 101: 9, 200: 9, 201: 20}
+
+
+@pytest.mark.parametrize(("tokens", "first"), [(100, "steep"), (101, "flat")])
+def test_the_cheapest_is_the_one_that_is_so_for_a_prompt_of_this_length(tokens: int, first: str) -> None:
+    found = planned(catalog(STEEP), "m", **long(tokens, **wish(sort="price")))
+    assert tags(found)[0] == first
+
+
+def test_the_draw_goes_by_the_price_of_the_length() -> None:
+    def share(tokens: int) -> float:
+        dice, times = Random(7).random, 4_000
+        plans = (planned(catalog(STEEP), "m", dice=dice, **long(tokens)) for _ in range(times))
+        return sum(plan.endpoints[0].tag == "steep" for plan in plans) / times
+
+    assert abs(share(100) - 4 / 5) < 0.03  # 1 / 1**2 to 1 / 2**2
+    assert abs(share(150) - 4 / 85) < 0.03  # 1 / 9**2 to 1 / 2**2
+
+
+def test_a_cap_holds_for_the_price_of_the_length() -> None:
+    capped = wish(max_price={"prompt": 5})
+    assert sorted(tags(planned(catalog(STEEP), "m", **long(100, **capped)))) == ["flat", "steep"]
+    found = planned(catalog(STEEP), "m", **long(101, **capped))
+    assert (tags(found), left_out(found)) == (["flat"], {"steep": "max_price"})
+
+
+def test_what_is_tried_is_the_endpoint_as_it_is_offered() -> None:
+    found = planned(catalog(STEEP), "m", **long(500))
+    assert {id(one.endpoint) for one in found.candidates} == {id(one) for one in STEEP.endpoints}
+    assert all(one.model is STEEP for one in found.candidates)
+
+
+@pytest.mark.parametrize("of", [STEEP, model("m", endpoint("flat", price=stepped(2)), endpoint("none"))])
+def test_nobody_counts_a_prompt_that_no_step_can_reach(of: Model) -> None:
+    def never() -> int:
+        raise AssertionError("its bytes have told that it is short")
+
+    planned(catalog(of), "m", most_input=100, input_tokens=never)

@@ -10,7 +10,7 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.records import Cost
-from setpoint.routing.rates import price_served
+from setpoint.routing.rates import for_length, price_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,7 @@ def cost(usage: Usage, price: Price | None) -> Cost | None:
     if price is None or usage.estimated:
         return None
     with localcontext(_EXACT):
-        return _cost(usage, _for_length(price, usage.input_tokens))
-
-
-def _for_length(price: Price, input_tokens: int) -> Price:
-    for long in reversed(price.long):
-        if input_tokens > long.above_tokens:
-            return long.price
-    return price
+        return _cost(usage, for_length(price, usage.input_tokens))
 
 
 def _cost(usage: Usage, price: Price) -> Cost | None:

@@ -6,6 +6,7 @@ in `excluded` with the reason why it cannot serve.
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
@@ -19,6 +20,7 @@ from setpoint.routing.keys import for_model, retaining_nothing
 from setpoint.routing.naming import Strategy, named
 from setpoint.routing.placing import Candidate, Line, candidate, left_out, lined_up, planned
 from setpoint.routing.preferences import NO_PREFERENCES
+from setpoint.routing.rates import at_length
 from setpoint.routing.refusals import nothing_left
 
 if TYPE_CHECKING:
@@ -65,9 +67,11 @@ def plan(
     asked = [named(text, catalog) for text in wanted.models]
     if len(asked) == 1 and (line := _lone(asked[0], wanted, keys, standings)):
         return Plan(candidates=line.candidates, endpoints=line.planned, excluded=(), strategy=asked[0].strategy)
+    priced = [_priced(one, wanted) for one in asked]
     planning = _Planning(wanted, keys, standings, Chance(dice, wanted.conversation))
-    groups = planning.chosen(asked, refusal if wanted.preferences.require_parameters else None)
-    made = planning.done(planning.in_order(groups, asked), catalog)
+    groups = planning.chosen(priced, refusal if wanted.preferences.require_parameters else None)
+    made = planning.done(planning.in_order(groups, priced), catalog)
+    made = _as_offered(made, asked, priced)
     searches = [text for text, one in zip(wanted.models, asked, strict=True) if "online" in one.dynamic]
     if searches or asked[0].strategy != "direct":
         return structs.replace(made, strategy=asked[0].strategy, unsearched=tuple(searches))
@@ -103,6 +107,25 @@ def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> 
         return None
     option = Option(asked.model, endpoint, dialect_of(endpoint, wanted.skin), keys)
     return Line((candidate(option, key),), (planned(option, "drawn"),), ())
+
+
+def _priced(asked: Named, wanted: Wanted) -> Named:
+    """The model with the prices that this prompt has."""
+    model = at_length(asked.model, wanted)
+    return asked if model is asked.model else structs.replace(asked, model=model)
+
+
+def _as_offered(made: Plan, asked: list[Named], priced: list[Named]) -> Plan:
+    """The plan with the models as the catalog has them: what is charged goes by the length that the upstream counts."""
+    if all(map(is_, asked, priced)):
+        return made
+    offered = {(one.model.id, own.key): (one.model, own) for one in asked for own in one.model.endpoints}
+    places = (offered[tried.model.id, tried.endpoint.key] for tried in made.candidates)
+    candidates = tuple(
+        structs.replace(tried, model=model, endpoint=endpoint)
+        for tried, (model, endpoint) in zip(made.candidates, places, strict=True)
+    )
+    return structs.replace(made, candidates=candidates)
 
 
 class _Planning:

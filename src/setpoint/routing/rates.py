@@ -1,4 +1,4 @@
-"""Which of its prices an endpoint charges."""
+"""Which of its prices an endpoint charges: by the tier that serves, and by the length of the prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from msgspec import structs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from setpoint.records import Endpoint, Price
+    from setpoint.records import Endpoint, Model, Price
+    from setpoint.routing.wanted import Wanted
 
 # "on_demand" is Groq's word for it (https://console.groq.com/docs/service-tiers, read 2026-11). "auto" repeats what was
 # asked, and says nothing of what was served.
@@ -26,6 +27,32 @@ def price_served(endpoint: Endpoint, said: str | None) -> Price | None:
     if tier is None or tier == endpoint.tier or endpoint.provider.own_machine:
         return endpoint.price
     return endpoint.tier_prices.get(tier)
+
+
+def for_length(price: Price, input_tokens: int) -> Price:
+    """The price of a request whose prompt has so many tokens."""
+    for long in reversed(price.long):
+        if input_tokens > long.above_tokens:
+            return long.price
+    return price
+
+
+def at_length(model: Model, wanted: Wanted) -> Model:
+    """The model with the prices that a prompt of this length has, for what goes by price before there is an answer.
+
+    It is itself where no endpoint has another price for it.
+    """
+    most = model.longest_base
+    if most is None or wanted.most_input <= most or wanted.input_tokens is None:
+        return model
+    tokens = wanted.input_tokens()
+    return model if tokens <= most else structs.replace(model, endpoints=_at(model.endpoints, tokens))
+
+
+def _at(endpoints: Iterable[Endpoint], tokens: int) -> tuple[Endpoint, ...]:
+    return tuple(
+        one if one.price is None else structs.replace(one, price=for_length(one.price, tokens)) for one in endpoints
+    )
 
 
 def with_tier_prices(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:

@@ -99,11 +99,31 @@ def shown_architecture(model: Model) -> dict[str, Any]:
     }
 
 
-def shown_price(price: Price | None) -> dict[str, str]:
-    """Every rate that is known. A required one that is not is `-1`."""
-    rates: dict[str, Decimal | None] = {name: getattr(price, name) for name in RATES} if price is not None else {}
-    known = {name: format(rate, "f") for name, rate in rates.items() if rate is not None}
-    return {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE, **known}
+def shown_price(price: Price | None) -> dict[str, Any]:
+    """Every rate that is known, and for longer prompts those that differ. A required one that is not known is `-1`."""
+    if price is None:
+        return {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE}
+    known = {name: said for name, said in _rates(price).items() if said != _UNKNOWN_PRICE}
+    shown: dict[str, Any] = {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE, **known}
+    if price.long:
+        shown["overrides"] = _overrides(price)
+    return shown
+
+
+def _overrides(price: Price) -> list[dict[str, Any]]:
+    """The rates for prompts of more tokens, the shortest first; a rate that is in none of them is as it is for all.
+
+    Clients take for each rate the last entry that fits and has it, so one that is in any is in every one.
+    """
+    usual = _rates(price).items()
+    steps = [(long.above_tokens, _rates(long.price)) for long in price.long]
+    names = [name for name, said in usual if any(rates[name] != said for _, rates in steps)]
+    return [{"min_prompt_tokens": above} | {name: rates[name] for name in names} for above, rates in steps]
+
+
+def _rates(price: Price) -> dict[str, str]:
+    rates: dict[str, Decimal | None] = {name: getattr(price, name) for name in RATES}
+    return {name: _UNKNOWN_PRICE if rate is None else format(rate, "f") for name, rate in rates.items()}
 
 
 def shown_endpoint(endpoint: Endpoint, model: Model, performance: Performance) -> dict[str, Any]:
