@@ -34,7 +34,7 @@ def test_a_creation_answers_200_with_every_key_of_the_preset_and_its_version(
 ) -> None:
     slug = fresh()
     answer = shared_gateway.call("POST", f"/presets/{slug}/{skin}", {"model": "sim/solo", "temperature": 0.5})
-    assert (answer.status, set(answer.json())) == (200, {"data"})
+    assert (answer.status, set(answer.json())) == (200, {"data", "receipt"})
     preset = answer.json()["data"]
     assert set(preset) == PRESET_KEYS | {"designated_version"}
     version = preset["designated_version"]

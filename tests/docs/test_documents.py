@@ -18,9 +18,11 @@ import pytest
 from msgspec import UNSET
 
 from docs.translation_page import PAGE, page
-from setpoint.canonical.config import CONFIG_FIELDS
+from setpoint.canonical.config import CONFIG_FIELDS, TRANSIENT
 from setpoint.errors import DOCS_URL, STATUS
 from setpoint.metrics import Registry
+from setpoint.presets.accounts import Outcome
+from setpoint.presets.receipt import Code
 from setpoint.protocols.chat.fields import FIELDS as CHAT
 from setpoint.protocols.messages.fields import FIELDS as MESSAGES
 from setpoint.protocols.responses.fields import FIELDS as RESPONSES
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")), *DOCS]
+PRESETS = ROOT / "docs" / "presets.md"
 EXAMPLES = ROOT / "examples"
 
 ORIGIN = "http://127.0.0.1:8787"
@@ -377,3 +380,17 @@ def test_the_manual_has_every_field_of_a_preset_and_says_which_skins_have_it() -
             own = {name in fields for name in quoted(row[0])}
             assert own == {cell != "no"} or cell.startswith(("from", "`")), row
             assert all(re.split(r"[.:]", source)[0] in fields for source in quoted(cell)), row
+
+
+def test_the_manual_has_every_field_that_a_preset_never_keeps() -> None:
+    (told,) = re.findall(
+        r"^What identifies or shapes one call is not kept: (.*?)\.$",
+        PRESETS.read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert sorted(quoted(told)) == sorted(TRANSIENT - {"preset_variables"})
+
+
+def test_the_manual_has_every_word_of_a_receipt() -> None:
+    assert [quoted(row[0])[0] for row in cells("docs/presets.md", "outcome")] == list(get_args(Outcome))
+    assert [quoted(row[0])[0] for row in cells("docs/presets.md", "code")] == list(get_args(Code))

@@ -34,6 +34,15 @@ CONFIG_FIELDS: tuple[ConfigField, ...] = (
     *_rows("safeguards", "deferred_tools", "cache_enabled", "cache_ttl_seconds"),
 )
 
+TRANSIENT = frozenset(
+    {
+        *("messages", "prompt", "input", "system", "instructions", "stream", "stream_options", "n", "debug", "user"),
+        *("metadata", "client_metadata", "session_id", "trace", "prompt_cache_key", "safety_identifier", "store"),
+        *("background", "previous_response_id", "include", "prediction", "preset", "preset_variables", "usage"),
+    }
+)
+"""What identifies or shapes one call, in any protocol: a preset never keeps it."""
+
 GROUPS: dict[str, str] = {field.name: field.group for field in CONFIG_FIELDS}
 """Canonical field name to the group it belongs to."""
 

@@ -11,6 +11,7 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import RequestError
 from setpoint.gateway.meter import cost
 from setpoint.gateway.relay import allowance
+from setpoint.gateway.telling import each_endpoint
 from setpoint.presets.origin import Origin
 from setpoint.protocols.forward import likeness
 from setpoint.protocols.registry import PROTOCOLS
@@ -19,7 +20,7 @@ from setpoint.wire.body import join, value
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
 
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.relay import Relay
@@ -74,7 +75,7 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     refused: dict[str, str] = {}
     ranges: list[Estimate | None] = []
     error: RequestError | None = None
-    for candidate in _of_each_endpoint(planned):
+    for candidate in each_endpoint(planned):
         name = f"{candidate.endpoint.tag}/{candidate.model.id}"
         alike = likeness(candidate.endpoint, candidate.dialect, allowance(exchange, candidate))
         if alike not in known:  # a long conversation is written once for all that are told the same
@@ -101,17 +102,6 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
         refused=refused,
         estimated_cost=_all(ranges),
     )
-
-
-def _of_each_endpoint(planned: Plan) -> Iterable[Candidate]:
-    """The first candidate of every endpoint that has a place: the others of it differ in their keys."""
-    placed = {(one.provider, one.model, one.tag) for one in planned.endpoints}
-    first: dict[tuple[str, str], Candidate] = {}
-    for candidate in planned.candidates:
-        endpoint, model = candidate.endpoint, candidate.model
-        if (endpoint.provider.slug, model.id, endpoint.tag) in placed:
-            first.setdefault((model.id, endpoint.key), candidate)
-    return first.values()
 
 
 def _told(exchange: Exchange, candidate: Candidate, relay: Relay) -> _Told | RequestError:

@@ -11,20 +11,24 @@ from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.admission import RETRY_AFTER_S, busy
 from setpoint.gateway.explain import Explained, explained
 from setpoint.gateway.outlook import Outlook
+from setpoint.gateway.rehearsal import Known, caveats, known_models, open_to_all, rehearsal
+from setpoint.gateway.telling import Telling
+from setpoint.presets.capture import Captured
 from setpoint.presets.merge import Resolved, resolve
 from setpoint.presets.origin import origin
 from setpoint.presets.reference import reference
-from setpoint.protocols.forward import likeness
 from setpoint.routing.exhausted import exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
 from setpoint.routing.route import Route
 from setpoint.routing.sessions import session
+from setpoint.routing.standing import NothingKnown
 from setpoint.routing.wanted import read_models, read_wanted
-from setpoint.wire.body import as_text, weight
+from setpoint.wire.body import as_text, join, members, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
+    from datetime import datetime
 
     from setpoint.gateway.admission import Admission, Full, Place
     from setpoint.gateway.aside import Aside
@@ -32,12 +36,15 @@ if TYPE_CHECKING:
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
-    from setpoint.records import Dialect, Endpoint, Exclusion, Version
+    from setpoint.presets.receipt import Caveat
+    from setpoint.protocols.base import Room
+    from setpoint.records import Endpoint, Key, Version
     from setpoint.routing.budget import RetryBudget
     from setpoint.routing.health import Health
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
     from setpoint.routing.sessions import Session, Sessions
+    from setpoint.routing.standing import Standings
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
@@ -98,6 +105,33 @@ class Pipeline:
 
         return await self._aside.run(exchange.size * len(planned.endpoints), explanation)
 
+    async def rehearse(self, skin: Room, key: Key, captured: Captured, now: datetime) -> tuple[Caveat, ...]:
+        """What a captured configuration would meet with in use, whoever is well or not just now. Nothing is sent.
+
+        The paths are pointers into a request of the skin that has nothing but this preset.
+        """
+        snapshot = self._snapshots.current
+        exchange = rehearsal(skin, key, now)
+
+        def route() -> tuple[Known, Plan | None]:
+            known = known_models(open_to_all(members(captured.config)), snapshot.catalog)
+            if known.config is None:
+                return known, None
+            exchange.size = weight(known.config)
+            try:
+                exchange.apply(None, None, self._resolve(exchange, Captured(join(known.config), None)))
+                return known, self._plan(exchange, snapshot, NothingKnown())
+            except RequestError:  # no model is named, or none of its endpoints may serve: there is nobody to tell
+                return known, None
+
+        known, planned = await self._aside.run(len(captured.config), route)
+        if planned is None:
+            return known.unknown
+        size = exchange.size * len(planned.endpoints)
+        return known.unknown + await self._aside.run(
+            size, lambda: caveats(exchange, planned, self._relay, known.places)
+        )
+
     async def count_tokens(self, exchange: Exchange, place: Place) -> int:
         """The input tokens of a checked messages request that has been let in.
 
@@ -131,11 +165,11 @@ class Pipeline:
 
         def route() -> Plan:
             exchange.apply(preset, version, self._resolve(exchange, version))
-            return self._plan(exchange, snapshot)
+            return self._plan(exchange, snapshot, self._standings)
 
         return await self._aside.run(exchange.size, route)
 
-    def _resolve(self, exchange: Exchange, version: Version | None) -> Resolved:
+    def _resolve(self, exchange: Exchange, version: Version | Captured | None) -> Resolved:
         return resolve(
             exchange.skin,
             exchange.body,
@@ -144,7 +178,7 @@ class Pipeline:
             default_model=self._policy.default_model,
         )
 
-    def _plan(self, exchange: Exchange, snapshot: Snapshot) -> Plan:
+    def _plan(self, exchange: Exchange, snapshot: Snapshot, standings: Standings) -> Plan:
         config = exchange.skin.read_config(exchange.body)
         models = read_models(exchange.body, config, exchange.requested_model)
         exchange.models = tuple(models)
@@ -162,9 +196,9 @@ class Pipeline:
             exchange.session = session(exchange.key.workspace_id, model.id, wanted.conversation, exchange.body)
             wanted = structs.replace(wanted, sticky=self._sessions.find(exchange.session))
         keys = KeyRing(snapshot.provider_keys, exchange.key)
-        telling = _Telling(exchange, self._relay)
+        telling = Telling(exchange, self._relay)
         try:
-            planned = plan(wanted, snapshot.catalog, keys, self._standings, self._dice, refusal=telling.refusal)
+            planned = plan(wanted, snapshot.catalog, keys, standings, self._dice, refusal=telling.refusal)
         except RequestError as error:
             raise telling.refused or error from None
         exchange.not_honoured = wanted.preferences.not_honoured
@@ -228,32 +262,3 @@ def _at_its_limit(candidate: Candidate) -> ProviderError:
         provider_code="concurrency",
         retry_after_s=RETRY_AFTER_S,
     )
-
-
-class _Telling:
-    """Whether endpoints can be told all that a request asks for, and what the last that refused to be told said."""
-
-    def __init__(self, exchange: Exchange, relay: Relay) -> None:
-        self._exchange = exchange
-        self._relay = relay
-        self._known: dict[Hashable, Exclusion | None] = {}
-        self.refused: RequestError | None = None
-
-    def refusal(self, endpoint: Endpoint, dialect: Dialect) -> Exclusion | None:
-        """Why an endpoint cannot be told all; None when nothing has to be left out. Endpoints alike are asked once."""
-        kind = likeness(endpoint, dialect)
-        if kind not in self._known:
-            self._known[kind] = self._asked(endpoint, dialect)
-        return self._known[kind]
-
-    def _asked(self, endpoint: Endpoint, dialect: Dialect) -> Exclusion | None:
-        try:
-            unsaid = self._relay.lower(self._exchange, endpoint, dialect).unsaid
-        except RequestError as error:
-            self.refused = error
-            return "dialect"
-        return None if all(pointer.startswith(_NO_PARAMETERS) for pointer in unsaid) else "require_parameters"
-
-
-# What no endpoint runs, and what is no parameter of the model's.
-_NO_PARAMETERS = ("/plugins/", "/transforms", "/provider/")

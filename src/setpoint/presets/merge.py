@@ -16,6 +16,7 @@ from setpoint.protocols.tools import union
 from setpoint.wire.body import NULL, Body, is_object, items, join, members, raw, value
 
 if TYPE_CHECKING:
+    from setpoint.presets.capture import Captured
     from setpoint.protocols.base import PresetSkin
     from setpoint.records import Version
 
@@ -38,7 +39,7 @@ class Resolved(Struct, frozen=True):
 def resolve(
     skin: PresetSkin,
     body: Body,
-    version: Version | None,
+    version: Version | Captured | None,
     *,
     prepend_system: bool = False,
     default_model: str | None = None,

@@ -197,7 +197,9 @@ class Application:
             routes(
                 Inference(pipeline, answering, self._admission, exchanges),
                 Explain(pipeline, self._admission, exchanges),
-                Presets(self._store, self._snapshots, self._versions, clock=utc_now, new_id=lambda: new_uuid(dice)),
+                Presets(
+                    self._store, self._snapshots, self._versions, pipeline, clock=utc_now, new_id=lambda: new_uuid(dice)
+                ),
                 Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
                 ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),

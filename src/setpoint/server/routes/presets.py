@@ -10,6 +10,8 @@ from setpoint.errors import FieldError, RequestError
 from setpoint.gateway.versions import known, version_number
 from setpoint.ids import timestamp
 from setpoint.presets.capture import capture
+from setpoint.presets.diff import diff
+from setpoint.presets.receipt import receipt
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
 from setpoint.server.respond import Response, json_response
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from setpoint.gateway.pipeline import Pipeline
     from setpoint.gateway.versions import Versions
     from setpoint.presets.capture import Captured
-    from setpoint.protocols.base import CaptureSkin
+    from setpoint.presets.receipt import Receipt
+    from setpoint.protocols.base import Room
     from setpoint.records import Preset, Version
     from setpoint.server.request import Request
     from setpoint.snapshot import SnapshotHolder
@@ -45,6 +49,7 @@ class Presets:
         store: Store,
         snapshots: SnapshotHolder,
         versions: Versions,
+        pipeline: Pipeline,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -52,6 +57,7 @@ class Presets:
         self._store = store
         self._snapshots = snapshots
         self._versions = versions
+        self._pipeline = pipeline
         self._clock = clock
         self._new_id = new_id
 
@@ -145,7 +151,7 @@ class Presets:
 
         return _one(await self._store.write(write))
 
-    async def _create(self, request: Request, skin: CaptureSkin) -> Response:
+    async def _create(self, request: Request, skin: Room) -> Response:
         slug = parse_slug(request.params["slug"])
         _refuse_unsupported(request)
         data = await request.read()
@@ -158,7 +164,11 @@ class Presets:
         body = await request.aside(len(data), checked)
         base = await self._base(request, slug, body)
         captured = await request.aside(len(data), lambda: capture(skin, body, base))
-        return _one(await self._save(request, slug, captured))
+        rehearsed = await self._pipeline.rehearse(skin, request.key, captured, self._clock())
+        told = await request.aside(len(data), lambda: receipt(skin, body, base, captured, rehearsed))
+        before, preset = await self._save(request, slug, captured)
+        size = len(data) + (len(before.config) if before is not None else 0)
+        return await request.aside(size, lambda: _created(before, preset, told))
 
     async def _base(self, request: Request, slug: str, body: Body) -> Version | None:
         """The version that the body itself names. A preset that names itself before it exists contributes nothing."""
@@ -174,13 +184,15 @@ class Presets:
             raise RequestError("not_found", f"Preset {named.slug} is disabled")
         return await self._versions.pick(preset, named.pin)
 
-    async def _save(self, request: Request, slug: str, captured: Captured) -> Preset:
+    async def _save(self, request: Request, slug: str, captured: Captured) -> tuple[Version | None, Preset]:
+        """The version that was designated before, None for a new preset, and the preset with its new one."""
         key, now = request.key, self._clock()
 
-        def write(connection: Connection) -> Preset:
+        def write(connection: Connection) -> tuple[Version | None, Preset]:
             if not exists(connection, key.workspace_id):
                 raise RequestError("not_found", "Resource not found")
-            return stored.save_version(
+            found = stored.get(connection, key.workspace_id, slug)
+            preset = stored.save_version(
                 connection,
                 workspace_id=key.workspace_id,
                 slug=slug,
@@ -190,6 +202,7 @@ class Presets:
                 now=now,
                 new_id=self._new_id,
             )
+            return found.designated if found is not None else None, preset
 
         return await self._store.write(write)
 
@@ -260,7 +273,21 @@ def _wanted(body: Body) -> dict[str, Any]:
 
 
 def _one(preset: Preset) -> Response:
-    return json_response({"data": {**_preset(preset), "designated_version": _version(preset.designated)}})
+    return json_response({"data": _designated(preset)})
+
+
+def _created(before: Version | None, preset: Preset, told: Receipt) -> Response:
+    changed = diff(before, preset.designated) if before is not None else None
+    return json_response(
+        {
+            "data": _designated(preset),
+            "receipt": {"fields": told.fields, "warnings": told.warnings, "diff": changed},
+        }
+    )
+
+
+def _designated(preset: Preset) -> dict[str, Any]:
+    return {**_preset(preset), "designated_version": _version(preset.designated)}
 
 
 def _preset(preset: Preset) -> dict[str, Any]:
