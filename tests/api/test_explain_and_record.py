@@ -100,6 +100,23 @@ def test_a_name_of_nobody_that_is_no_text_is_shown_as_its_escape(two_workers: Ga
         assert told["not_honoured"] == ["/provider/\\udfff"]
 
 
+@pytest.mark.usefixtures("simulator")
+def test_an_endpoint_that_cannot_be_told_the_request_is_left_out_before_and_after(two_workers: Gateway) -> None:
+    """What nothing but the words of an endpoint keeps from it is seen on the way there."""
+    heard = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    fields = {
+        "model": "at/messages",
+        "models": ["at/chat"],
+        "messages": [{"role": "user", "content": [heard]}],
+        "session_id": "heard",
+    }
+    before, after = explained(two_workers, "chat", **fields), recorded(two_workers, "chat", **fields)
+    assert {name: after[name] for name in ALIKE} == {name: before[name] for name in ALIKE}
+    assert [one["model"] for one in after["endpoints"]] == ["at/chat"]
+    assert [(one["model"], one["reason"]) for one in after["excluded"]] == [("at/messages", "dialect")]
+    assert list(before["refused"]) == ["messages/at/messages"]
+
+
 def test_a_fallback_is_recorded_with_the_endpoints_that_were_explained(
     two_workers: Gateway, simulator: Simulator
 ) -> None:

@@ -503,6 +503,9 @@ def test_a_provider_that_has_its_share_of_all_places_is_passed_over() -> None:
     _, exchange = gateway.answer(model="acme/sage")
     assert gateway.upstreams.asked == [("bolt", None)]
     assert exchange.failures == []
+    assert exchange.plan is not None
+    assert [one.tag for one in exchange.plan.endpoints] == ["bolt"]
+    assert [(one.tag, one.reason) for one in exchange.plan.excluded] == [("acme", "concurrency")]
 
 
 def test_when_all_providers_of_a_model_are_busy_the_caller_may_come_again() -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
+from setpoint.routing.plan import passing_over
 from setpoint.wire.body import as_text, is_object
 from setpoint.wire.shown import readable
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.protocols.base import Room
-    from setpoint.records import GenerationStatus, Key, Preset, Version
+    from setpoint.records import Exclusion, GenerationStatus, Key, Preset, Version
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
     from setpoint.routing.sessions import Session
@@ -118,6 +119,11 @@ class Exchange:
     def leave_out(self, pointers: tuple[str, ...]) -> None:
         """Name what no endpoint is told, whichever it is."""
         self.unsaid = self._always_unsaid = self._always_unsaid + pointers
+
+    def pass_over(self, candidate: Candidate, reason: Exclusion) -> None:
+        """An endpoint of the plan is not tried, for this reason."""
+        if self.plan is not None:
+            self.plan = passing_over(self.plan, candidate, reason)
 
     def untold(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
         """All that an endpoint is not told for which alone it would be this: each pointer once."""

@@ -16,6 +16,7 @@ from setpoint.presets.origin import Origin
 from setpoint.protocols.forward import likeness
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned
+from setpoint.routing.plan import passing_over
 from setpoint.wire.body import join, value
 from setpoint.wire.shown import readable
 
@@ -75,7 +76,7 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     refused: dict[str, str] = {}
     ranges: list[Estimate | None] = []
     error: RequestError | None = None
-    for candidate in each_endpoint(planned):
+    for candidate in tuple(each_endpoint(planned)):
         name = f"{candidate.endpoint.tag}/{candidate.model.id}"
         alike = likeness(candidate.endpoint, candidate.dialect, allowance(exchange, candidate))
         if alike not in known:  # a long conversation is written once for all that are told the same
@@ -84,6 +85,8 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
         if isinstance(told, RequestError):
             error = told
             refused[name] = told.message
+            if not ranges:  # a request passes it over before any other has answered
+                planned = passing_over(planned, candidate, "dialect")
             continue
         unsaid[name] = tuple(dict.fromkeys((*unsaid.get(name, ()), *told.unsaid)))
         ranges.append(_range(exchange, candidate.endpoint, told))

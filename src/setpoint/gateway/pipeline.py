@@ -224,6 +224,7 @@ class Pipeline:
                 failure = None
                 if full := self._full(place, candidate):
                     passed_over = passed_over or full == "share"
+                    exchange.pass_over(candidate, "concurrency")
                     route.pass_over(None if full == "share" else _at_its_limit(candidate))
                     continue
                 if exchange.session is not None:
@@ -235,6 +236,7 @@ class Pipeline:
                         exchange.fail_attempt(error)
                     failure = error
                 except RequestError as error:  # this endpoint cannot be told what the request insists on
+                    exchange.pass_over(candidate, "dialect")
                     refused = error
         finally:
             route.leave()

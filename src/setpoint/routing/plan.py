@@ -78,6 +78,17 @@ def plan(
     return made
 
 
+def passing_over(planned: Plan, candidate: Candidate, reason: Exclusion) -> Plan:
+    """The plan of a request that found on its way that an endpoint cannot serve it."""
+    endpoint, model = candidate.endpoint, candidate.model.id
+    out = Excluded(provider=endpoint.provider.slug, model=model, tag=endpoint.tag, reason=reason)
+    for at, one in enumerate(planned.endpoints):
+        if (one.provider, one.model, one.tag) == (out.provider, out.model, out.tag):
+            kept = (*planned.endpoints[:at], *planned.endpoints[at + 1 :])
+            return structs.replace(planned, endpoints=kept, excluded=(*planned.excluded, out))
+    return planned
+
+
 def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
     """The dialect to speak with an endpoint: the skin's own where it has that, else its first."""
     return skin if skin in endpoint.dialects else endpoint.dialects[0]
