@@ -36,6 +36,7 @@ FLEX = endpoint("own/flex", price=at(1), tier="flex", tier_prices={"default": at
     [
         (PLAIN, None, at(2)),
         (PLAIN, "auto", at(2)),
+        (PLAIN, "", at(2)),
         (PLAIN, "default", at(2)),
         (PLAIN, "standard", at(2)),
         (PLAIN, "on_demand", at(2)),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # "on_demand" is Groq's word for it (https://console.groq.com/docs/service-tiers, read 2026-11). "auto" repeats what was
 # asked, and says nothing of what was served.
-_TIERS: Mapping[str | None, str | None] = {"standard": "default", "on_demand": "default", "auto": None}
-"""What answers call a tier, where that is not its name."""
+_TIERS: Mapping[str, str | None] = {"standard": "default", "on_demand": "default", "auto": None, "": None}
+"""What answers call a tier, where that is not its name; None: they do not say."""
 
 
 def price_served(endpoint: Endpoint, said: str | None) -> Price | None:
@@ -23,7 +23,7 @@ def price_served(endpoint: Endpoint, said: str | None) -> Price | None:
 
     None when what it costs there is not known. What people run themselves costs the same whatever it says.
     """
-    tier = _TIERS.get(said, said)
+    tier = None if said is None else _TIERS.get(said, said)
     if tier is None or tier == endpoint.tier or endpoint.provider.own_machine:
         return endpoint.price
     return endpoint.tier_prices.get(tier)
