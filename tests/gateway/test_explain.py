@@ -47,8 +47,13 @@ def candidate(slug: str, *, key: str | None = None, price: Price | None = CENT, 
     return Candidate(model("acme/sage", at), at, ProviderKey(id=key, secret=key) if key else None, "chat")
 
 
-def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None, relay: Relay | None = None) -> Explained:
-    """The explanation of a plan with these candidates; those of `out` are left out of it, each for this reason."""
+def told(
+    *candidates: Candidate, out: dict[str, Exclusion] | None = None, relay: Relay | None = None, **more: Any
+) -> Explained:
+    """The explanation of a plan with these candidates; those of `out` are left out of it, each for this reason.
+
+    `more` is what the request says beside what every one does.
+    """
     excluded = out or {}
     slugs = dict.fromkeys(one.endpoint.provider.slug for one in candidates)
     plan = Plan(
@@ -66,7 +71,7 @@ def told(*candidates: Candidate, out: dict[str, Exclusion] | None = None, relay:
         "gen-1",
         skin=PROTOCOLS["chat"],
         key=records.key(),
-        body=split(json.dumps({"model": "acme/sage", "max_tokens": 10, "top_p": 0.5, "messages": []}).encode()),
+        body=split(json.dumps({"model": "acme/sage", "max_tokens": 10, "top_p": 0.5, "messages": [], **more}).encode()),
         caller=Caller(referer=None, app_title=None, user_agent=None, session_id=None),
         created_at=NOW,
         begin=NOBODY,
@@ -110,3 +115,13 @@ def test_a_request_is_written_once_for_all_endpoints_that_are_told_the_same() ->
     assert all(found.unsaid[f"{name}/acme/sage"] == () for name in ("open0", "open9", "dear"))
     assert all(found.unsaid[f"{name}/acme/sage"] == ("/top_p",) for name in ("narrow0", "narrow9"))
     assert found.estimated_cost == Estimate(Decimal(0), Decimal(50)), "each has its own price"
+
+
+def test_where_another_tier_is_asked_for_either_may_be_what_it_costs() -> None:
+    takes: dict[str, Any] = {"parameters": frozenset({"max_tokens", "service_tier"})}
+    dear = {"priority": Price(prompt=Decimal("0.02"), completion=Decimal("0.05"))}
+    known, unknown = candidate("bolt", tier_prices=dear, **takes), candidate("bolt", **takes)
+    assert told(known).estimated_cost == Estimate(Decimal(0), Decimal("0.1"))
+    assert told(known, service_tier="priority").estimated_cost == Estimate(Decimal(0), Decimal("0.5"))
+    assert told(unknown, service_tier="priority").estimated_cost is None
+    assert told(known, service_tier="default").estimated_cost == Estimate(Decimal(0), Decimal("0.1"))

@@ -17,7 +17,8 @@ from setpoint.protocols.forward import likeness
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned
 from setpoint.routing.plan import passing_over
-from setpoint.wire.body import join, value
+from setpoint.routing.rates import price_served
+from setpoint.wire.body import Body, as_text, join, value
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from setpoint.records import Endpoint, Price
     from setpoint.routing.plan import Candidate, Plan
 
+_SOLD = frozenset({"flex", "priority", "fast"})
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
@@ -59,11 +61,15 @@ class Explained(Struct, frozen=True, kw_only=True):
 
 
 class _Told(Struct, frozen=True, kw_only=True):
-    """What endpoints that are alike are not told; the most tokens and the answers that are asked of them. None: any."""
+    """What endpoints that are alike are not told; the most tokens and the answers that are asked of them. None: any.
+
+    `tier` is the service tier that they are asked for, None where that is nothing special.
+    """
 
     unsaid: tuple[str, ...]
     most: int | None
     answers: int
+    tier: str | None
 
 
 def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], relay: Relay) -> Explained:
@@ -119,23 +125,36 @@ def _told(exchange: Exchange, candidate: Candidate, relay: Relay) -> _Told | Req
         unsaid=tuple(map(readable, exchange.untold(lowered.unsaid))),
         most=min((limit for limit in limits if limit is not None), default=None),
         answers=_whole(call.get("n")) or 1,
+        tier=_tier(lowered.body),
     )
 
 
+def _tier(sent: Body) -> str | None:
+    asked = as_text(sent.get("service_tier")) if as_text(sent.get("speed")) != "fast" else "fast"
+    return asked if asked in _SOLD else None
+
+
 def _range(exchange: Exchange, endpoint: Endpoint, told: _Told) -> Estimate | None:
-    """What an answer of this endpoint would cost, by the limit that it is told; None: unknown."""
+    """What an answer of this endpoint would cost, by the limit that it is told; None: unknown.
+
+    Where it is asked for another service tier, at either: which one serves, it says itself.
+    """
     limits = (told.most, endpoint.max_output_tokens, endpoint.context_length)
     most = min((limit for limit in limits if limit is not None), default=None)
-    if endpoint.price is None or most is None:
+    if most is None:
         return None
-    output = most * told.answers
-    tokens, price = exchange.estimated_input(), endpoint.price
+    tokens, output = exchange.estimated_input(), most * told.answers
+    prices = (endpoint.price, price_served(endpoint, told.tier))
+    return _all([_between(price, tokens, output) for price in prices])
+
+
+def _between(price: Price | None, tokens: int, output: int) -> Estimate | None:
     least = _cost(price, tokens, 0, 0)
     plain, thought = _cost(price, tokens, output, 0), _cost(price, tokens, output, output)
     return None if least is None or plain is None or thought is None else Estimate(least, max(plain, thought))
 
 
-def _cost(price: Price, input_tokens: int, output_tokens: int, reasoning_tokens: int) -> Decimal | None:
+def _cost(price: Price | None, input_tokens: int, output_tokens: int, reasoning_tokens: int) -> Decimal | None:
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, reasoning_tokens=reasoning_tokens)
     amount = cost(usage, price)
     return None if amount is None else amount.total
