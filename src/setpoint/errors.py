@@ -136,7 +136,10 @@ class FieldError(RequestError):
 
 
 class ProviderError(SetpointError):
-    """The provider's fault: `retry` says how far it reaches, `permanent` that repeating it cannot help."""
+    """The provider's fault: `retry` says how far it reaches, `permanent` that repeating it cannot help.
+
+    `free` is true when the provider cannot have charged for it: nothing was sent, or it has refused.
+    """
 
     def __init__(
         self,
@@ -145,6 +148,7 @@ class ProviderError(SetpointError):
         *,
         retry: Retry = "next_endpoint",
         permanent: bool = False,
+        free: bool = False,
         provider_code: str | None = None,
         upstream_status: int | None = None,
         raw: str | None = None,
@@ -153,6 +157,7 @@ class ProviderError(SetpointError):
         super().__init__(type_, message, **more)
         self.retry: Retry = retry
         self.permanent = permanent
+        self.free = free
         self.provider_code = provider_code
         self.upstream_status = upstream_status
         self.raw = raw

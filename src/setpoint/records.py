@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from functools import cached_property
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from setpoint.canonical.usage import Usage
+
+EXACT = Context(prec=100)
+"""More digits than any price times any count has, or any sum of such, so that money is never rounded."""
 
 Dialect = Literal["chat", "messages", "responses"]
 PresetStatus = Literal["active", "disabled", "archived"]
@@ -513,6 +516,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     the try to its first meaningful event, or to its end when none came; None when nobody saw the end. `usage` and
     `cost` in US dollars are of this try alone, None where nothing is known of it; `provider_cost` is the provider's own
     figure. `charged` is what limits count of it: the cost, or an estimate where that is not known. It was sent at `at`.
+    `uncounted`: it may have cost something, and nobody has said what.
     """
 
     provider: str
@@ -530,6 +534,12 @@ class Attempt(Struct, frozen=True, kw_only=True):
     provider_cost: Decimal | None = None
     charged: Decimal | None = None
     reserved: Reservation | None = None
+    uncounted: bool = False
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether the ledger has it: it cost something, or may have."""
+        return self.usage is not None or self.cost is not None or self.uncounted
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -584,3 +594,13 @@ class Generation(Struct, frozen=True, kw_only=True):
     metadata: bytes | None = None
     trace: bytes | None = None
     cost_drift: bool = False
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """US dollars for all its tries together; None when what one of them cost is not known, or none can have."""
+        costs = [attempt.cost for attempt in self.attempts if attempt.is_booked]
+        known = [cost for cost in costs if cost is not None]
+        if not known or len(known) < len(costs):
+            return None
+        with localcontext(EXACT):
+            return sum(known, Decimal(0))

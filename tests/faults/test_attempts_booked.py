@@ -52,7 +52,9 @@ def test_a_try_that_cost_and_gave_nothing_is_booked_beside_the_one_that_answered
     record = front.record(answer)
     assert [name for name, _, _ in attempts(record)] == ["Alpha", "Beta"]
     assert booked(record) == [(30, 4, 0.000038), (10, 5, 0.00002)]
-    assert (record["total_cost"], record["tokens_completion"]) == (0.00002, 5)
+    # What clients pay is all of it; the tokens are those of the answer.
+    assert [record[name] for name in ("total_cost", "usage", "upstream_inference_cost")] == [0.000058] * 3
+    assert record["tokens_completion"] == 5
     assert record["zero_completion"] is False
 
 
@@ -61,6 +63,7 @@ def test_of_a_try_that_is_refused_nothing_is_known(front: Front) -> None:
     front.simulator.script(ok(tokens=(10, 5)), prefix="/b")
     record = front.record(front.ask("pair/model"))
     assert booked(record) == [None, (10, 5, 0.00002)]
+    assert record["total_cost"] == 0.00002, "what is refused costs nothing"
 
 
 def test_a_try_that_was_cut_off_in_its_answer_is_booked_by_our_own_count(front: Front) -> None:

@@ -100,7 +100,9 @@ def test_an_upstream_that_cannot_be_reached_is_passed_over(front: Front, slug: s
     answer = front.ask(f"at/{slug}", stream=streamed)
     assert answer.status == 200
     assert front.reached() == ["beta"]
-    assert attempts(front.record(answer)) == [(slug, None, type_), ("Beta", 200, None)]
+    record = front.record(answer)
+    assert attempts(record) == [(slug, None, type_), ("Beta", 200, None)]
+    assert record["total_cost"] == 0.000013, "what was never sent cost nothing"
 
 
 @pytest.mark.parametrize("slug", UNREACHABLE)
@@ -142,7 +144,9 @@ def test_an_upstream_that_never_answers_is_given_up_in_time(front: Front, script
     answer = front.ask("pair/model", stream=streamed)
     assert answer.status == 200
     assert front.reached() == ["alpha", "beta"]
-    assert attempts(front.record(answer)) == [("Alpha", None, "timeout"), ("Beta", 200, None)]
+    record = front.record(answer)
+    assert attempts(record) == [("Alpha", None, "timeout"), ("Beta", 200, None)]
+    assert record["total_cost"] is None, "what was sent may have cost something"
 
 
 def test_the_connection_of_an_upstream_that_is_given_up_is_closed(front: Front) -> None:
@@ -182,7 +186,9 @@ def test_an_upstream_that_hangs_up_is_passed_over(front: Front, script: Script, 
     front.simulator.script(script, prefix="/a")
     answer = front.ask("pair/model", stream=streamed)
     assert answer.status == 200
-    assert attempts(front.record(answer)) == [("Alpha", None, "provider_unavailable"), ("Beta", 200, None)]
+    record = front.record(answer)
+    assert attempts(record) == [("Alpha", None, "provider_unavailable"), ("Beta", 200, None)]
+    assert record["total_cost"] is None, "what was sent may have cost something"
     failed = front.ask("solo/alpha", stream=streamed)
     assert failed.status == 502
     assert error_of(failed)["metadata"]["provider_code"] == "reset"

@@ -57,8 +57,9 @@ def exchange(
     )
 
 
-def failed(type_: str = "provider_unavailable", status: int | None = None) -> ProviderError:
-    return ProviderError("timeout" if type_ == "timeout" else "provider_unavailable", "no", upstream_status=status)
+def failed(type_: str = "provider_unavailable", status: int | None = None, *, free: bool = False) -> ProviderError:
+    kind = "timeout" if type_ == "timeout" else "provider_unavailable"
+    return ProviderError(kind, "no", upstream_status=status, free=free)
 
 
 def record(one: Exchange, records: list[Generation]) -> Generation:
@@ -212,6 +213,63 @@ def test_a_stream_that_is_cancelled_keeps_its_one_attempt_and_its_bill() -> None
     assert [(at.status, at.error) for at in made.attempts] == [(200, None)]
     assert (made.status, made.cancelled, made.upstream_id) == ("cancelled", True, "chatcmpl-7")
     assert made.usage == Usage(output_tokens=2, estimated=True)
+
+
+def test_a_try_is_booked_unless_it_cannot_have_cost_anything() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    for error, bill in (
+        (failed(status=500, free=True), None),
+        (failed("timeout"), None),
+        (failed(status=502, free=True), Bill(Usage(input_tokens=7), None, Decimal("0.7"))),
+    ):
+        one.begin_attempt(ACME, ())
+        one.spent = bill
+        one.fail_attempt(error)
+    one.begin_attempt(ACME, ())
+    one.commit_attempt(200, Outcome())
+    one.bill = Bill(Usage(), None, Decimal(1))
+    one.finish("completed")
+    made = record(one, records)
+    assert [at.is_booked for at in made.attempts] == [False, True, True, True]
+    assert [at.uncounted for at in made.attempts] == [False, True, False, False]
+    assert made.total_cost is None
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_try_that_ends_without_a_bill_is_booked_as_unknown(committed: bool, status: GenerationStatus) -> None:
+    records: list[Generation] = []
+    begun: list[Generation] = []
+    one = exchange(records, begun=begun)
+    one.begin_attempt(ACME, ())
+    if committed:
+        one.commit_attempt(200, Outcome())
+    one.finish(status, GatewayError("unavailable", "stopping"))
+    for made in (record(one, records), *begun):
+        assert [(at.is_booked, at.uncounted, at.cost) for at in made.attempts] == [(True, True, None)]
+
+
+def test_what_a_request_cost_is_the_sum_of_its_tries() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    for amount in ("0.1", "0.00000000000000000000000000000000001"):
+        one.begin_attempt(ACME, ())
+        one.spent = Bill(Usage(), None, Decimal(amount))
+        one.fail_attempt(failed())
+    one.begin_attempt(BOLT, ())
+    one.fail_attempt(failed(status=500, free=True))
+    one.finish("failed", failed())
+    assert record(one, records).total_cost == Decimal("0.10000000000000000000000000000000001")
+
+
+def test_what_was_refused_everywhere_has_no_cost() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.fail_attempt(failed(status=500, free=True))
+    one.finish("failed", failed())
+    assert record(one, records).total_cost is None
 
 
 def test_an_answer_that_breaks_off_names_the_error_in_its_attempt() -> None:

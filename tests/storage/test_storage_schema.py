@@ -24,6 +24,7 @@ from setpoint.canonical.usage import Usage
 from setpoint.records import Cost
 from setpoint.storage import generations, keys, upgrading
 from setpoint.storage.database import Database
+from setpoint.storage.ledger import entries
 from setpoint.storage.schema import HEAD, SchemaError, prepare
 from setpoint.storage.tables import activity, ledger, metadata, revision, spend
 
@@ -188,6 +189,12 @@ def test_counts_from_before_there_was_a_cache_for_an_hour_are_kept(
         assert [generations.get(connection, one.id, "w1") for one in (was, none)] == [was, none]
 
 
+def _silent_at_the_end(record: Generation) -> Generation:
+    """The record with a last try that does not say what its answer used and cost."""
+    *others, last = record.attempts
+    return structs.replace(record, attempts=(*others, structs.replace(last, usage=None, cost=None)))
+
+
 def test_generations_from_before_the_books_are_booked(
     database: Database, owner: Owner, now: datetime, make_generation: Callable[..., Generation]
 ) -> None:
@@ -213,8 +220,9 @@ def test_generations_from_before_the_books_are_booked(
     failed = make_generation(status="failed", usage=None, cost=None, **mine | {"attempts": answered.attempts[:1]})
     free = structs.replace(answered.attempts[0], usage=None, cost=None)
     refused = make_generation(status="failed", usage=None, cost=None, **mine | {"attempts": (free,)})
+    old = [*map(_silent_at_the_end, (answered, cheap, theirs, unknown)), failed, refused]
     with database.write() as connection:
-        generations.save_many(connection, [answered, cheap, theirs, unknown, failed, refused])
+        generations.save_many(connection, old)
     run_sql(database, *TO_BEFORE_0004)
     prepare(database)
     assert differences(database, metadata) == []
@@ -246,6 +254,11 @@ def test_generations_from_before_the_books_are_booked(
         for period in (f"{at:%Y-%m}", f"{at:%Y-%m-%d}", f"{at:%G-W%V}", "ever")
     ]
     assert {row.last_at for row in sums} == {failed.created_at}
+    with database.read() as connection:
+        for one in old:
+            kept = generations.get(connection, one.id, one.workspace_id)
+            assert kept is not None
+            assert [entry.cost for entry in entries(kept)] == [row.cost for row in found if row.generation_id == one.id]
 
 
 def test_database_from_the_future_is_refused_and_left_alone(database: Database) -> None:

@@ -5,7 +5,9 @@ Days begin at 00:00 UTC, weeks on Monday, months on the first.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -50,8 +52,14 @@ class Periods(Struct, frozen=True):
 
 def periods(at: datetime) -> Periods:
     """The periods of this moment, which is in UTC."""
-    year, week, _ = at.isocalendar()
-    return Periods(f"{at:%Y-%m-%d}", f"{year:04}-W{week:02}", f"{at:%Y-%m}")
+    return _periods(at.toordinal())
+
+
+@lru_cache(maxsize=64)  # most moments are of today
+def _periods(ordinal: int) -> Periods:
+    day = date.fromordinal(ordinal)
+    year, week, _ = day.isocalendar()
+    return Periods(day.isoformat(), f"{year:04}-W{week:02}", f"{day.year:04}-{day.month:02}")
 
 
 def minute(at: datetime) -> int:

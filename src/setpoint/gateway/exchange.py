@@ -135,7 +135,7 @@ class Exchange:
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
-        unseen = _attempt(candidate, self._attempted_at(), error="interrupted")
+        unseen = _attempt(candidate, self._attempted_at(), error="interrupted", uncounted=True)
         self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
@@ -148,15 +148,23 @@ class Exchange:
         """The try has failed before its answer began."""
         provider = self.candidate.endpoint.provider.name if self.candidate else ""
         self.failures.append((provider, error))
-        self._end_attempt(error.upstream_status, error.type)
+        self._end_attempt(error.upstream_status, error.type, free=error.free)
 
-    def _end_attempt(self, status: int | None, error: str | None) -> None:
+    def _end_attempt(self, status: int | None, error: str | None, *, free: bool = False) -> None:
+        """The try is over, or its answer begins. What it cost is not known yet, unless it was `free`."""
         candidate, started = self.candidate, self._attempt_started
         if candidate is None or started is None:
             return
         self._attempt_started = None
         latency_ms = _ms(time.monotonic() - started)
-        attempt = _attempt(candidate, self._attempted_at(started), status=status, error=error, latency_ms=latency_ms)
+        attempt = _attempt(
+            candidate,
+            self._attempted_at(started),
+            status=status,
+            error=error,
+            latency_ms=latency_ms,
+            uncounted=not free,
+        )
         self._attempts.append(_billed(attempt, self.spent))
 
     def _attempted_at(self, started: float | None = None) -> datetime:
@@ -293,7 +301,13 @@ class Exchange:
 
 
 def _attempt(
-    candidate: Candidate, at: datetime, *, error: str | None, status: int | None = None, latency_ms: int | None = None
+    candidate: Candidate,
+    at: datetime,
+    *,
+    error: str | None,
+    uncounted: bool,
+    status: int | None = None,
+    latency_ms: int | None = None,
 ) -> Attempt:
     endpoint = candidate.endpoint
     return Attempt(
@@ -307,6 +321,7 @@ def _attempt(
         error=error,
         latency_ms=latency_ms,
         at=at,
+        uncounted=uncounted,
     )
 
 
@@ -317,5 +332,5 @@ def _ms(seconds: float) -> int:
 def _billed(attempt: Attempt, bill: Bill | None) -> Attempt:
     if bill is None:
         return attempt
-    known = {"cost": bill.amount, "provider_cost": bill.provider_cost, "charged": bill.charged}
+    known = {"cost": bill.amount, "provider_cost": bill.provider_cost, "charged": bill.charged, "uncounted": False}
     return structs.replace(attempt, usage=bill.usage, **known)

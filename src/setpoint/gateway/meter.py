@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.answer import Bill, Outcome
-from setpoint.records import Cost
+from setpoint.records import EXACT, Cost
 from setpoint.routing.rates import for_length, price_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setpoint.records import Endpoint, Price
-
-# More digits than any price times any count can have, so that nothing is ever rounded.
-_EXACT = Context(prec=100)
 
 
 def cost(usage: Usage, price: Price | None) -> Cost | None:
@@ -30,7 +27,7 @@ def cost(usage: Usage, price: Price | None) -> Cost | None:
     """
     if price is None or usage.estimated:
         return None
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return _cost(usage, for_length(price, usage.input_tokens))
 
 

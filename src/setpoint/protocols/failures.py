@@ -179,6 +179,7 @@ def failure(
         message,
         retry=outcome.retry,
         permanent=outcome.permanent,
+        free=True,
         provider_code=_code(status, reported, secrets),
         upstream_status=status,
         raw=scrub(raw, secrets) if raw else None,

@@ -149,22 +149,22 @@ def provider_error(error: Exception) -> ProviderError:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return ProviderError(
-                "timeout", "the provider could not be reached in time", provider_code="connect_timeout"
+                "timeout", "the provider could not be reached in time", provider_code="connect_timeout", free=True
             )
         case TimeoutError():
             return ProviderError("timeout", "the provider stopped sending", provider_code="idle_timeout")
         case aiohttp.ClientConnectorCertificateError():
-            return _unreachable("its certificate is not trusted", "tls")
+            return _unreachable("its certificate is not trusted", "tls", free=True)
         case aiohttp.ClientSSLError():
-            return _unreachable("the TLS connection failed", "tls")
+            return _unreachable("the TLS connection failed", "tls", free=True)
         case aiohttp.ClientConnectorError(os_error=socket.gaierror()):
-            return _unreachable("its name cannot be resolved", "dns")
+            return _unreachable("its name cannot be resolved", "dns", free=True)
         case aiohttp.ClientConnectorError():
-            return _unreachable("the connection failed", "connect")
+            return _unreachable("the connection failed", "connect", free=True)
         case aiohttp.ClientConnectionResetError():
             # The pool gave a connection that was closed meanwhile: nothing of the request has left.
             return ProviderError(
-                "provider_unavailable", "the connection was closed", retry="same", provider_code="stale"
+                "provider_unavailable", "the connection was closed", retry="same", provider_code="stale", free=True
             )
         case aiohttp.ClientPayloadError():
             return _unreachable("its answer was cut off", "cut")
@@ -172,5 +172,6 @@ def provider_error(error: Exception) -> ProviderError:
             return _unreachable("it closed the connection or broke the protocol", "reset")
 
 
-def _unreachable(why: str, code: str) -> ProviderError:
-    return ProviderError("provider_unavailable", f"the provider is not available: {why}", provider_code=code)
+def _unreachable(why: str, code: str, *, free: bool = False) -> ProviderError:
+    """`free` where the connection was never made."""
+    return ProviderError("provider_unavailable", f"the provider is not available: {why}", provider_code=code, free=free)

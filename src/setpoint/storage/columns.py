@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from msgspec import Struct, json, structs
+from msgspec import Struct, json, to_builtins
 from sqlalchemy import BigInteger, Text, TypeDecorator
 
 from setpoint.wire import body
@@ -113,10 +113,14 @@ class Structs(Stored[tuple[Any, ...]]):
     def __init__(self, kind: type[Struct]) -> None:
         super().__init__()
         self.kind = kind
+        self._encoder = json.Encoder()
         self._decoder = json.Decoder(tuple[kind, ...])
 
     def write(self, value: tuple[Struct, ...]) -> str:
-        return bytes(body.raw([structs.asdict(one) for one in value])).decode()
+        try:
+            return self._encoder.encode(value).decode()
+        except UnicodeEncodeError:  # a lone surrogate somewhere in it
+            return bytes(body.raw(to_builtins(value))).decode()
 
     def read(self, stored: str) -> tuple[Any, ...]:
         return body.read(stored.encode(), self._decoder)

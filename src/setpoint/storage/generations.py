@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from setpoint.canonical.usage import Usage
 from setpoint.records import Cost, Generation
-from setpoint.storage.ledger import book
+from setpoint.storage.ledger import book, booked
 from setpoint.storage.rows import Rows
 from setpoint.storage.tables import generations
 
@@ -38,11 +38,12 @@ _ROWS = Rows(generations)
 def save_many(connection: Connection, records: Iterable[Generation]) -> list[Generation]:
     """Keep these records, and book them; those that were not there yet are given back.
 
-    One whose id is kept already changes nothing, so a batch may be written again.
+    One whose id is kept or booked already changes nothing, so a batch may be written again.
     """
     unique = {record.id: record for record in reversed(list(records))}
-    kept = set(connection.scalars(select(generations.c.id).where(generations.c.id.in_(list(unique)))))
-    new = [record for id_, record in unique.items() if id_ not in kept]
+    known = set(connection.scalars(select(generations.c.id).where(generations.c.id.in_(list(unique)))))
+    known |= booked(connection, [id_ for id_ in unique if id_ not in known])
+    new = [record for id_, record in unique.items() if id_ not in known]
     _ROWS.insert(connection, map(_flat, new))
     book(connection, new)
     return new

@@ -14,8 +14,8 @@ from sqlalchemy import and_, delete, select
 
 from setpoint.coordination.allowances import RATES
 from setpoint.coordination.leases import Ask, Grant
+from setpoint.records import EXACT
 from setpoint.storage.rows import Rows, replacing
-from setpoint.storage.sums import EXACT
 from setpoint.storage.tables import leases, rates, spend
 
 if TYPE_CHECKING:

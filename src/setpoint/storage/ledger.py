@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
+from sqlalchemy import select
 
 from setpoint.storage.rows import Rows
-from setpoint.storage.sums import add_activity, add_spend
+from setpoint.storage.sums import add
 from setpoint.storage.tables import ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Connection
 
@@ -26,7 +27,7 @@ BookedAs = Literal["answered", "abandoned", "cancelled", "interrupted"]
 """How a try ended: with an answer, also one that broke off; without one; left by its client; or nobody saw it."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """One try in the ledger; its members are the columns, in their order.
 
     `cost` is in US dollars by our price, else by the provider's own figure, None where neither is known. `charged` is
@@ -64,10 +65,16 @@ _ROWS = Rows(ledger)
 
 def book(connection: Connection, records: Iterable[Generation]) -> None:
     """Book these generations, none of which is booked yet."""
-    booked = [(record, found) for record in records if (found := entries(record))]
-    _ROWS.insert(connection, (structs.astuple(entry) for _, found in booked for entry in found))
-    add_activity(connection, booked)
-    add_spend(connection, booked)
+    made = [(record.created_at, found) for record in records if (found := entries(record))]
+    _ROWS.insert(connection, (structs.astuple(entry) for _, found in made for entry in found))
+    add(connection, made)
+
+
+def booked(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of these generations that have entries already, also if their records are kept no more."""
+    if not ids:
+        return set()
+    return set(connection.scalars(select(ledger.c.generation_id).where(ledger.c.generation_id.in_(ids))))
 
 
 def entries(record: Generation) -> list[Entry]:
@@ -76,14 +83,8 @@ def entries(record: Generation) -> list[Entry]:
     return [
         _entry(record, position, attempt, "abandoned" if position < last else _ending(record))
         for position, attempt in enumerate(record.attempts)
-        if _is_booked(record, attempt, is_last=position == last)
+        if attempt.is_booked
     ]
-
-
-def _is_booked(record: Generation, attempt: Attempt, *, is_last: bool) -> bool:
-    """Whether a try cost something, or may have: it was counted, it was answered, or nobody saw how it ended."""
-    counted = attempt.usage is not None or attempt.cost is not None
-    return counted or (is_last and record.status != "failed")
 
 
 def _ending(record: Generation) -> BookedAs:

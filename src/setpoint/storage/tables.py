@@ -262,6 +262,7 @@ generations = Table(
 )
 
 # The ledger: one row for each try that cost something or may have. It comes with its generation, once, and outlives it.
+# Here and in its sums a row lies in the tree of its key, where the engine can do so: half of the work of a write.
 ledger = Table(
     "ledger",
     metadata,
@@ -289,8 +290,7 @@ ledger = Table(
     Column("cache_write_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("estimated", Boolean, nullable=False),
-    Index(None, "workspace_id", "at"),
-    Index(None, "key_digest", "at"),
+    sqlite_with_rowid=False,
 )
 
 # Sums of the ledger, a row for each UTC day and whatever else people ask by. Where there is no preset its id is "".
@@ -307,7 +307,6 @@ activity = Table(
     Column("provider", FreeText, primary_key=True),
     Column("endpoint", FreeText, primary_key=True),
     Column("preset_slug", FreeText),
-    Column("provider_name", FreeText),
     Column("requests", BigInteger, nullable=False),
     Column("attempts", BigInteger, nullable=False),
     Column("unknown_cost_requests", BigInteger, nullable=False),
@@ -317,7 +316,7 @@ activity = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
-    Index(None, "workspace_id", "date"),
+    sqlite_with_rowid=False,
 )
 
 # Sums of the ledger for each allowance: `scope` is whose (`key:<digest>`, `workspace:<id>`), `period` which day, week,
@@ -332,6 +331,7 @@ spend = Table(
     Column("requests", BigInteger, nullable=False),
     Column("unknown_cost_requests", BigInteger, nullable=False),
     Column("last_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What processes have taken of allowances and not yet booked or given back. The holder is the name of a spool's folder.

@@ -68,6 +68,8 @@ def generation(**more: Any) -> Generation:
                 status=200,
                 error=None,
                 latency_ms=5,
+                usage=Usage(input_tokens=11, output_tokens=12),
+                cost=Decimal("1E-7"),
             ),
         ),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Raw
+
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.money import money
@@ -92,7 +94,7 @@ def _visible(generation: Generation, key: Key) -> bool:
 
 def _generation(one: Generation) -> dict[str, Any]:
     usage = one.usage
-    amount = one.cost.total if one.cost is not None else one.provider_cost
+    amount = one.total_cost
     tokens = {
         "native_tokens_prompt": usage.input_tokens if usage else None,
         "native_tokens_completion": usage.output_tokens if usage else None,
@@ -121,6 +123,9 @@ def _generation(one: Generation) -> dict[str, Any]:
         "app_title": one.app_title,
         "user_agent": one.user_agent,
         "external_user": one.external_user,
+        "user_id": one.user_id,
+        "metadata": Raw(one.metadata) if one.metadata is not None else None,
+        "trace": Raw(one.trace) if one.trace is not None else None,
         "data_region": "global",
         "tokens_prompt": usage.input_tokens if usage else None,
         "tokens_completion": usage.output_tokens if usage else None,
@@ -136,6 +141,7 @@ def _generation(one: Generation) -> dict[str, Any]:
         "cache_discount": None,
         "is_byok": True,
         "provider_cost": money(one.provider_cost),
+        "cost_drift": one.cost_drift,
         "usage_estimated": usage.estimated if usage else False,
         "latency": one.latency_ms,
         "generation_time": one.generation_ms,
@@ -169,6 +175,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "latency": attempt.latency_ms,
         "usage": attempt.usage,
         "cost": money(attempt.cost),
+        "provider_cost": money(attempt.provider_cost),
         "key_id": attempt.key_id,
         "is_byok": True,
     }

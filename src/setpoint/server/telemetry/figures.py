@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from setpoint.metrics import OTHER
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from setpoint.canonical.usage import Usage
     from setpoint.errors import ErrorType
     from setpoint.metrics import Registry
-    from setpoint.records import Dialect, Generation
+    from setpoint.records import Attempt, Dialect, Generation
     from setpoint.routing.health import Notice
     from setpoint.snapshot import SnapshotHolder
 
@@ -67,13 +65,13 @@ class Figures:
         )
         self._cost = registry.counter(
             "setpoint_cost_dollars_total",
-            "US dollars that answers cost, of those whose cost is known.",
+            "US dollars that tries cost, of those whose cost is known.",
             ("provider", "model"),
             limit=500,
         )
         self._unknown_costs = registry.counter(
             "setpoint_unknown_costs_total",
-            "Answers with usage whose cost is not known: no price, or no count by the provider.",
+            "Tries that cost something, or may have, and nobody knows what: no price, or no count by the provider.",
             ("provider", "model"),
             limit=500,
         )
@@ -118,15 +116,22 @@ class Figures:
             self._durations.observe(one.generation_ms / 1000, (one.skin, stream))
         for attempt in one.attempts:
             self._attempts.add((attempt.provider, attempt.error or "answered"))
+            if attempt.is_booked:
+                self._booked(attempt)
         provider = one.provider or "none"
         first_ms = one.attempts[-1].latency_ms if one.streamed and one.latency_ms is not None and one.attempts else None
         if first_ms is not None:
             self._first_tokens.observe(first_ms / 1000, (provider,))
-        if one.usage is not None:
-            # A model that nothing names, `<provider>/<whatever>`, has an id of the caller's making.
-            model = one.model if one.model in self._snapshots.current.catalog.models else OTHER
-            self._used(one.usage, provider, model)
-            self._charged(one.cost.total if one.cost is not None else one.provider_cost, provider, model)
+
+    def _booked(self, attempt: Attempt) -> None:
+        # A model that nothing names, `<provider>/<whatever>`, has an id of the caller's making.
+        model = attempt.model if attempt.model in self._snapshots.current.catalog.models else OTHER
+        if attempt.usage is not None:
+            self._used(attempt.usage, attempt.provider, model)
+        if attempt.cost is None:
+            self._unknown_costs.add((attempt.provider, model))
+        else:
+            self._cost.add((attempt.provider, model), float(attempt.cost))
 
     def _used(self, usage: Usage, provider: str, model: str) -> None:
         tokens = self._tokens
@@ -138,9 +143,3 @@ class Figures:
             tokens.add((provider, model, "cache_write"), usage.cache_write_tokens)
         if usage.reasoning_tokens:
             tokens.add((provider, model, "reasoning"), usage.reasoning_tokens)
-
-    def _charged(self, cost: Decimal | None, provider: str, model: str) -> None:
-        if cost is None:
-            self._unknown_costs.add((provider, model))
-        else:
-            self._cost.add((provider, model), float(cost))

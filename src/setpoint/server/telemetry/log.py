@@ -70,7 +70,7 @@ def log_exchange(one: Generation, client: str | None = None) -> None:
         "error": one.error_type,
         "input_tokens": one.usage.input_tokens if one.usage else None,
         "output_tokens": one.usage.output_tokens if one.usage else None,
-        "cost": format(one.cost.total, "f") if one.cost else None,
+        "cost": format(cost, "f") if (cost := one.total_cost) is not None else None,
         "first_event_ms": one.latency_ms,
         "total_ms": one.generation_ms,
     }

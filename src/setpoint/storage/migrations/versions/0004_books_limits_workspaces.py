@@ -122,9 +122,8 @@ def _books() -> None:
         sa.Column("reasoning_tokens", sa.BigInteger()),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("generation_id", "position", name=op.f("pk_ledger")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_ledger_workspace_id_at"), "ledger", ["workspace_id", "at"])
-    op.create_index(op.f("ix_ledger_key_digest_at"), "ledger", ["key_digest", "at"])
     op.create_table(
         "activity",
         sa.Column("date", sa.Text(), nullable=False),
@@ -137,7 +136,6 @@ def _books() -> None:
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("endpoint", sa.Text(), nullable=False),
         sa.Column("preset_slug", sa.Text()),
-        sa.Column("provider_name", sa.Text()),
         *(
             sa.Column(name, sa.BigInteger(), nullable=False)
             for name in ("requests", "attempts", "unknown_cost_requests")
@@ -146,8 +144,8 @@ def _books() -> None:
         sa.Column("charged", sa.Text(), nullable=False),
         *(sa.Column(f"{name}_tokens", sa.BigInteger(), nullable=False) for name in _TOKENS),
         sa.PrimaryKeyConstraint(*_ACTIVITY, name=op.f("pk_activity")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_activity_workspace_id_date"), "activity", ["workspace_id", "date"])
 
 
 def _allowances() -> None:
@@ -161,6 +159,7 @@ def _allowances() -> None:
         sa.Column("unknown_cost_requests", sa.BigInteger(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "period", name=op.f("pk_spend")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "leases",
@@ -199,11 +198,14 @@ _ACTIVITY = (
     *("date", "workspace_id", "key_digest", "user_id", "preset_id", "preset_version"),
     *("model", "provider", "endpoint"),
 )
+_USAGE = (
+    *("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
+    *("reasoning_tokens", "input_audio_tokens", "output_audio_tokens", "image_tokens", "estimated"),
+)
 _GENERATION = (
     *("id", "created_at", "status", "workspace_id", "key_digest", "user_id", "preset_id", "preset_slug"),
-    *("preset_version", "provider_cost", "attempts", "cost_total", "usage_estimated"),
-    *("usage_input_tokens", "usage_output_tokens", "usage_cached_tokens", "usage_cache_write_tokens"),
-    "usage_reasoning_tokens",
+    *("preset_version", "provider_cost", "attempts", "cost_total"),
+    *(f"usage_{name}" for name in _USAGE),
 )
 _COUNTS = ("requests", "attempts", "unknown_cost_requests", *(f"{name}_tokens" for name in _TOKENS))
 
@@ -224,13 +226,19 @@ def _book_the_past(connection: sa.Connection) -> None:
         if not found:
             break
         last = found[-1].id
-        booked = [row for generation in found if (row := _entries(generation))]
-        for entries in booked:
-            _add(entries, days, spent)
+        booked: list[list[dict[str, Any]]] = []
+        for generation in found:
+            attempts = _told(generation)
+            if attempts != json.loads(generation.attempts):
+                text = json.dumps(attempts)
+                connection.execute(sa.update(generations).where(generations.c.id == generation.id), {"attempts": text})
+            if entries := _entries(generation, attempts):
+                _add(entries, days, spent)
+                booked.append(entries)
         rows = [{name: entry[name] for name in _LEDGER} for entries in booked for entry in entries]
         if rows:
             connection.execute(sa.insert(ledger), rows)
-    activity = _table("activity", (*_ACTIVITY, *_COUNTS, *_NAMES, "cost", "charged"))
+    activity = _table("activity", (*_ACTIVITY, "preset_slug", *_COUNTS, "cost", "charged"))
     if days:
         connection.execute(
             sa.insert(activity), [dict(zip(_ACTIVITY, key, strict=True)) | _written(day) for key, day in days.items()]
@@ -249,27 +257,34 @@ _LEDGER = (
     *("charged", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"),
     "estimated",
 )
-_NAMES = ("preset_slug", "provider_name")
 _SPEND = ("cost", "charged", "requests", "unknown_cost_requests", "last_at")
 
 
-def _entries(generation: Any) -> list[dict[str, Any]]:
-    """The ledger's rows of one generation: its tries that were counted, and the last one if that was answered."""
+def _told(generation: Any) -> list[dict[str, Any]]:
+    """The tries of one generation: where the last of them does not say what its answer used and cost, it does now."""
     attempts: list[dict[str, Any]] = json.loads(generation.attempts)
+    last = attempts[-1] if attempts else {}
+    if last and generation.status != "failed" and last.get("usage") is None and last.get("cost") is None:
+        cost = generation.cost_total if generation.cost_total is not None else generation.provider_cost
+        last |= {"cost": cost, "provider_cost": generation.provider_cost}
+        if generation.usage_input_tokens is not None:
+            last["usage"] = {name: getattr(generation, f"usage_{name}") for name in _USAGE}
+            last["usage"]["estimated"] = bool(generation.usage_estimated)
+        last["uncounted"] = cost is None and generation.usage_input_tokens is None
+    return attempts
+
+
+def _entries(generation: Any, attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ledger's rows of one generation: its tries that were counted, and the last one if that was answered."""
     entries: list[dict[str, Any]] = []
     for position, attempt in enumerate(attempts):
         is_last = position == len(attempts) - 1
         usage: dict[str, Any] = attempt.get("usage") or {}
-        cost, theirs = attempt.get("cost"), None
-        estimated = bool(usage.get("estimated"))
-        if is_last and generation.status != "failed":
-            cost = generation.cost_total if generation.cost_total is not None else generation.provider_cost
-            theirs, estimated = generation.provider_cost, bool(generation.usage_estimated)
-            if generation.usage_input_tokens is not None:
-                usage = {f"{kind}_tokens": getattr(generation, f"usage_{kind}_tokens") for kind in _KINDS}
-        elif not usage and cost is None:
+        cost = attempt.get("cost")
+        if not usage and cost is None and not attempt.get("uncounted"):
             continue
-        answered = {"completed": "answered", "failed": "abandoned"}.get(generation.status, generation.status)
+        broke = "answered" if generation.usage_input_tokens is not None else "abandoned"
+        ending = {"completed": "answered", "failed": broke}.get(generation.status, generation.status)
         entries.append(
             {
                 **{name: getattr(generation, name) for name in _SAME},
@@ -278,15 +293,14 @@ def _entries(generation: Any) -> list[dict[str, Any]]:
                 "at": generation.created_at,
                 "model": attempt["model"],
                 "provider": attempt["provider"],
-                "provider_name": attempt["provider_name"],
                 "provider_key_id": attempt.get("key_id"),
                 "endpoint": f"{attempt['tag']}/{attempt['upstream_model']}",
-                "outcome": answered if is_last else "abandoned",
+                "outcome": ending if is_last else "abandoned",
                 "cost": cost,
-                "provider_cost": theirs,
+                "provider_cost": attempt.get("provider_cost"),
                 "charged": cost if cost is not None else "0",
                 **{f"{kind}_tokens": usage.get(f"{kind}_tokens") for kind in _KINDS},
-                "estimated": estimated,
+                "estimated": bool(usage.get("estimated")),
             }
         )
     return entries
@@ -309,7 +323,7 @@ def _add(
         nothing: dict[str, Any] = {"cost": Decimal(0), "charged": Decimal(0)}
         day = days.setdefault(
             tuple(place[name] for name in _ACTIVITY),
-            nothing | dict.fromkeys(_COUNTS, 0) | {name: entry[name] for name in _NAMES},
+            nothing | dict.fromkeys(_COUNTS, 0) | {"preset_slug": entry["preset_slug"]},
         )
         _count(day, entry, is_last=is_last, unknown=unknown)
         day["attempts"] += 1
