@@ -120,6 +120,12 @@ def run(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
     return code, process.stdout_text() + process.stderr_text()
 
 
+def broken_off(gossip: dict[str, Any], content: str = "message") -> dict[str, Any]:
+    """A chat answer, or a chunk of one, whose one choice has an error beside what was said up to there."""
+    choice = {"index": 0, content: {"role": "assistant", "content": "so far"}, "finish_reason": None, **gossip}
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
 def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[str]:
     """Every kind of good and bad end that a call can have. Gives the answers of those that were errors."""
     errors: list[str] = []
@@ -134,6 +140,8 @@ def provoke(gateway: Gateway, simulator: Simulator, canaries: Canaries) -> list[
             sse([data_frame(chunk({"content": canaries.answer})), data_frame(gossip)]),
             sse([data_frame(gossip)]),
             body(gossip),
+            body(broken_off(gossip)),
+            sse([data_frame(chunk({"content": canaries.answer})), data_frame(broken_off(gossip, "delta"))]),
             body(b'{"choices": [' + seen.encode()),
             body(f"<html>{seen}", content_type="text/html"),
             *(status(code, gossip) for code in (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 503)),
@@ -212,6 +220,7 @@ def break_the_database(gateway: Gateway, simulator: Simulator, canaries: Canarie
         )
         database.execute("ALTER TABLE versions RENAME TO gone")
         database.execute("ALTER TABLE generations RENAME TO lost")
+        database.execute("ALTER TABLE spend RENAME TO spent")
         database.commit()
     return errors + unforeseen(
         gateway.call("GET", "/presets"),

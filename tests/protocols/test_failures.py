@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from setpoint.protocols.failures import RETRY_AFTER_CAP_S, Reported, failure, reported_status, retry_after_s, scrub
+from setpoint.protocols.failures import (
+    RETRY_AFTER_CAP_S,
+    Reported,
+    failure,
+    reported_status,
+    retry_after_s,
+    scrub,
+    scrubbed,
+)
+from setpoint.wire.body import raw, value
 
 if TYPE_CHECKING:
     from setpoint.errors import ErrorType, ProviderError, Retry
@@ -200,6 +213,28 @@ def test_what_is_quoted_is_bounded() -> None:
 @given(st.text(), st.text(alphabet="abcdef0123456789", min_size=12), st.text())
 def test_a_secret_never_survives(before: str, secret: str, after: str) -> None:
     assert secret not in scrub(before + secret + after, [secret])
+
+
+@pytest.mark.parametrize("secret", ['ab"cd\\ef-0123', "base64/with+signs==", "tags<&>0123456789"])
+@pytest.mark.parametrize("form", ["json", "json with escaped slashes", "path", "query", "html"])
+def test_a_secret_is_known_however_it_is_written(form: str, secret: str) -> None:
+    forms = {
+        "json": json.dumps(secret),
+        "json with escaped slashes": json.dumps(secret).replace("/", "\\/"),
+        "path": f"https://acme.test/{quote(secret)}",
+        "query": f"https://acme.test/?key={quote(secret, safe='')}",
+        "html": escape(secret),
+    }
+    written = forms[form]
+    assert written[-8:] not in scrub(f"I was sent {written} by you", [secret])
+
+
+def test_an_error_inside_an_answer_is_scrubbed_at_every_depth() -> None:
+    said = raw({"code": 500, "message": f"key {SECRET}", "metadata": {SECRET: [SECRET, 1.5, None, True]}})
+    cleaned = value(scrubbed(said, lambda text: scrub(text, [SECRET])))
+    told = "[redacted]"
+    assert cleaned == {"code": 500, "message": f"key {told}", "metadata": {told: [told, 1.5, None, True]}}
+    assert bytes(scrubbed(Raw(b"9" * 5000), scrub)) == b"null"
 
 
 @pytest.mark.parametrize("text", ["skill-building is fun", "the sk-8 board", "keys: a, b", "Bearer of news"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import ProviderError
-from setpoint.protocols.failures import Reported, failure, read_error, reported_status
+from setpoint.protocols.failures import Reported, failure, read_error, reported_status, scrub
 from setpoint.providers.auth import secrets
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from setpoint.routing.placing import Candidate
     from setpoint.snapshot import SnapshotHolder
 
-_RAW_BYTES = 4_000
+# Far more than is shown: a key that is cut in two at its end would not be known for one.
+_RAW_BYTES = 64_000
 
 
 def is_type(sent: Mapping[str, str], expected: str) -> bool:
@@ -46,17 +47,24 @@ class Failed:
         """The failure that a 200 reports inside itself."""
         return self._failure(candidate, reported_status(reported), reported, sent, body)
 
+    def scrub(self, candidate: Candidate, text: str) -> str:
+        """The text as anyone may be shown it who is not the candidate's provider."""
+        return scrub(text, self._secrets(candidate))
+
     def _failure(
         self, candidate: Candidate, status: int, reported: Reported, sent: Mapping[str, str], body: bytes
     ) -> ProviderError:
-        provider = candidate.endpoint.provider
-        # Of the newest snapshot, not the request's own: a key that was added since may be quoted, too.
-        ring = self._snapshots.current.provider_keys.get(provider.slug)
         return failure(
             status,
             reported,
             sent,
-            provider=provider.name,
-            secrets=secrets(provider, candidate.key, ring.secrets() if ring is not None else ()),
+            provider=candidate.endpoint.provider.name,
+            secrets=self._secrets(candidate),
             raw=body[:_RAW_BYTES].decode(errors="replace"),
         )
+
+    def _secrets(self, candidate: Candidate) -> list[str]:
+        provider = candidate.endpoint.provider
+        # Of the newest snapshot, not the request's own: a key that was added since may be quoted, too.
+        ring = self._snapshots.current.provider_keys.get(provider.slug)
+        return secrets(provider, candidate.key, ring.secrets() if ring is not None else ())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from setpoint.errors import ProviderError
 from setpoint.gateway.aside import BIG_BYTES
@@ -237,7 +238,8 @@ class Relay:
         return live
 
     def _opening(self, exchange: Exchange, candidate: Candidate) -> Opening:
-        return opening(exchange, stamp(exchange, candidate), self._new_id)
+        made = opening(exchange, stamp(exchange, candidate), self._new_id)
+        return structs.replace(made, scrub=partial(self._failed.scrub, candidate))
 
 
 def allowance(exchange: Exchange, candidate: Candidate) -> Allowance:

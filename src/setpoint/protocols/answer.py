@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, Struct
 
 from setpoint.canonical.usage import Usage
+from setpoint.protocols.failures import scrub
 from setpoint.records import Cost
 from setpoint.wire.body import Body
 
@@ -34,13 +35,14 @@ class Opening(Struct, frozen=True, kw_only=True):
 
     `request` is the effective request body of the skin, preset included. `new_id` makes an id with this prefix
     (`call_`). `debug` are the bodies that went upstream, when the caller asked to see them, each with the stamp of its
-    attempt.
+    attempt. `scrub` takes the provider's keys out of what it says of a failure.
     """
 
     stamp: Stamp
     request: Body
     new_id: Callable[[str], str]
     debug: tuple[tuple[Stamp, Raw], ...] = ()
+    scrub: Callable[[str], str] = scrub
 
 
 class Bill(Struct, frozen=True):

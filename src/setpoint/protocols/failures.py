@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import quote
 
 from setpoint.errors import ErrorType, ProviderError, Retry
-from setpoint.wire.body import NULL, MalformedError, is_null, is_object, is_string, split, value
+from setpoint.wire.body import NULL, MalformedError, is_null, is_object, is_string, raw, split, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from msgspec import Raw
 
     from setpoint.wire.body import Body
 
@@ -234,12 +239,37 @@ def _message(status: int, outcome: _Outcome, reported: Reported, provider: str, 
     return f"{provider} answered with status {status}"
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without these secrets and without anything shaped like a key, cut to a sensible length."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[redacted]")
-    return _KEY_SHAPED.sub("[redacted]", text)[:_MESSAGE_CHARACTERS]
+        for form in _forms(secret):
+            text = text.replace(form, "[redacted]")
+    return _KEY_SHAPED.sub("[redacted]", text[: 4 * _MESSAGE_CHARACTERS])[:_MESSAGE_CHARACTERS]
+
+
+def _forms(secret: str) -> Iterable[str]:
+    """How a secret may be written: as it is, and inside JSON, a URL and HTML."""
+    in_json = json.dumps(secret)[1:-1]
+    every = (secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe=""), quote(secret), escape(secret))
+    return dict.fromkeys(every) if secret else ()
+
+
+def scrubbed(content: Raw, scrub: Callable[[str], str]) -> Raw:
+    """What a provider says of a failure inside an answer that goes on, every text in it scrubbed."""
+    try:
+        return raw(_each_text(value(content), scrub))
+    except MalformedError:
+        return NULL
+
+
+def _each_text(said: Any, scrub: Callable[[str], str]) -> Any:
+    if isinstance(said, str):
+        return scrub(said)
+    if isinstance(said, list):
+        return [_each_text(one, scrub) for one in cast("list[Any]", said)]
+    if isinstance(said, dict):
+        return {scrub(name): _each_text(one, scrub) for name, one in cast("dict[str, Any]", said).items()}
+    return said
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:

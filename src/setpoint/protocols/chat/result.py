@@ -17,6 +17,7 @@ from setpoint.protocols.chat.message import write_message
 from setpoint.protocols.chat.reader import ChatReader
 from setpoint.protocols.chat.scores import write_scores
 from setpoint.protocols.chat.usage import read_input, read_tier, read_usage, said_bytes, write_usage
+from setpoint.protocols.failures import scrubbed
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -77,7 +78,7 @@ class ChatResult:
 def edit_result(body: Body) -> ChatResult:
     """An upstream's answer, taken further apart.
 
-    A choice that breaks off with an error keeps it beside its text, as clients of this protocol read it.
+    A choice that breaks off with an error keeps it beside its text, as clients of this protocol read it, but for keys.
 
     Raises: `ProviderError` when it is no complete answer: no choices, or not the shape of one.
     """
@@ -128,6 +129,8 @@ def _fill_choice(parts: _Choice, opening: Opening) -> Raw:
     choice["finish_reason"] = raw(normal_finish_reason(native)) if native is not None else NULL
     choice.setdefault("native_finish_reason", raw(native))
     choice.setdefault("logprobs", NULL)
+    if "error" in choice:
+        choice["error"] = scrubbed(choice["error"], opening.scrub)
     if as_text(message.get("role")) != "assistant":
         message["role"] = _ASSISTANT
     message.setdefault("content", NULL)

@@ -16,7 +16,7 @@ from setpoint.protocols.chat.chunks import Chunks
 from setpoint.protocols.chat.finish import normal_finish_reason
 from setpoint.protocols.chat.result import created_at, fill, fill_function
 from setpoint.protocols.chat.usage import read_input, read_usage, said_bytes, write_usage
-from setpoint.protocols.failures import Reported, reported_in
+from setpoint.protocols.failures import Reported, reported_in, scrubbed
 from setpoint.wire.body import NULL, MalformedError, as_array, as_object, as_text, is_null, join, members, raw, split
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class ChatStream:
         self._calls: dict[tuple[bytes, bytes], Body] = {}
         self._chunks = Chunks(opening)
         self._new_id = opening.new_id
+        self._scrub = opening.scrub
         self._usage: Raw | None = None
         self._created_known = False
 
@@ -174,6 +175,8 @@ class ChatStream:
             self._finish(index, native, choice)
         if is_null(choice.get("logprobs", NULL)):
             choice.pop("logprobs", None)
+        if "error" in choice:
+            choice["error"] = scrubbed(choice["error"], self._scrub)
         return join(choice)
 
     def _delta(self, index: bytes, delta: Body) -> None:
