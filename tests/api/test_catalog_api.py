@@ -33,7 +33,10 @@ GROK = {
             "max_output_tokens": 4_096,
             "max_prompt_tokens": 900_000,
         },
-        {"provider": "cheap", "pricing": {"prompt": "0.000002", "completion": "0.000008", "input_cache_read": "1e-7"}},
+        {
+            "provider": "cheap",
+            "pricing": {"prompt": "0.000002", "completion": "0.000008006", "input_cache_read": "1e-7"},
+        },
         {"provider": "cheap", "tag": "cheap/off", "pricing": {"prompt": 0, "completion": 0}, "enabled": False},
     ],
 }
@@ -104,7 +107,7 @@ def ids(gateway: Gateway, query: str) -> list[str]:
         ("max_price=1.9", ["other/tiny", "setpoint/echo"]),
         ("min_price=0.1", ["team/grok"]),
         ("min_price=2.1", []),
-        ("max_output_price=8&min_output_price=8", ["team/grok"]),
+        ("max_output_price=8.006&min_output_price=8.006", ["team/grok"]),
         ("providers=Dear%20%26%20Co", ["team/grok"]),
         ("providers=dear,safe", ["team/grok", "other/tiny"]),
         ("model_authors=other", ["other/tiny"]),
@@ -127,7 +130,18 @@ def test_the_list_and_its_count_are_what_the_query_finds(catalog: Gateway, query
     assert ids(catalog, query) == found
 
 
-@pytest.mark.parametrize("query", ["max_price=much", "min_price=-1", "max_output_price=nan", "context=some", "zdr=so"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "max_price=much",
+        "max_price=1_0",
+        "min_price=-1",
+        "min_price=%D9%A1",
+        "max_output_price=nan",
+        "context=some",
+        "zdr=so",
+    ],
+)
 def test_a_wrong_value_is_named(catalog: Gateway, query: str) -> None:
     assert query.partition("=")[0] in refused(catalog.call("GET", f"/models?{query}"), 400)
 
@@ -143,7 +157,7 @@ def test_a_model_costs_what_its_cheapest_usable_endpoint_does(catalog: Gateway) 
     rows = {row["id"]: row for row in data_of(catalog.call("GET", "/models"))}
     assert rows["team/grok"]["pricing"] == {
         "prompt": "0.000002",
-        "completion": "0.000008",
+        "completion": "0.000008006",
         "input_cache_read": "0.0000001",
     }
     assert rows["team/grok"]["links"]["details"] == "/api/v1/models/team/grok/endpoints"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anthropic import Anthropic
 
 from api.api_support import data_of, new_key, refused
 from support.http import call
@@ -149,6 +151,18 @@ def test_pages_follow_each_other_by_their_links(models: Gateway) -> None:
     assert [row["id"] for row in listed(models, "?offset=3")["data"]] == IDS[3:]
     past = listed(models, "?offset=9&limit=1")
     assert (past["data"], past["total_count"], past["first_id"], past["last_id"]) == ([], 4, None, None)
+
+
+def test_the_official_anthropic_client_reads_pages_to_their_end_and_back(models: Gateway) -> None:
+    with Anthropic(base_url=f"{models.origin}/api", api_key=models.key, max_retries=0) as client:
+        assert [one.id for one in islice(client.models.list(limit=1), 9)] == IDS
+        assert [one.id for one in islice(client.models.list(limit=3), 9)] == IDS
+        back = islice(client.models.list(limit=1, before_id=IDS[-1]), 9)
+        assert [one.id for one in back] == IDS[-2::-1]
+    middle = listed(models, f"?limit=2&before_id={IDS[3]}")
+    assert ([row["id"] for row in middle["data"]], middle["has_more"]) == (IDS[1:3], True)
+    assert listed(models, f"?limit=1&offset=0&after_id={IDS[1]}")["first_id"] == IDS[0]
+    assert [row["id"] for row in listed(models, f"?after_id={IDS[1]}")["data"]] == IDS[2:]
 
 
 @pytest.mark.parametrize("query", ["offset=-1", "offset=x", "limit=0", "limit=1001", "limit=x", "limit=1.0"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.api_support import USER, ask, data_of, new_key, refused
+from api.api_support import USER, ask, create, data_of, new_key, refused
 from simulator.script import ok, status
 from support.processes import UPSTREAM_KEY, Gateway, config_file, simulated
 
@@ -314,6 +314,9 @@ def test_what_another_secret_has_sealed_stays_closed_and_stops_nothing(
         ({"declared_region": "mars"}, "declared_region: must be"),
         ({"declared_zdr": "yes"}, "declared_zdr: must be"),
         ({"base_url": "http://evil.test"}, "base_url: is not a member"),
+        ({"m" * 10_000: 1}, f"{'m' * 64}\u2026: is not a member"),
+        ({"allowed_models": ["m" * 513]}, "allowed_models[0]: is none"),
+        ({"allowed_user_ids": [""]}, "allowed_user_ids[0]: is none"),
         ({"sort_order": 1}, "sort_order: is not a member"),
     ],
 )
@@ -322,6 +325,17 @@ def test_what_is_wrong_is_said_without_the_key(gateway: Gateway, members: dict[s
     assert refused(answer, 400).startswith(said)
     assert SECRET[6:-4] not in answer.body.decode()
     assert data_of(gateway.call("GET", "/byok?provider=bare")) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "member"),
+    [("POST", "/byok", "key"), ("POST", "/keys", "name"), ("PATCH", "/presets/{preset}", "name")],
+)
+def test_a_number_that_cannot_be_read_is_named(gateway: Gateway, method: str, path: str, member: str) -> None:
+    create(gateway, "numbered", {"model": "sim/solo"})
+    body = b'{"provider": "bare", "%s": %s}' if method == "POST" and path == "/byok" else b'{"%s": %s}'
+    answer = gateway.call(method, path.format(preset="numbered"), body=body % (member.encode(), b"9" * 5_000))
+    assert refused(answer, 400).startswith(f"{member}: cannot be read")
 
 
 def test_a_change_is_checked_as_a_whole(gateway: Gateway) -> None:

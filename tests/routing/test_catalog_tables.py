@@ -70,7 +70,7 @@ MODEL: dict[str, Case] = {
     "name": ("A Name", "A Name", "12", "nmae"),
     "description": ('""', "", "12", "descripton"),
     "context_length": ("128000", 128_000, "128k", "context_lenght"),
-    "created": ("1700000000", 1_700_000_000, "-1", "createt"),
+    "created": ("1700000000", 1_700_000_000, "1700000000000", "createt"),
     "modalities": ("{input: [text, image]}", ("text", "image"), "{input: []}", "modalites"),
     "tokenizer": ("GPT", "GPT", "5", "tokeniser"),
     "instruct_type": ("chatml", "chatml", "5", "instruct_typ"),

@@ -114,7 +114,7 @@ def test_the_last_good_list_outlives_its_provider_and_a_restart(
         until(lambda: shows(gateway, ["lmstudio/a", "lmstudio/b"]))
         simulator.script(a_list("b", "c"), prefix="/v1/models")
         until(lambda: shows(gateway, ["lmstudio/b", "lmstudio/c"]))
-        for nonsense in (status(500), body("<html>"), body({"data": "none"})):
+        for nonsense in (status(500), body("<html>"), body({"data": "none"}), body({"data": [{"name": "b"}]})):
             simulator.script(nonsense, prefix="/v1/models")
             simulator.forget_requests()
             simulator.wait_for_requests(3)

@@ -140,13 +140,15 @@ def read_page(body: bytes, dialect: Dialect) -> Page:
     for row in rows:
         try:
             entry = msgspec.json.decode(row, type=_Entry)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             continue
         if is_model_id(entry.id) and len(entry.id) <= _MOST_NAME:
             found.setdefault(entry.id, ListedModel(id=entry.id, context_length=_context_length(entry)))
         if len(found) == MOST_MODELS:
             break
     models = tuple(found.values())
+    if rows and not models:
+        raise ProviderError("provider_unavailable", "the provider's list names no model that could be asked for")
     return Page(models, _following(page, dialect, models) if isinstance(page, _List) else {})
 
 

@@ -36,6 +36,7 @@ _NOT_BILLED = "is shown in the model list, but not billed yet"
 _DIALECT = word("chat", "messages", "responses")
 _POLICY = word("allow", "deny")
 _COUNT = integer(1)
+_MOST_SECONDS = 253_402_300_799  # the last one of the year 9999; milliseconds are more
 _EFFORT = word(*EFFORTS)
 _SHARE = number("a number of at least 0", lambda weight: weight >= 0)
 _QUANTIZATION = word(
@@ -193,7 +194,7 @@ class ModelTable(Table, frozen=True, kw_only=True):
         int | None,
         Row(_COUNT, "tokens of prompt and answer together; the largest of its endpoints', or what is bundled"),
     ] = None
-    created: Annotated[int, Row(integer(0), "when it came out, in Unix seconds")] = 0
+    created: Annotated[int, Row(integer(0, _MOST_SECONDS), "when it came out, in Unix seconds")] = 0
     modalities: Annotated[ModalitiesTable | None, Row(table(ModalitiesTable), "what goes in and what comes out")] = None
     tokenizer: Annotated[str | None, Row(or_null(NAME), "as in the model list")] = None
     instruct_type: Annotated[str | None, Row(or_null(NAME), "as in the model list")] = None

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import Struct, structs
 
 from setpoint.errors import FieldError
+from setpoint.routing.catalog import MAX_MADE_ID
+from setpoint.server.routes.members import said_by, unknown_member
 from setpoint.settings.kinds import is_credential, is_model_id
-from setpoint.wire.body import is_null, value
+from setpoint.wire.body import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +55,11 @@ def read_wanted(body: Body, *, creating: bool) -> Wanted:
     for name, content in body.items():
         check = _CHECKS.get(name)
         if check is None:
-            raise FieldError(name, "is not a member of a provider key")
+            raise unknown_member(name, "is not a member of a provider key")
         if name in _FIXED and not creating:
             raise FieldError(name, "cannot be changed")
         if not is_null(content):
-            said[name] = check(name, value(content))
+            said[name] = check(name, said_by(name, content))
         elif name in _CLEARED_BY_NULL:
             said[name] = None
     if creating:
@@ -125,9 +127,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "is_fallback": _flag,
     "is_byok_only": _flag,
     "is_required": _flag,
-    "allowed_models": _listed(is_model_id, "model ids"),
+    "allowed_models": _listed(lambda entry: is_model_id(entry) and len(entry) <= MAX_MADE_ID, "model ids"),
     "allowed_api_key_hashes": _listed(_DIGEST.fullmatch, "hashes of API keys, 64 lower-case hex digits each"),
-    "allowed_user_ids": _listed(lambda entry: entry.isprintable() and len(entry) <= _NAME_CHARACTERS, "user ids"),
+    "allowed_user_ids": _listed(lambda entry: entry.isprintable() and 1 <= len(entry) <= _NAME_CHARACTERS, "user ids"),
     "declared_region": _region,
     "declared_zdr": _flag,
 }

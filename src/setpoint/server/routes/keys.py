@@ -12,10 +12,11 @@ from setpoint.errors import FieldError, RequestError
 from setpoint.ids import key_digest, timestamp
 from setpoint.protocols.money import money
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.members import said_by, unknown_member
 from setpoint.server.routes.paging import flag, integer
 from setpoint.storage import keys as stored
 from setpoint.storage.spend import Spend, spend
-from setpoint.wire.body import is_null, value
+from setpoint.wire.body import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +166,7 @@ def _read(body: Body, *, creating: bool) -> dict[str, Any]:
             continue
         if name in _UNSUPPORTED:
             raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
-        wanted[name] = _member(name, value(content), creating=creating)
+        wanted[name] = _member(name, said_by(name, content), creating=creating)
     if creating and "name" not in wanted:
         raise FieldError("name", "is required")
     return wanted
@@ -188,7 +189,7 @@ def _member(name: str, said: Any, *, creating: bool) -> Any:
         case "expires_at":
             return _expiry(said)
         case _:
-            raise FieldError(name, "is not a member of a key" if creating else "cannot be changed")
+            raise unknown_member(name, "is not a member of a key" if creating else "cannot be changed")
     return said
 
 

@@ -15,10 +15,11 @@ from setpoint.presets.receipt import receipt
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.members import said_by
 from setpoint.server.routes.paging import flag, page
 from setpoint.storage import presets as stored
 from setpoint.storage.workspaces import exists
-from setpoint.wire.body import is_null, value
+from setpoint.wire.body import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,7 +255,7 @@ def _wanted(body: Body) -> dict[str, Any]:
     """The changes in the body of an update. Raises: `FieldError`."""
     wanted: dict[str, Any] = {"name": UNSET, "description": UNSET, "status": UNSET}
     for name, content in body.items():
-        said = value(content)
+        said = said_by(name, content)
         match name:
             case "name":
                 ok = isinstance(said, str) and 1 <= len(said) <= _NAME_CHARACTERS

@@ -14,7 +14,7 @@ from setpoint.server.routes.catalog.shapes import shown_architecture, shown_endp
 from setpoint.server.routes.paging import integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -37,21 +37,20 @@ class Models:
         self._clock = clock
 
     async def list(self, request: Request) -> Response:
-        """GET /models; without `offset` and `limit` everything that is found."""
+        """GET /models; without a page everything that is found."""
         query = request.query()
         models = self._found(query)
-        offset = integer(query, "offset", default=0)
-        limit = integer(query, "limit", default=max(len(models), 1), least=1, most=max(_MOST, len(models)))
-        page = [shown_model(model) for model in models[offset : offset + limit]]
-        more = offset + limit < len(models)
-        following = urlencode({**query, "offset": offset + limit, "limit": limit})
+        start, end, limit, backwards = _window(models, query)
+        page = [shown_model(model) for model in models[start:end]]
+        more = end < len(models)
+        following = urlencode({**query, "offset": end, "limit": limit})
         return json_response(
             {
                 "object": "list",
                 "data": page,
                 "total_count": len(models),
                 "links": {"next": f"{request.scope['path']}?{following}" if more else None},
-                "has_more": more,
+                "has_more": start > 0 if backwards else more,
                 "first_id": page[0]["id"] if page else None,
                 "last_id": page[-1]["id"] if page else None,
             }
@@ -115,3 +114,20 @@ class Models:
             for one in usable(model)
             if one.zdr or not zdr
         ]
+
+
+def _window(models: Sequence[Model], query: Mapping[str, str]) -> tuple[int, int, int, bool]:
+    """Where the page that is asked for begins and ends, how long one is, and whether pages are read from the end.
+
+    An `offset` comes before `after_id` and `before_id`, by which Anthropic clients go on; an id that is not there says
+    nothing. Raises: `FieldError`.
+    """
+    offset = integer(query, "offset", default=0)
+    limit = integer(query, "limit", default=max(len(models), 1), least=1, most=_MOST)
+    if "offset" not in query:
+        places = {model.id: at for at, model in enumerate(models)}
+        if (last := places.get(query.get("after_id", ""))) is not None:
+            offset = last + 1
+        elif (first := places.get(query.get("before_id", ""))) is not None:
+            return max(0, first - limit), first, limit, True
+    return offset, offset + limit, limit, False

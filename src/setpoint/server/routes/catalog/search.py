@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -14,12 +16,13 @@ from setpoint.server.routes.paging import flag, integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from decimal import Decimal
 
     from setpoint.records import Model
     from setpoint.server.routes.catalog.performance import Performance, Performances
 
 _MILLION = 1_000_000
+_NUMBER = re.compile(r"([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][-+]?[0-9]{1,2})?")
+_Bounds = tuple[Decimal, Decimal]
 _DAY_S = 86_400
 
 
@@ -38,9 +41,9 @@ class Search(Struct, frozen=True, kw_only=True):
     family: str | None
     region: str | None
     least_context: int | None
-    prompt_price: tuple[float, float] | None
-    completion_price: tuple[float, float] | None
-    age_days: tuple[float, float] | None
+    prompt_price: _Bounds | None
+    completion_price: _Bounds | None
+    age_days: _Bounds | None
     distillable: bool | None
     zdr: bool
     sort: str | None
@@ -104,27 +107,24 @@ def _words(query: Mapping[str, str], name: str, *, default: str = "") -> frozens
     return frozenset(word.strip().lower() for word in listed if word.strip()) or None
 
 
-def _range(query: Mapping[str, str], least: str, most: str) -> tuple[float, float] | None:
+def _range(query: Mapping[str, str], least: str, most: str) -> _Bounds | None:
     if least not in query and most not in query:
         return None
-    return _number(query, least, 0.0), _number(query, most, math.inf)
+    return _number(query, least, Decimal(0)), _number(query, most, Decimal("Infinity"))
 
 
-def _number(query: Mapping[str, str], name: str, default: float) -> float:
+def _number(query: Mapping[str, str], name: str, default: Decimal) -> Decimal:
     text = query.get(name)
     if text is None:
         return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
+    if not _NUMBER.fullmatch(text):
         raise FieldError(name, "must be a number of at least 0")
-    return number
+    return Decimal(text)
 
 
-def _within(bounds: tuple[float, float] | None, value: Decimal | float | None, times: int = 1) -> bool:
-    return bounds is None or (value is not None and bounds[0] <= float(value) * times <= bounds[1])
+def _within(bounds: _Bounds | None, value: Decimal | float | None, times: int = 1) -> bool:
+    # Decimals, as prices are: 0.000002998 times a million is 2.998 and no less.
+    return bounds is None or (value is not None and bounds[0] <= value * times <= bounds[1])
 
 
 # --- orders: a key each, smaller ones first -------------------------------------------------------------------
