@@ -16,6 +16,7 @@ import yaml
 
 from simulator.client import Simulator
 from support.http import Answer, call
+from support.waiting import children
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,13 +192,11 @@ class Gateway:
         """
         if self._config is None:
             return
-        settings: dict[str, Any] = yaml.safe_load(self._config.read_text("utf-8")).get("settings") or {}
         since = self.process.stderr_size()
         self.process.send_signal(signal.SIGHUP)
+        serving = len(children(self.pid)) or 1
         until = time.monotonic() + timeout_s
-        while self.process.stderr_text(since=since).count("the new configuration is in use") < settings.get(
-            "workers", 1
-        ):
+        while self.process.stderr_text(since=since).count("the new configuration is in use") < serving:
             if time.monotonic() > until:
                 raise TimeoutError("the configuration was not read again\n" + self.process.stderr_text(since=since))
             time.sleep(_LOOK_AGAIN_S)
