@@ -64,12 +64,13 @@ def planned(
     standings: Standings | None = None,
     dice: Callable[[], float] = evenly,
     refusal: Refusal | None = None,
+    keys: KeyRing | None = None,
     **more: Any,
 ) -> Plan:
     """The plan for a chat request for these models."""
     everything: dict[str, Any] = {"models": models, "skin": "chat"}
     wanted = Wanted(**(everything | more))
-    return plan(wanted, world, KeyRing(), standings or NothingKnown(), dice, refusal=refusal)
+    return plan(wanted, world, keys or KeyRing(), standings or NothingKnown(), dice, refusal=refusal)
 
 
 def places(plan: Plan) -> list[tuple[str, str]]:

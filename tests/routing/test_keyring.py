@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from setpoint.records import AddedKey, Key, KeyTerms, Model, Provider, ProviderKey
+from setpoint.records import AddedKey, Key, Model, Provider, ProviderKey
 from setpoint.routing.keyring import KeyRing, Ring, with_changes
+from support.records import added_key as added
 from support.records import key, model, provider
 
-NOW = datetime(2026, 4, 20, tzinfo=UTC)
 FILE = ProviderKey(id="acme:1", secret="of-the-file")
 WITHOUT = provider()
 WITH = provider(keys=(FILE,))
 SAGE = model("acme/sage", aliases=("~sage",))
 CALLER = key()
-
-
-def added(name: str, revision: int = 1, *, secret: str | None = "", **given: Any) -> AddedKey:
-    plain: dict[str, Any] = {"provider": "acme", "deleted": False, "sort_order": 0, "workspace_id": None}
-    plain |= {one: given.pop(one) for one in plain.keys() & given.keys()}
-    return AddedKey(
-        id=name,
-        label="...",
-        key=None if secret is None else ProviderKey(id=f"{name}:{secret}", secret=secret or f"of-{name}"),
-        terms=KeyTerms(**given),
-        creator_user_id="u1",
-        created_at=NOW,
-        updated_at=None,
-        revision=revision,
-        **plain,
-    )
 
 
 def carried(*rows: AddedKey, provider: Provider = WITHOUT, model: Model = SAGE, caller: Key = CALLER) -> list[str]:

@@ -136,20 +136,3 @@ def test_every_endpoint_is_once_in_the_line_or_left_out_with_a_reason(
     assert len(set(pairs)) == len(pairs)
     if wanted["preferences"].zdr:
         assert all(one.endpoint.zdr or (one.key is not None and one.key.zdr) for one in plan.candidates)
-
-
-@given(_ENDPOINT, st.sampled_from([(), ("k1",), ("k1", "k2")]), st.none() | _STANDING, _HELD, _FULL, st.booleans())
-def test_the_short_way_of_a_lone_endpoint_leads_where_the_long_one_does(
-    said: dict[str, Any], keys: tuple[str, ...], standing: Standing | None, held: Any, full: set[str], limited: bool
-) -> None:
-    known = Known({} if standing is None else {"acme": standing}, held, full)
-    world = catalog(model("m", endpoint(provider("acme", *keys), **said)))
-    more: dict[str, Any] = {"standings": known, "max_output": 50 if limited else None}
-
-    def made(**preferences: Any) -> Any:
-        try:
-            return planned(world, "m", **more, **preferences)
-        except RequestError as error:
-            return (error.message, error.availability)
-
-    assert made() == made(preferences=Preferences())

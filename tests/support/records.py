@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from setpoint.records import Endpoint, Key, Model, Preset, Price, Provider, ProviderKey, Version
+from setpoint.records import AddedKey, Endpoint, Key, KeyTerms, Model, Preset, Price, Provider, ProviderKey, Version
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 """The moment at which all of it was made."""
@@ -67,6 +67,23 @@ def key(**more: Any) -> Key:
         "revision": 1,
     }
     return Key(**(everything | more))
+
+
+def added_key(name: str, revision: int = 1, *, secret: str | None = "", **given: Any) -> AddedKey:
+    """A provider key that was added, for `acme` unless it is said otherwise; one without a secret is deleted."""
+    everything: dict[str, Any] = {"provider": "acme", "deleted": False, "sort_order": 0, "workspace_id": None}
+    everything |= {one: given.pop(one) for one in everything.keys() & given.keys()}
+    return AddedKey(
+        id=name,
+        label="...",
+        key=None if secret is None else ProviderKey(id=f"{name}:{secret}", secret=secret or f"of-{name}"),
+        terms=KeyTerms(**given),
+        creator_user_id="u1",
+        created_at=NOW,
+        updated_at=None,
+        revision=revision,
+        **everything,
+    )
 
 
 def version(number: int = 1, **more: Any) -> Version:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from setpoint.routing.draw import Lots
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -60,11 +62,11 @@ def _ordered(options: list[Option], wanted: Wanted, sort: Sort | None, chance: C
     if sort is not None:
         return _as(sorted(options, key=_SORTS[sort]), sort)
     if wanted.tier is None:
-        return _drawn(options, chance)
+        return drawn(options, chance)
     by = _throughput if wanted.tier == "priority" else _price
     tier = sorted((option for option in options if option.endpoint.tier == wanted.tier), key=by)
     others = [option for option in options if option.endpoint.tier != wanted.tier]
-    return [*_as(tier, "tier"), *_drawn(others, None if tier else chance)]
+    return [*_as(tier, "tier"), *drawn(others, None if tier else chance)]
 
 
 def _listed(options: list[Option], words: Iterable[str]) -> list[Option]:
@@ -79,7 +81,7 @@ def _listed(options: list[Option], words: Iterable[str]) -> list[Option]:
 # --- the default order ---------------------------------------------------------------------------------------
 
 
-def _drawn(options: list[Option], chance: Chance | None) -> list[Placed]:
+def drawn(options: list[Option], chance: Chance | None) -> list[Placed]:
     """By price, what is free first; the first of them by lot, those that have just failed last.
 
     Without dice the cheapest is the first.
@@ -87,8 +89,8 @@ def _drawn(options: list[Option], chance: Chance | None) -> list[Placed]:
     ranked = [(*_rank(option, chance), at) for at, option in enumerate(options)]
     ranked.sort()
     if chance is not None and len(ranked) > 1 and ranked[0][0] == ranked[1][0] == _PRICED:
-        lots = [options[at].endpoint for group, _, at in ranked if group == _PRICED]
-        ranked.insert(0, ranked.pop(chance.first(lots, [lot.pull for lot in lots])))
+        lots = Lots(tuple(options[at].endpoint for group, _, at in ranked if group == _PRICED))
+        ranked.insert(0, ranked.pop(chance.first(lots)))
     placed: list[Placed] = [(options[at], _REASONS[group]) for group, _, at in ranked]
     if chance is not None and ranked and ranked[0][0] < _SPARE:
         placed[0] = (placed[0][0], "drawn")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import get_args
 
 from msgspec import UNSET, Struct, structs
 
-from setpoint.records import Endpoint, Model, Provider
+from setpoint.records import Dialect, Endpoint, Model, Provider
 from setpoint.routing.facts import Facts, NoFacts
 from setpoint.routing.offers import (
     BUILTIN,
@@ -20,6 +22,7 @@ from setpoint.routing.offers import (
     unnamed_model,
 )
 from setpoint.routing.tables import ModelTable, ProviderTable
+from setpoint.routing.usual import Usuals
 from setpoint.routing.words import SLUG
 from setpoint.settings import ConfigError, Loaded, Problem
 from setpoint.settings.kinds import MODEL_ID, is_model_id, read_as
@@ -31,8 +34,11 @@ MODEL = table(ModelTable)
 
 MAX_MADE_ID = 512
 
+MOST_MADE = 1_000
+"""Of how many models that nothing names something is kept: their names are of the callers' making."""
 
-class Catalog(Struct, frozen=True, kw_only=True):
+
+class Catalog(Struct, frozen=True, kw_only=True, dict=True):
     """Models by id, providers by slug, both in the order of the file; the built-in ones come last.
 
     `aliases` is other ids of the models. `offers` is each usable provider's endpoint for a model that nothing names,
@@ -47,6 +53,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
     dormant: Mapping[str, Endpoint] = {}
     sleeping: Mapping[str, Mapping[str, Model]] = {}
     facts: Facts = NoFacts()
+
+    @cached_property
+    def usuals(self) -> Usuals:
+        """What the plans of its models usually are, in each skin."""
+        return Usuals(len(get_args(Dialect)) * (len(self.models) + MOST_MADE))
 
     def named(self, model_id: str) -> Model | None:
         """The model that is named so, by its id or an alias."""

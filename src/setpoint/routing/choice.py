@@ -89,6 +89,11 @@ def meets(options: Iterable[Option], needs: Sequence[Need]) -> bool:
     return any(all(_takes(option, need) for need in hard) for option in options)
 
 
+def agree(options: Iterable[Option], need: Need) -> bool:
+    """Whether all of them take it, or none does: then it is no reason to use some of them only."""
+    return len({_takes(option, need) for option in options}) < 2
+
+
 def _takes(option: Option, need: Need) -> bool:
     return takes(option.endpoint, option.dialect, need)
 

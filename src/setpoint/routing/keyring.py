@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -39,7 +40,7 @@ class Ring(Struct, frozen=True, kw_only=True):
 class KeyRing(Struct, frozen=True):
     """The keys that requests of one caller may carry upstream. `added` is by provider. Without a caller: of nobody."""
 
-    added: Mapping[str, Ring] = {}
+    added: Mapping[str, Ring] = MappingProxyType({})
     caller: Key | None = None
 
     def of(self, provider: Provider, model: Model) -> tuple[ProviderKey | None, ...]:
@@ -59,6 +60,11 @@ class KeyRing(Struct, frozen=True):
                 keys.append(row.key)
                 seen.add(row.key.secret)
         return tuple(keys)
+
+    def are_shared(self, model: Model) -> bool:
+        """Whether whoever has a caller's ring carries the same keys to this model."""
+        rings = (self.added.get(endpoint.provider.slug) for endpoint in model.endpoints)
+        return all(ring is None or ring.everybodys is not None for ring in rings)
 
     def _may_carry(self, row: AddedKey, model: Model) -> bool:
         terms, caller = row.terms, self.caller

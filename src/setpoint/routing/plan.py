@@ -18,13 +18,16 @@ from setpoint.routing.draw import Chance
 from setpoint.routing.filters import conditions, exclusion, unknown_slugs
 from setpoint.routing.keys import for_model, retaining_nothing
 from setpoint.routing.naming import Strategy, named
-from setpoint.routing.placing import Candidate, Line, candidate, left_out, lined_up, planned
+from setpoint.routing.placing import Candidate, left_out, lined_up
 from setpoint.routing.preferences import NO_PREFERENCES
 from setpoint.routing.rates import at_length
 from setpoint.routing.refusals import nothing_left
+from setpoint.routing.standing import NothingKnown
+from setpoint.routing.usual import usual_of
+from setpoint.routing.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from setpoint.records import Exclusion
     from setpoint.routing.arrangement import Placed
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from setpoint.routing.keyring import KeyRing
     from setpoint.routing.naming import Named
     from setpoint.routing.standing import Standings
-    from setpoint.routing.wanted import Wanted
+    from setpoint.routing.usual import Usual
 
     Refusal = Callable[[Endpoint, Dialect], Exclusion | None]
 
@@ -65,10 +68,15 @@ def plan(
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
     asked = [named(text, catalog) for text in wanted.models]
-    if len(asked) == 1 and (line := _lone(asked[0], wanted, keys, standings)):
-        return Plan(candidates=line.candidates, endpoints=line.planned, excluded=(), strategy=asked[0].strategy)
+    chance = Chance(dice, wanted.conversation)
+    usual = _usual(asked, wanted, catalog, keys)
+    if usual is not None and usual.suits(wanted) and usual.holds(standings):
+        line = usual.line(chance, wanted.sticky)
+        return Plan(
+            candidates=line.candidates, endpoints=line.planned, excluded=line.excluded, strategy=asked[0].strategy
+        )
+    planning = _Planning(wanted, keys, standings, chance)
     priced = [_priced(one, wanted) for one in asked]
-    planning = _Planning(wanted, keys, standings, Chance(dice, wanted.conversation))
     groups = planning.chosen(priced, refusal if wanted.preferences.require_parameters else None)
     made = planning.done(planning.in_order(groups, priced), catalog)
     made = _as_offered(made, asked, priced)
@@ -94,30 +102,18 @@ def dialect_of(endpoint: Endpoint, skin: Dialect) -> Dialect:
     return skin if skin in endpoint.dialects else endpoint.dialects[0]
 
 
-def _lone(asked: Named, wanted: Wanted, ring: KeyRing, standings: Standings) -> Line | None:
-    """The short way where a model has one endpoint, which is well, and nobody wants anything.
+def _usual(asked: list[Named], wanted: Wanted, catalog: Catalog, keys: KeyRing) -> Usual | None:
+    """What the plan of the only model usually is; None where it has none, or the caller wants something of routing."""
+    if len(asked) != 1 or asked[0].static or asked[0].dynamic or wanted.preferences is not NO_PREFERENCES:
+        return None
 
-    It leads where the long one does. None where that must be gone.
-    """
-    endpoints = asked.model.endpoints
-    if wanted.preferences is not NO_PREFERENCES or len(endpoints) != 1 or asked.static or asked.dynamic:
-        return None
-    endpoint = endpoints[0]
-    enough = endpoint.max_output_tokens is None or endpoint.max_output_tokens >= (wanted.max_output or 0)
-    plain = endpoint.tier == "default" and endpoint.weight and wanted.tier is wanted.sticky is None
-    keys = ring.of(endpoint.provider, asked.model)
-    if not (enough and plain and endpoint.enabled and endpoint.provider.enabled) or len(keys) != 1:
-        return None
-    if (key := keys[0]) is not None and key.models is not None:
-        return None
-    standing = standings.of(endpoint.key)
-    ailing = standing is not None and (standing.open or not standing.stable)
-    if ailing or standings.held_back(endpoint.key, key.id if key else None) is not None:
-        return None
-    if endpoint.limited and standings.full(endpoint):
-        return None
-    option = Option(asked.model, endpoint, dialect_of(endpoint, wanted.skin), keys)
-    return Line((candidate(option, key),), (planned(option, "drawn"),), ())
+    def make() -> Usual | None:
+        nothing = Wanted(models=wanted.models, skin=wanted.skin)
+        planning = _Planning(nothing, keys, NothingKnown(), Chance(lambda: 0.0, None))
+        [options] = planning.chosen(asked, None)
+        return usual_of(asked[0].model, options, planning.excluded)
+
+    return catalog.usuals.of(asked[0].model, wanted.skin, keys, make)
 
 
 def _priced(asked: Named, wanted: Wanted) -> Named:
@@ -197,6 +193,11 @@ class _Planning:
             else:
                 self._leave_out(option, reason or "key_not_allowed")
         return found
+
+    @property
+    def excluded(self) -> Iterable[Excluded]:
+        """What is left out so far, with the reason."""
+        return self._excluded.values()
 
     # --- in which order ---
 
