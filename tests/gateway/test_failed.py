@@ -6,28 +6,18 @@ import json
 
 from setpoint.errors import ProviderError
 from setpoint.gateway.failed import Failed
-from setpoint.records import Endpoint, Model, Provider, ProviderKey, Timeouts
+from setpoint.records import ProviderKey
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.placing import Candidate
 from setpoint.snapshot import SnapshotHolder
+from support.records import endpoint, model
 
 SECRET = "".join(f"k{number:04}" for number in range(800))  # as long as the tokens of some clouds
 
 
 def candidate() -> Candidate:
-    provider = Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1")
-    endpoint = Endpoint(
-        key="acme/m acme",
-        provider=provider,
-        model_id="acme/m",
-        model="m",
-        tag="acme",
-        dialects=("chat",),
-        base_url=provider.base_url,
-        timeouts=Timeouts(),
-    )
-    model = Model(id="acme/m", name="m", endpoints=(endpoint,))
-    return Candidate(model, endpoint, ProviderKey(id="k", secret=SECRET), "chat")
+    at = endpoint("acme", "acme/m")
+    return Candidate(model("acme/m", at), at, ProviderKey(id="k", secret=SECRET), "chat")
 
 
 def raised(body: bytes) -> ProviderError:

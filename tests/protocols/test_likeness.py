@@ -14,19 +14,11 @@ from setpoint.errors import RequestError
 from setpoint.protocols.allowance import ALL, Allowance
 from setpoint.protocols.forward import likeness, lower
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Dialect, Endpoint, ModelReasoning, Provider, Timeouts
+from setpoint.records import Dialect, Endpoint, ModelReasoning, Provider
 from setpoint.wire.body import split
+from support.records import endpoint
 
-OPEN = Endpoint(
-    key="acme",
-    provider=Provider(slug="acme", name="Acme", dialects=("chat",), base_url="http://acme.test/v1"),
-    model_id="acme/sage",
-    model="sage",
-    tag="acme",
-    dialects=("chat",),
-    base_url="http://acme.test/v1",
-    timeouts=Timeouts(),
-)
+OPEN = endpoint("acme", "acme/sage")
 NARROW = structs.replace(OPEN, tier="flex", parameters=frozenset({"tools", "service_tier"}), max_output_tokens=99)
 BOUNDED = Allowance(max_output=9, reasoning=ModelReasoning(supported_efforts=("low",)), tiers=frozenset({"flex"}))
 
