@@ -111,23 +111,24 @@ class Key(Struct, frozen=True, kw_only=True):
 
     `label` is the masked form for people. `inference` false takes calling away from any role. `deleted` marks a key
     that is gone but whose row stays, so that every snapshot hears of it and old generations keep their owner.
-    `limit` is in US dollars, for as long as `limit_reset` says, None for ever. An `allowed_` list that is None allows
-    everything. None of the rest: no limit.
+    `limit` is in US dollars, for as long as `limit_reset` says, None for ever. All spend is on the team's own provider
+    keys, so it counts whatever `include_byok_in_limit` says, which is kept for its owner. An `allowed_` list that is
+    None allows everything. None of the rest: no limit.
     """
 
     digest: str
     name: str
     label: str
     role: Role
-    inference: bool
-    disabled: bool
-    deleted: bool
+    inference: bool = True
+    disabled: bool = False
+    deleted: bool = False
     workspace_id: str
     creator_user_id: str
     created_at: datetime
-    updated_at: datetime | None
-    expires_at: datetime | None
-    revision: int
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+    revision: int = 0
     limit: Decimal | None = None
     limit_reset: Reset | None = None
     include_byok_in_limit: bool = True

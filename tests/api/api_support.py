@@ -5,6 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from setpoint.storage import tables, workspaces
+from setpoint.storage.database import Database
+from setpoint.storage.revisions import next_revision
+from support.waiting import until
+
 if TYPE_CHECKING:
     from simulator.client import Simulator
     from support.http import Answer
@@ -74,6 +79,20 @@ def new_key(gateway: Gateway, **members: Any) -> tuple[str, dict[str, Any]]:
     assert answer.status == 201, answer.body
     content = answer.json()
     return content["key"], content["data"]
+
+
+def new_workspace(gateway: Gateway) -> str:
+    """The id of a new workspace, which belongs to the owner of the others."""
+    word = fresh("workspace")
+    database = Database.open(gateway.data_dir / "setpoint.db")
+    with database.write() as connection:
+        [default, *_] = workspaces.read_since(connection, None)
+        row = {field: getattr(default, field) for field in default.__struct_fields__ if field != "budgets"}
+        mine = {"id": word, "slug": word, "is_default": False, "revision": next_revision(connection)}
+        connection.execute(tables.workspaces.insert().values(row | mine))
+    database.close()
+    until(lambda: gateway.call("GET", f"/keys?workspace_id={word}").status == 200)
+    return word
 
 
 def sent(simulator: Simulator, prefix: str = "") -> dict[str, Any]:

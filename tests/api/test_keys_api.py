@@ -6,32 +6,38 @@ import hashlib
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.api_support import ask, data_of, new_key, refused
+from api.api_support import ask, data_of, new_key, new_workspace, refused
+from simulator.script import ok
 from support.http import call
 from support.processes import KEY
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simulator.client import Simulator
     from support.http import Answer
     from support.processes import Gateway, StartGateway
 
+BOUNDS = ("allowed_presets", "allowed_models", "allowed_providers", "requests_per_minute", "tokens_per_minute")
 PERIODS = ("", "_daily", "_weekly", "_monthly")
 KEY_FIELDS = {
     *("hash", "name", "label", "disabled", "limit", "limit_remaining", "limit_reset", "include_byok_in_limit"),
     *(f"{kind}{period}" for kind in ("usage", "byok_usage") for period in PERIODS),
     *("created_at", "updated_at", "expires_at", "last_used_at", "creator_user_id", "external_user", "workspace_id"),
-    *("role", "inference"),
+    *("role", "inference", *BOUNDS),
 }
 OWN_FIELDS = {
     *("label", "limit", "limit_remaining", "limit_reset", "include_byok_in_limit", "budgets", "effective_budget"),
     *(f"{kind}{period}" for kind in ("usage", "byok_usage") for period in PERIODS),
     *("is_free_tier", "is_management_key", "is_provisioning_key", "creator_user_id", "workspace_id"),
     *("organization_id", "allowed_data_regions", "free_model_daily_requests", "expires_at", "rate_limit"),
+    *("role", "inference", *BOUNDS),
 }
 
 
@@ -129,9 +135,30 @@ def test_a_key_tells_its_holder_what_it_is(shared_gateway: Gateway) -> None:
         ({"name": "a", "expires_at": "2030-02-30T00:00:00Z"}, "expires_at"),
         ({"name": "a", "expires_at": "tomorrow"}, "expires_at"),
         ({"name": "a", "expires_at": 1893456000}, "expires_at"),
-        ({"name": "a", "limit": 5}, "limit"),
-        ({"name": "a", "allowed_presets": ["x"]}, "allowed_presets"),
-        ({"name": "a", "requests_per_minute": 5}, "requests_per_minute"),
+        ({"name": "a", "limit": -0.01}, "limit"),
+        ({"name": "a", "limit": "5"}, "limit"),
+        ({"name": "a", "limit": True}, "limit"),
+        ({"name": "a", "limit": 10**6}, "limit"),
+        ({"name": "a", "limit": [5]}, "limit"),
+        ({"name": "a", "limit_reset": "hourly"}, "limit_reset"),
+        ({"name": "a", "limit_reset": ["daily"]}, "limit_reset"),
+        ({"name": "a", "include_byok_in_limit": 1}, "include_byok_in_limit"),
+        ({"name": "a", "requests_per_minute": 0}, "requests_per_minute"),
+        ({"name": "a", "requests_per_minute": 1.5}, "requests_per_minute"),
+        ({"name": "a", "requests_per_minute": 2**63}, "requests_per_minute"),
+        ({"name": "a", "tokens_per_minute": "many"}, "tokens_per_minute"),
+        ({"name": "a", "tokens_per_minute": False}, "tokens_per_minute"),
+        ({"name": "a", "allowed_presets": []}, "allowed_presets"),
+        ({"name": "a", "allowed_presets": "x"}, "allowed_presets"),
+        ({"name": "a", "allowed_presets": ["x", "@preset/y"]}, "allowed_presets[1]"),
+        ({"name": "a", "allowed_models": ["a b"]}, "allowed_models[0]"),
+        ({"name": "a", "allowed_models": ["m"] * 101}, "allowed_models"),
+        ({"name": "a", "allowed_providers": ["OpenAI"]}, "allowed_providers[0]"),
+        ({"name": "a", "allowed_providers": [1]}, "allowed_providers[0]"),
+        ({"name": "a", "workspace_id": 1}, "workspace_id"),
+        ({"name": "a", "creator_user_id": "user_nobody"}, "creator_user_id"),
+        ({"name": "a", "creator_user_id": "\ud800"}, "creator_user_id"),
+        ({"name": "a", "owner": "me"}, "owner"),
     ],
 )
 def test_a_wrong_key_is_refused_and_not_made(shared_gateway: Gateway, body: Any, path: str) -> None:
@@ -141,10 +168,99 @@ def test_a_wrong_key_is_refused_and_not_made(shared_gateway: Gateway, body: Any,
     before = hashes()
     answer = shared_gateway.call("POST", "/keys", body)
     assert refused(answer, 400).startswith(f"{path}: ")
-    assert answer.json()["error"]["metadata"].get("reason") == (
-        "unsupported" if path in ("limit", "allowed_presets", "requests_per_minute") else None
-    )
     assert hashes() == before
+
+
+SAID: dict[str, Any] = {
+    "name": "all of it",
+    "role": "editor",
+    "inference": False,
+    "expires_at": "2126-01-01T00:00:00.000000Z",
+    "limit": 12.5,
+    "limit_reset": "monthly",
+    "include_byok_in_limit": False,
+    "requests_per_minute": 60,
+    "tokens_per_minute": 2**63 - 1,
+    "allowed_presets": ["one", "Two.3"],
+    "allowed_models": ["sim/solo", "other:model"],
+    "allowed_providers": ["sim"],
+}
+"""Each member that a create and an update take, said."""
+
+
+def test_every_member_is_taken_at_the_making_and_told(shared_gateway: Gateway) -> None:
+    own = data_of(shared_gateway.call("GET", "/key"))
+    homes = {name: own[name] for name in ("workspace_id", "creator_user_id")}
+    plain, told = new_key(shared_gateway, **SAID, **homes)
+    assert {name: told[name] for name in (*SAID, *homes)} == {**SAID, **homes}
+    assert told["limit_remaining"] == 12.5
+    assert data_of(shared_gateway.call("GET", f"/keys/{told['hash']}")) == told
+    seen = data_of(shared_gateway.call("GET", "/key", key=plain))
+    shared = SAID.keys() - {"name"}
+    assert {name: seen[name] for name in shared} == {name: SAID[name] for name in shared}
+
+
+def test_every_member_can_be_changed_and_cleared_but_whose_the_key_is(shared_gateway: Gateway) -> None:
+    own = data_of(shared_gateway.call("GET", "/key"))
+    _, made = new_key(shared_gateway)
+    path = f"/keys/{made['hash']}"
+
+    def change(**members: Any) -> dict[str, Any]:
+        return data_of(shared_gateway.call("PATCH", path, members))
+
+    for name, content in SAID.items():
+        assert change(**{name: content})[name] == content
+    emptied = dict.fromkeys(SAID.keys() - {"name", "role", "inference", "include_byok_in_limit"})
+    for name in emptied:
+        assert change(**{name: None})[name] is None
+    kept = change(name=None, role=None, inference=None, include_byok_in_limit=None, disabled=None)
+    assert kept == {**made, **SAID, **emptied, "limit_remaining": None, "updated_at": kept["updated_at"]}
+    for name in ("workspace_id", "creator_user_id"):
+        assert refused(shared_gateway.call("PATCH", path, {name: own[name]}), 400).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("digits", ["0", "0.1", "1e-9", "999999.999999", "0.1000000000000000055511151231257827"])
+def test_a_limit_is_the_number_that_was_written(shared_gateway: Gateway, digits: str) -> None:
+    answer = shared_gateway.call("POST", "/keys", body=b'{"name":"a","limit":' + digits.encode() + b"}")
+    assert answer.status == 201, answer.body
+    for name in ("limit", "limit_remaining"):
+        [said] = re.findall(rb'"%s":([^,]+)' % name.encode(), answer.body)
+        assert Decimal(said.decode()) == Decimal(digits)
+
+
+def test_what_is_left_of_a_limit_is_what_its_period_has_not_spent(
+    shared_gateway: Gateway, simulator: Simulator
+) -> None:
+    simulator.script(ok(tokens=(100, 20)))
+    plain, told = new_key(shared_gateway, limit=1, limit_reset="daily")
+    path = f"/keys/{told['hash']}"
+    assert ask(shared_gateway, {"model": "sim/solo", "max_tokens": 20}, key=plain).status == 200
+    until(lambda: data_of(shared_gateway.call("GET", path))["usage"])
+    row = data_of(shared_gateway.call("GET", path))
+    assert (row["usage"], row["limit"], row["limit_remaining"]) == (0.00014, 1, 0.99986)
+    assert [one for one in listed(shared_gateway) if one["hash"] == told["hash"]] == [row]
+    own = data_of(shared_gateway.call("GET", "/key", key=plain))
+    assert (own["limit_remaining"], own["limit_reset"], own["include_byok_in_limit"]) == (0.99986, "daily", True)
+    [layer] = own["budgets"]
+    midnight = layer.pop("resets_at")
+    assert own["effective_budget"] == {**layer, "resets_at": midnight}
+    assert layer == {
+        "scope": "key_limit",
+        "budget_id": None,
+        "guardrail_id": None,
+        "include_byok": True,
+        "limit_usd": 1,
+        "spend_usd": 0.00014,
+        "remaining_usd": 0.99986,
+        "reset_interval": "daily",
+    }
+    ends = datetime.fromisoformat(midnight)
+    assert (ends.time(), timedelta() < ends - datetime.now(UTC) <= timedelta(days=1)) == (datetime.min.time(), True)
+    lower = data_of(shared_gateway.call("PATCH", path, {"limit": 0.0001, "limit_reset": None}))
+    assert lower["limit_remaining"] == 0
+    own = data_of(shared_gateway.call("GET", "/key", key=plain))
+    assert (own["limit_remaining"], own["budgets"][0]["remaining_usd"]) == (0, -0.00004)
+    assert (own["budgets"][0]["reset_interval"], own["budgets"][0]["resets_at"]) == (None, None)
 
 
 @pytest.mark.parametrize("hash_", ["0" * 64, "x", "%00", "..", "a" * 10_000, "%27%20OR%201=1"])
@@ -299,7 +415,30 @@ def test_a_label_never_shows_more_than_a_quarter_of_a_key(shared_gateway: Gatewa
         assert len(begins) + len(ends) <= len(secret) / 4
 
 
-def test_keys_of_another_workspace_are_not_there(shared_gateway: Gateway) -> None:
-    [mine, *_] = listed(shared_gateway)
-    assert listed(shared_gateway, f"?workspace_id={mine['workspace_id']}") == listed(shared_gateway)
-    refused(shared_gateway.call("GET", "/keys?workspace_id=another"), 404)
+def test_keys_of_another_workspace_are_there_for_its_own_managers_and_those_of_the_default_one(
+    shared_gateway: Gateway,
+) -> None:
+    home = data_of(shared_gateway.call("GET", "/key"))["workspace_id"]
+    other = new_workspace(shared_gateway)
+    away, told = new_key(shared_gateway, role="admin", workspace_id=other)
+    reader, _ = new_key(shared_gateway, role="read_only")
+    assert told["workspace_id"] == other
+    assert [row["hash"] for row in listed(shared_gateway, f"?workspace_id={other}")] == [told["hash"]]
+    assert told["hash"] not in [row["hash"] for row in listed(shared_gateway, f"?workspace_id={home}")]
+    assert data_of(shared_gateway.call("PATCH", f"/keys/{told['hash']}", {"name": "b"}))["name"] == "b"
+    # It sees itself and makes its like, and knows of nothing else.
+    assert [row["hash"] for row in data_of(shared_gateway.call("GET", "/keys", key=away))] == [told["hash"]]
+    made = shared_gateway.call("POST", "/keys", {"name": "mine"}, key=away).json()["data"]
+    assert made["workspace_id"] == other
+    [_, mine, *_] = listed(shared_gateway)
+    unknown = "0" * 64
+    for method, body in (("GET", None), ("PATCH", {"name": "c"}), ("DELETE", None)):
+        answers = [shared_gateway.call(method, f"/keys/{one}", body, key=away) for one in (mine["hash"], unknown)]
+        assert refused(answers[0], 404) == "Resource not found"
+        assert answers[0].body == answers[1].body
+    assert shared_gateway.call("DELETE", f"/keys/{made['hash']}", key=away).json() == {"deleted": True}
+    for key, workspace in ((away, home), (away, "another"), (reader, other), (None, "another"), (None, "")):
+        refused(shared_gateway.call("GET", f"/keys?workspace_id={workspace}", key=key), 404)
+    refused(shared_gateway.call("GET", f"/keys/{told['hash']}", key=reader), 404)
+    for key, workspace in ((away, home), (None, "another")):
+        refused(shared_gateway.call("POST", "/keys", {"name": "a", "workspace_id": workspace}, key=key), 404)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec import structs
 
+from setpoint.coordination.allowances import EVER, Allowance, key_scope, periods
 from setpoint.storage.generations import save_many
-from setpoint.storage.spend import Spend, spend
+from setpoint.storage.spend import Spend, charged, spend, spends
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,39 @@ def test_a_week_may_begin_in_the_month_or_year_before(
     first = one_try(make_generation, "1", created_at=monday)
     before = one_try(make_generation, "10", created_at=monday - timedelta(microseconds=1))
     assert spent(database, first, before, now=datetime.fromisoformat(f"{moment}+00:00")).weekly == 1
+
+
+def test_keys_are_looked_up_together(
+    database: Database, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    with database.write() as connection:
+        save_many(
+            connection,
+            [
+                one_try(make_generation, "1", created_at=now),
+                one_try(make_generation, "2", created_at=now, key_digest="e" * 64),
+            ],
+        )
+    with database.read() as connection:
+        found = spends(connection, [DIGEST, "e" * 64, "f" * 64], now)
+        assert spends(connection, [], now) == {}
+    assert {digest: one.total for digest, one in found.items()} == {DIGEST: 1, "e" * 64: 2, "f" * 64: 0}
+
+
+def test_a_limit_counts_in_its_own_period(
+    database: Database, now: datetime, make_generation: Callable[..., Generation]
+) -> None:
+    spent(database, one_try(make_generation, "0.25", created_at=now), now=now)
+    today, other = periods(now), periods(now - timedelta(days=1))
+    scope = key_scope(DIGEST)
+    asked = [
+        Allowance(scope, today.day, Decimal(1)),
+        Allowance(scope, EVER, Decimal(2)),
+        Allowance(scope, other.day, Decimal(1)),
+    ]
+    with database.read() as connection:
+        assert charged(connection, asked) == dict(zip(asked, (Decimal("0.25"), Decimal("0.25"), 0), strict=True))
+        assert charged(connection, []) == {}
 
 
 def test_many_small_costs_add_up(database: Database, now: datetime, make_generation: Callable[..., Generation]) -> None:

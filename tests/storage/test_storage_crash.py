@@ -33,6 +33,7 @@ from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from setpoint.ids import new_uuid
+from setpoint.records import Key
 from setpoint.storage import keys, presets
 from setpoint.storage.database import Database
 
@@ -45,10 +46,10 @@ def save(connection, slug):
         connection, workspace_id=workspace_id, slug=slug, creator_id=user_id, now=now,
         config=b'{"seed":1}', system_prompt=b'"' + b"x" * 20_000 + b'"', new_id=lambda: new_uuid(dice),
     )
-    keys.save(
-        connection, digest=f"{slug}/{preset.latest_version}", name="k", label="k", role="caller", inference=True,
-        workspace_id=workspace_id, creator_user_id=user_id, expires_at=None, now=now,
-    )
+    keys.save(connection, Key(
+        digest=f"{slug}/{preset.latest_version}", name="k", label="k", role="caller",
+        workspace_id=workspace_id, creator_user_id=user_id, created_at=now,
+    ))
     return preset
 
 def write():

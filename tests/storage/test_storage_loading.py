@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from setpoint.errors import RequestError
+from setpoint.records import Key
 from setpoint.storage import keys, loading, presets, tables, workspaces
 from setpoint.storage.revisions import next_revision, read_revision
 from support.sealed import SEALER
@@ -37,15 +38,15 @@ def save_key(database: Database, owner: Owner, digest: str, now: datetime) -> No
     with database.write() as connection:
         keys.save(
             connection,
-            digest=digest,
-            name="k",
-            label="k",
-            role="caller",
-            inference=True,
-            workspace_id=owner.workspace_id,
-            creator_user_id=owner.user_id,
-            expires_at=None,
-            now=now,
+            Key(
+                digest=digest,
+                name="k",
+                label="k",
+                role="caller",
+                workspace_id=owner.workspace_id,
+                creator_user_id=owner.user_id,
+                created_at=now,
+            ),
         )
 
 
@@ -99,7 +100,7 @@ def test_only_what_has_changed_is_loaded_afterwards(
     changed = capture("b")
     save_key(database, owner, "k2", now)
     with database.write() as connection:
-        keys.update(connection, "k2", disabled=True, now=now)
+        keys.update(connection, "k2", {"disabled": True}, now=now)
     since = load_since(database, known)
     assert since.revision > known
     assert since.presets == [changed]

@@ -5,7 +5,7 @@ Days begin at 00:00 UTC, weeks on Monday, months on the first.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -60,6 +60,20 @@ def _periods(ordinal: int) -> Periods:
     day = date.fromordinal(ordinal)
     year, week, _ = day.isocalendar()
     return Periods(day.isoformat(), f"{year:04}-W{week:02}", f"{day.year:04}-{day.month:02}")
+
+
+def ends(interval: str | None, now: datetime) -> datetime | None:
+    """When the running period of an interval is over: a midnight in UTC. None for the one without an end."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    match interval:
+        case "daily":
+            return midnight + timedelta(days=1)
+        case "weekly":
+            return midnight + timedelta(days=7 - now.weekday())
+        case "monthly":
+            return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case _:
+            return None
 
 
 def minute(at: datetime) -> int:

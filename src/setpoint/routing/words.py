@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 _MOST_DOLLARS = 1_000_000
 _MOST_PLACES = 30
 
-SLUG = matching("a slug of a-z, 0-9 and -", re.compile(r"[a-z0-9][a-z0-9-]*"))
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+SLUG = matching("a slug of a-z, 0-9 and -", _SLUG)
 TAG = matching("a provider's slug, or slug/suffix", re.compile(r"[a-z0-9][a-z0-9-]*(/[A-Za-z0-9._-]+)?"))
 FIELD_NAME = matching("a field name", re.compile(r"[a-z][a-z0-9_.]*"))
+
+
+def is_slug(text: str) -> bool:
+    """Whether the text can be a provider's slug."""
+    return _SLUG.fullmatch(text) is not None
 
 
 # --- URLs ----------------------------------------------------------------------------------------------------

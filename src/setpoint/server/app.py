@@ -200,7 +200,7 @@ class Application:
                 Presets(
                     self._store, self._snapshots, self._versions, pipeline, clock=utc_now, new_id=lambda: new_uuid(dice)
                 ),
-                Keys(self._store, clock=utc_now, new_key=lambda: new_key(dice)),
+                Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
                 ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
                 Models(self._snapshots, self._observed, clock=utc_now),

@@ -57,6 +57,25 @@ def authorize(key: Key, access: Access) -> None:
         raise RequestError("permission_denied", "This key manages only: it may not call models")
 
 
+def manages(key: Key, workspace_id: str, snapshot: Snapshot) -> bool:
+    """Whether what belongs to this workspace is the key's to see: its own, and any for an admin of the default one."""
+    if workspace_id == key.workspace_id:
+        return True
+    own = snapshot.workspaces.get(key.workspace_id)
+    return key.role == "admin" and own is not None and own.is_default
+
+
+def workspace(key: Key, asked: str | None, snapshot: Snapshot) -> str:
+    """The id of the workspace that a management call is about: the one that is asked for, else the key's own.
+
+    Raises: `RequestError` (not_found), the same for one that is not there and one that is not the key's to manage.
+    """
+    wanted = key.workspace_id if asked is None else asked
+    if wanted not in snapshot.workspaces or not manages(key, wanted, snapshot):
+        raise RequestError("not_found", "Resource not found")
+    return wanted
+
+
 def _bearer(request: Request) -> str | None:
     header = request.header(b"authorization")
     if header is None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from msgspec import UNSET, UnsetType
+from msgspec import structs
 
 from setpoint.errors import RequestError
-from setpoint.records import Key, Role
+from setpoint.records import Key
 from setpoint.storage.revisions import next_revision
 from setpoint.storage.tables import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Row, Select
@@ -48,58 +49,21 @@ def list_keys(connection: Connection, workspace_id: str, *, offset: int, include
     return [read_key(row) for row in connection.execute(page)]
 
 
-def save(
-    connection: Connection,
-    *,
-    digest: str,
-    name: str,
-    label: str,
-    role: Role,
-    inference: bool,
-    workspace_id: str,
-    creator_user_id: str,
-    expires_at: datetime | None,
-    now: datetime,
-) -> Key:
-    """A new key. Raises: `RequestError` of type `conflict` when its digest is taken."""
-    key = Key(
-        digest=digest,
-        name=name,
-        label=label,
-        role=role,
-        inference=inference,
-        disabled=False,
-        deleted=False,
-        workspace_id=workspace_id,
-        creator_user_id=creator_user_id,
-        created_at=now,
-        updated_at=None,
-        expires_at=expires_at,
-        revision=next_revision(connection),
-    )
-    connection.execute(sa.insert(keys).values({field: getattr(key, field) for field in _KEY}))
-    return key
+def save(connection: Connection, key: Key) -> Key:
+    """This key as a new one. Raises: `RequestError` of type `conflict` when its digest is taken."""
+    saved = structs.replace(key, revision=next_revision(connection))
+    connection.execute(sa.insert(keys).values({field: getattr(saved, field) for field in _KEY}))
+    return saved
 
 
-def update(
-    connection: Connection,
-    digest: str,
-    *,
-    name: str | UnsetType = UNSET,
-    disabled: bool | UnsetType = UNSET,
-    role: Role | UnsetType = UNSET,
-    inference: bool | UnsetType = UNSET,
-    expires_at: datetime | UnsetType | None = UNSET,
-    now: datetime,
-) -> Key:
-    """The key with what is given changed. What is unset stays.
+def update(connection: Connection, digest: str, changes: Mapping[str, object], *, now: datetime) -> Key:
+    """The key with these members changed. The others stay.
 
     Raises: `RequestError` of type `not_found` when there is no such key.
     """
-    wanted = {"name": name, "disabled": disabled, "role": role, "inference": inference, "expires_at": expires_at}
     if get(connection, digest) is None:
         raise RequestError("not_found", "There is no such key")
-    return _change(connection, digest, {field: value for field, value in wanted.items() if value is not UNSET}, now)
+    return _change(connection, digest, changes, now)
 
 
 def delete(connection: Connection, digest: str, *, now: datetime) -> bool:
@@ -120,23 +84,24 @@ def ensure(
     creator_user_id: str,
     now: datetime,
 ) -> Key:
-    """The key with this digest as one that may do everything now, whatever became of it before.
+    """The key with this digest as one that manages and calls now, whatever became of it before.
 
-    Writes nothing when it is so already. `name`, `label`, workspace and creator are those of a key that is made.
+    What it may spend, and on what, stays as it was said. Writes nothing when it is so already. `name`, `label`,
+    workspace and creator are those of a key that is made.
     """
     found = _find(connection, digest)
     if found is None:
         return save(
             connection,
-            digest=digest,
-            name=name,
-            label=label,
-            role="admin",
-            inference=True,
-            workspace_id=workspace_id,
-            creator_user_id=creator_user_id,
-            expires_at=None,
-            now=now,
+            Key(
+                digest=digest,
+                name=name,
+                label=label,
+                role="admin",
+                workspace_id=workspace_id,
+                creator_user_id=creator_user_id,
+                created_at=now,
+            ),
         )
     able = {"role": "admin", "inference": True, "disabled": False, "deleted": False, "expires_at": None}
     if all(getattr(found, field) == value for field, value in able.items()):
@@ -144,8 +109,8 @@ def ensure(
     return _change(connection, digest, able, now)
 
 
-def _change(connection: Connection, digest: str, changes: dict[str, Any], now: datetime) -> Key:
-    stamped = changes | {"updated_at": now, "revision": next_revision(connection)}
+def _change(connection: Connection, digest: str, changes: Mapping[str, object], now: datetime) -> Key:
+    stamped = {**changes, "updated_at": now, "revision": next_revision(connection)}
     connection.execute(sa.update(keys).where(keys.c.digest == digest).values(stamped))
     return read_key(connection.execute(select_keys().where(keys.c.digest == digest)).one())
 

@@ -1,16 +1,67 @@
-"""What the members of a management body say."""
+"""What the body of a management call may say, member by member, and the checks that its kinds have in common."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import Raw, Struct
 
 from setpoint.errors import FieldError
-from setpoint.wire.body import MalformedError, value
+from setpoint.protocols.money import read_money
+from setpoint.routing.catalog import MAX_MADE_ID
+from setpoint.settings.kinds import is_model_id
+from setpoint.wire.body import MalformedError, is_null, value
 
 if TYPE_CHECKING:
-    from msgspec import Raw
+    from decimal import Decimal
+
+    from setpoint.wire.body import Body
+
+Check = Callable[[str, Raw], Any]
+"""What the content of a member means, given the member's name. Raises: `FieldError`."""
 
 _SHOWN_CHARACTERS = 64
+_MOST_ENTRIES = 100
+_LARGEST = 2**63 - 1
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)")
+
+
+class Members(Struct, frozen=True, kw_only=True):
+    """The members of one kind of body, each with its check.
+
+    `noun` is what the body makes or changes. `fixed` members are said at the making only, `later` ones only of what is
+    there. Null clears those of `cleared_by_null`, and says nothing elsewhere.
+    """
+
+    noun: str
+    checks: Mapping[str, Check]
+    required: tuple[str, ...]
+    fixed: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    cleared_by_null: frozenset[str] = frozenset()
+
+    def read(self, body: Body, *, creating: bool) -> dict[str, Any]:
+        """What the body says, by member. Raises: `FieldError`."""
+        said: dict[str, Any] = {}
+        for name, content in body.items():
+            check = self.checks.get(name)
+            if check is None:
+                raise unknown_member(name, f"is not a member of {self.noun}")
+            if name in self.fixed and not creating:
+                raise FieldError(name, "cannot be changed")
+            if name in self.later and creating:
+                raise FieldError(name, f"is said of {self.noun} that is there already")
+            if not is_null(content):
+                said[name] = check(name, content)
+            elif name in self.cleared_by_null:
+                said[name] = None
+        for name in self.required if creating else ():
+            if name not in said:
+                raise FieldError(name, "is required")
+        return said
 
 
 def said_by(name: str, content: Raw) -> Any:
@@ -27,3 +78,92 @@ def said_by(name: str, content: Raw) -> Any:
 def unknown_member(name: str, problem: str) -> FieldError:
     """The refusal of a member that is not known, whose name may be as long as a body: it is cut."""
     return FieldError(name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}\u2026", problem)
+
+
+def text(name: str, content: Raw) -> str:
+    """Any string."""
+    said = said_by(name, content)
+    if not isinstance(said, str):
+        raise FieldError(name, "must be a string")
+    return said
+
+
+def line(most: int) -> Check:
+    """A string of so many printable characters, and one at least."""
+
+    def check(name: str, content: Raw) -> str:
+        said = said_by(name, content)
+        if not isinstance(said, str) or not 1 <= len(said) <= most or not said.isprintable():
+            raise FieldError(name, f"must be a string of 1 to {most} printable characters")
+        return said
+
+    return check
+
+
+def flag(name: str, content: Raw) -> bool:
+    """True or false."""
+    said = said_by(name, content)
+    if not isinstance(said, bool):
+        raise FieldError(name, "must be true or false")
+    return said
+
+
+def one_of(*words: str, or_null: bool = False) -> Check:
+    """One of these words; `or_null` is for the message."""
+
+    def check(name: str, content: Raw) -> str:
+        said = said_by(name, content)
+        if not isinstance(said, str) or said not in words:
+            raise FieldError(name, f"must be one of {', '.join(words)}{', or null' if or_null else ''}")
+        return said
+
+    return check
+
+
+def listed(fits: Callable[[str], object], words: str) -> Check:
+    """Several of what the `words` say, as fits, in their order."""
+
+    def check(name: str, content: Raw) -> tuple[str, ...]:
+        said = said_by(name, content)
+        entries = cast("list[object]", said) if isinstance(said, list) else []
+        if not 1 <= len(entries) <= _MOST_ENTRIES:
+            raise FieldError(name, f"must be a list of 1 to {_MOST_ENTRIES} {words}, or null for no restriction")
+        for at, entry in enumerate(entries):
+            if not isinstance(entry, str) or not fits(entry):
+                raise FieldError(f"{name}[{at}]", f"is none of the {words}")
+        return tuple(map(str, entries))
+
+    return check
+
+
+model_ids = listed(lambda entry: is_model_id(entry) and len(entry) <= MAX_MADE_ID, "model ids")
+"""Several ids of models."""
+
+
+def dollars(name: str, content: Raw) -> Decimal:
+    """US dollars from their own digits, 0 or more."""
+    amount = read_money(content)
+    if amount is None:
+        raise FieldError(name, "must be a number of US dollars, 0 or more and below 1,000,000, or null for no limit")
+    return amount
+
+
+def count(name: str, content: Raw) -> int:
+    """A whole number from 1 up."""
+    said = said_by(name, content)
+    if isinstance(said, float) and said.is_integer():
+        said = int(said)
+    if not isinstance(said, int) or isinstance(said, bool) or not 1 <= said <= _LARGEST:
+        raise FieldError(name, "must be a whole number of at least 1, or null for no limit")
+    return said
+
+
+def moment(name: str, content: Raw) -> datetime:
+    """A time that is written in UTC."""
+    said = said_by(name, content)
+    if not isinstance(said, str) or not _MOMENT.fullmatch(said):
+        raise FieldError(name, "must be a time in UTC, such as 2026-12-31T23:59:59Z")
+    try:
+        return datetime.fromisoformat(said).astimezone(UTC)
+    except ValueError:
+        raise FieldError(name, "is no such time") from None
