@@ -15,7 +15,9 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError, RequestError
 from setpoint.presets.capture import capture
+from setpoint.presets.diff import diff
 from setpoint.presets.merge import resolve
+from setpoint.presets.receipt import receipt
 from setpoint.protocols.answer import Bill, Opening, Stamp, StreamFailedError
 from setpoint.protocols.failures import reported_in
 from setpoint.protocols.forward import lower
@@ -23,13 +25,16 @@ from setpoint.protocols.names import Named, ToolNames
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.protocols.translate import read_answer, read_stream
 from setpoint.records import Cost, Dialect
-from setpoint.wire.body import MalformedError, join, split
+from setpoint.wire.body import MalformedError, as_pointer, join, split
+from setpoint.wire.shown import readable
 from setpoint.wire.sse import FrameReader, FrameTooLargeError
-from support.records import endpoint, provider
+from support.records import endpoint, provider, version
 
 if TYPE_CHECKING:
     from random import Random
 
+    from setpoint.presets.capture import Captured
+    from setpoint.protocols.base import Room
     from setpoint.wire.body import Body
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
@@ -59,6 +64,7 @@ _BILL = Bill(
     Cost(prompt=Decimal("0.1"), completion=Decimal("0.2"), total=Decimal("0.3")),
     Decimal("0.3"),
 )
+_BEFORE = version(config=b'{"tools":[{"type":"function","function":{"name":"f"}}],"stop":"a","reasoning":{"x":{}}}')
 _BROKEN = ProviderError("provider_unavailable", "the provider broke off")
 _STOPPING = GatewayError("server", "x")
 _check = msgspec.json.Decoder()
@@ -78,6 +84,7 @@ def run_request(data: bytes, skin_name: Dialect, dice: Random) -> None:
         skin.check(body, creating=True)
         captured = capture(skin, body, None)
         _is_json(captured.config)
+        _has_a_receipt(skin, body, captured)
         skin.check(body, creating=False)
         effective = resolve(skin, body, None, default_model="acme/sage").body
         _written(skin.estimated_input(effective) >= 0, "a count below zero")
@@ -86,6 +93,18 @@ def run_request(data: bytes, skin_name: Dialect, dice: Random) -> None:
         _is_json(join(lowered.body))
     except (RequestError, MalformedError):
         return
+
+
+def _has_a_receipt(skin: Room, body: Body, captured: Captured) -> None:
+    """What a capture says of a body that it has taken in: whatever else is in that, and of every field."""
+    try:
+        told = receipt(skin, body, None, captured)
+        changed = diff(_BEFORE, structs.replace(_BEFORE, config=captured.config, system_prompt=captured.system_prompt))
+    except MalformedError as error:
+        raise BrokenPromiseError(f"a receipt cannot be made: {error}") from error
+    _is_json(msgspec.json.encode([told, changed]))
+    paths = {one.path for one in told.fields}
+    _written(paths >= {readable(as_pointer(name)) for name in body}, "a field is not accounted for")
 
 
 _HALF = 0.5

@@ -252,5 +252,6 @@ def test_a_choice_that_forces_what_nobody_can_be_told_is_told_as_the_error_that_
 
 def test_a_big_configuration_is_rehearsed_beside_the_loop_and_all_the_same() -> None:
     tools = [function(f"f{at}") for at in range(10_000)]
-    config = {"model": "acme/chat", "tools": [*tools, {"type": "openrouter:datetime"}]}
-    assert rehearsed(config) == [("tool_unsupported", "/tools/10000")]
+    tools[2] = {"type": "openrouter:datetime"}
+    config = {"model": "acme/chat", "tools": [*tools, {"type": "web_search"}]}
+    assert rehearsed(config) == [("tool_unsupported", "/tools/2"), ("tool_unsupported", "/tools/10000")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import structs
 
 from presets.presets_support import version
 from setpoint.presets.diff import diff
+from setpoint.wire.body import MalformedError, members
 
 
 def told(before: object, after: object, prompts: tuple[str | None, str | None] = (None, None)) -> dict[str, Any]:
@@ -78,6 +80,30 @@ def test_objects_are_compared_member_by_member_and_lists_as_a_whole() -> None:
 def test_how_a_value_is_written_says_nothing(before: bytes, after: bytes) -> None:
     old = structs.replace(version({}), config=before)
     assert diff(old, structs.replace(old, config=after)).config == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("1" * 5_000, "2" * 5_000),
+        ("1e999", "2e999"),
+        ('"\\ud800"', '"\\ud801"'),
+    ],
+)
+def test_what_python_cannot_hold_can_be_told_apart_all_the_same(before: str, after: str) -> None:
+    old = structs.replace(version({}), config=f'{{"x":{before}}}'.encode())
+    (change,) = diff(old, structs.replace(old, config=f'{{"x":{after}}}'.encode())).config
+    assert (change.path, change.op) == ("/x", "replace")
+
+
+def test_what_is_deeper_than_anybody_can_follow_is_compared_as_it_is_written() -> None:
+    found: set[int] = set()
+    for depth in range(900, 1_000):  # about where Python's own limit lies
+        old = structs.replace(version({}), config=b'{"x":' + b"[" * depth + b"]" * depth + b"}")
+        with suppress(MalformedError):  # it cannot even be taken apart
+            members(old.config)
+            found.add(len(diff(old, structs.replace(old, config=old.config.replace(b"]", b" ]"))).config))
+    assert found == {0, 1}
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), ("1", 1), (None, False), ([], {})])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from setpoint.presets.schemas import Flaw, flaw
-from setpoint.wire.body import raw
+from setpoint.wire.body import MalformedError, members, raw
 
 
 def found(schema: Any) -> str | None:
@@ -114,3 +116,27 @@ def test_a_schema_may_be_as_deep_as_any_body() -> None:
     wrong = flaw(raw({"type": "function", "name": "f", "parameters": json.loads(text)}))
     assert wrong is not None
     assert wrong.path == "/parameters/properties/x" + "/not" * 250 + "/type"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 5_000, "-" + "1" * 5_000, "0." + "1" * 5_000])
+def test_a_number_of_any_size_can_be_looked_at(number: str) -> None:
+    for keyword in ("maxItems", "minimum", "multipleOf", "const", "$ref", "type", "x-anything"):
+        wrong = flaw(raw_tool(f'{{"type":"object","not":{{"{keyword}":{number}}}}}'))
+        assert wrong is None or wrong.path == f"/parameters/not/{keyword}"
+
+
+def test_a_schema_that_is_deeper_than_anybody_can_follow_is_none() -> None:
+    found: set[Flaw | None] = set()
+    for depth in range(900, 1_000):  # about where Python's own limit lies
+        tool = raw_tool('{"not":' * depth + "{}" + "}" * depth)
+        with suppress(MalformedError):  # it cannot even be taken apart
+            members(tool)
+            found.add(flaw(tool))
+    assert found == {Flaw("/parameters/type", TYPE), Flaw("/parameters", "is nested too deeply to be followed")}
+
+
+TYPE = 'must be "object": the parameters of a function are an object'
+
+
+def raw_tool(schema: str) -> Raw:
+    return Raw(f'{{"type":"function","name":"f","parameters":{schema}}}'.encode())

@@ -81,6 +81,15 @@ def test_the_first_of_a_value_is_told_by_its_place(content: Any, path: str) -> N
     assert found.path == path
 
 
+def test_what_is_deeper_than_anybody_can_follow_is_told_as_a_whole() -> None:
+    found = {suspect(Raw(b"[" * depth + f'"sk-{WORD}"'.encode() + b"]" * depth)) for depth in (900, 2_000)}
+    assert found == {Suspect("/0" * 900, "an API key"), Suspect("", "an API key")}
+
+
+def test_a_number_of_any_size_may_stand_beside_it() -> None:
+    assert suspect(Raw(b"[1e999," + b"1" * 5_000 + f',"sk-{WORD}"]'.encode())) == Suspect("/2", "an API key")
+
+
 def test_escapes_of_json_are_no_letters_of_the_text() -> None:
     for before in (rb"\n", rb"\t", rb"\u000a"):
         assert suspect(Raw(b'"key' + before + f'sk-{WORD}"'.encode())) == Suspect("", "an API key")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from setpoint.presets.plain import plain
 from setpoint.protocols.tools import identity
-from setpoint.wire.body import Body, as_array, as_pointer, is_array, is_object, members
+from setpoint.wire.body import Body, MalformedError, as_array, as_pointer, is_array, is_object, members
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -100,14 +101,12 @@ def _same(one: Raw | None, other: Raw | None) -> bool:
     """Whether two values say the same, however their numbers, texts and white space are written."""
     if one is None or other is None or one == other:
         return one == other
-    return _plain(one) == _plain(other)
+    try:
+        return _written(one) == _written(other)
+    except (MalformedError, RecursionError):  # deeper than can be followed: what is written in two ways is two
+        return False
 
 
-def _plain(content: Raw) -> str:
+def _written(content: Raw) -> str:
     """A value in the one way in which it can be written so. Python itself takes 1 for true."""
-    return json.dumps(json.loads(bytes(content), parse_float=_number), sort_keys=True)
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
+    return json.dumps(plain(content), sort_keys=True)

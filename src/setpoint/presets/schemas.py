@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote
 
+from setpoint.presets.plain import plain
 from setpoint.protocols.functions import form_of, read_function
-from setpoint.wire.body import as_pointer, members, value
+from setpoint.wire.body import MalformedError, as_pointer, members
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def flaw(tool: Raw) -> Flaw | None:
         return None
     form = form_of(told)
     at = {"chat": "/function/parameters", "messages": "/input_schema", "responses": "/parameters"}[form]
-    root = value(schema)
+    try:
+        root = plain(schema)
+    except MalformedError:
+        return Flaw(at, "is nested too deeply to be followed")
     found = _root(root, may_be_empty=form != "messages") or next(_flaws(root), None)
     return None if found is None else Flaw(readable(at + found.path), found.problem)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from setpoint.wire.body import as_pointer, value
+from setpoint.presets.plain import plain
+from setpoint.wire.body import MalformedError, as_pointer
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ class Suspect(NamedTuple):
 def suspect(content: Raw) -> Suspect | None:
     """The first thing in a value that looks like a secret; None: nothing does. It is never quoted."""
     kind = _kind(bytes(content))
-    return None if kind is None else Suspect(_place(value(content)), kind)
+    if kind is None:
+        return None
+    try:
+        return Suspect(_place(plain(content)), kind)
+    except MalformedError:  # nested more deeply than can be followed
+        return Suspect("", kind)
 
 
 class _Shape(NamedTuple):
