@@ -44,6 +44,7 @@ Exclusion = Literal[
     "variant",
     "distillable",
     "no_fallbacks",
+    "no_price",
     "breaker_open",
     "concurrency",
     "key_refused",

@@ -11,7 +11,7 @@ import pytest
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.explain import Estimate, Explained, explained
-from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.relay import Bounds, Relay
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned, Price, ProviderKey
 from setpoint.routing.placing import Candidate
@@ -33,7 +33,7 @@ class Counting(Relay):
     """A relay that counts how often it writes a request for an endpoint."""
 
     def __init__(self) -> None:
-        limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
+        limits = Bounds(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
         super().__init__(NOBODY, NOBODY, limits, b"identity", str, Aside(), NOBODY)
         self.times = 0
 

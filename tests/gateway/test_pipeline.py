@@ -17,7 +17,7 @@ from setpoint.gateway.aside import Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.failed import Failed
 from setpoint.gateway.pipeline import Pipeline, Policy
-from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.relay import Bounds, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
@@ -29,6 +29,7 @@ from setpoint.routing.sessions import Sessions
 from setpoint.snapshot import SnapshotHolder
 from setpoint.wire.body import split
 from support import records
+from support.limits import UNLIMITED
 from support.records import NOW, preset
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Gateway:
         self.admission = Admission(places, lambda: 0.0)
         snapshots = SnapshotHolder(CATALOG)
         snapshots.apply(1, [PRESET], ())
-        limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
+        limits = Bounds(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
         aside, failed = Aside(), Failed(snapshots)
         relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
         policy = Policy(system_prompt_merge=merge, default_model=default_model)
@@ -142,6 +143,7 @@ class Gateway:
             self.budget,
             self.sessions,
             self.admission,
+            UNLIMITED,
         )
 
     @staticmethod

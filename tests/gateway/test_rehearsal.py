@@ -14,7 +14,7 @@ from setpoint.errors import ProviderError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.pipeline import Pipeline, Policy
-from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.relay import Bounds, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.presets.capture import Captured
 from setpoint.protocols.registry import PROTOCOLS
@@ -25,6 +25,7 @@ from setpoint.routing.placing import Candidate
 from setpoint.routing.sessions import Sessions
 from setpoint.snapshot import SnapshotHolder
 from support import records
+from support.limits import UNLIMITED
 from support.records import NOW, model
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ CATALOG = Catalog(models={one.id: one for one in MODELS}, providers={}, aliases=
 
 def pipeline(health: Health, default: str | None = None, catalog: Catalog = CATALOG) -> Pipeline:
     aside = Aside()
-    limits = Limits(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
+    limits = Bounds(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
     return Pipeline(
         SnapshotHolder(catalog),
         Versions(NOBODY),
@@ -70,6 +71,7 @@ def pipeline(health: Health, default: str | None = None, catalog: Catalog = CATA
         RetryBudget(0.2, lambda: 0.0),
         Sessions(lambda: 0.0),
         Admission(10, lambda: 0.0),
+        UNLIMITED,
     )
 
 

@@ -16,7 +16,7 @@ from setpoint.gateway.aside import BIG_BYTES, Aside
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.gateway.failed import Failed
 from setpoint.gateway.live import LiveStream
-from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.relay import Bounds, Relay
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
 from setpoint.records import Cost, Endpoint, Generation, Model, Price, ProviderKey, Timeouts
@@ -149,7 +149,7 @@ class Attempt:
         self.relay = Relay(
             self.upstream,
             self.echo,
-            Limits(**(bounds | limits)),
+            Bounds(**(bounds | limits)),
             b"identity",
             lambda prefix: f"{prefix}1",
             aside or Aside(),

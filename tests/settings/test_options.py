@@ -47,6 +47,8 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "max_connections": ({"1": 1}, ("0", "x")),
     "shutdown_grace_s": ({"0.1": 0.1}, ("0", "null")),
     "retry_budget": ({"0": 0, "0.5": 0.5, "1": 1}, ("-0.1", "1.1", "x")),
+    "default_output_reservation_tokens": ({"1": 1, "100000": 100_000}, ("0", "-1", "x")),
+    "allow_unpriced_on_limited_keys": ({"true": True, "false": False}, ("1", "yes", "x")),
     "metrics": ({"true": True, "False": False}, ("yes", "1", "null")),
     "cors_origins": (
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVER = "ever"
 """The period that has no end."""
 
-RATES = ("requests:", "tokens:")
+RATES: tuple[Literal["requests:"], Literal["tokens:"]] = ("requests:", "tokens:")
 """How the scopes of rates begin. Their period is the number of the minute since 1970."""
 
 

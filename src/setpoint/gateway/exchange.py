@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from setpoint.errors import ProviderError, SetpointError
+    from setpoint.gateway.limits import Limited, Reserved
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.protocols.base import Room
@@ -90,6 +91,7 @@ class Exchange:
         self.not_honoured: tuple[str, ...] = ()
         self.models: tuple[str, ...] = ()
         self.plan: Plan | None = None
+        self.limited: Limited | None = None  # None: there is no limit to keep to
         self.session: Session | None = None  # where it matters which endpoint it goes to
         self.answered: Callable[[], None] | None = None  # to be told that the answer is complete
         self.candidate: Candidate | None = None
@@ -102,6 +104,8 @@ class Exchange:
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
+        self._reserved: Reserved | None = None  # for the try under way
+        self._open: list[tuple[int, Reserved]] = []  # for tries that have ended, and may still turn out to have cost
         self._attempt_started: float | None = None  # while one is under way
         self._started = time.monotonic()
         self._first_event: float | None = None
@@ -129,13 +133,14 @@ class Exchange:
         """All that an endpoint is not told for which alone it would be this: each pointer once."""
         return tuple(dict.fromkeys(self._always_unsaid + unsaid))
 
-    def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...]) -> None:
-        """A try at this endpoint starts; `unsaid` is what it is not told."""
+    def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...], reserved: Reserved | None = None) -> None:
+        """A try at this endpoint starts; `unsaid` is what it is not told, `reserved` what is set aside for it."""
         self.candidate = candidate
+        self._reserved = reserved
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
-        unseen = _attempt(candidate, self._attempted_at(), error="interrupted", uncounted=True)
+        unseen = _attempt(candidate, self._attempted_at(), reserved, error="interrupted", uncounted=True)
         self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
@@ -157,15 +162,21 @@ class Exchange:
             return
         self._attempt_started = None
         latency_ms = _ms(time.monotonic() - started)
+        reserved, self._reserved = self._reserved, None
         attempt = _attempt(
             candidate,
             self._attempted_at(started),
+            reserved,
             status=status,
             error=error,
             latency_ms=latency_ms,
             uncounted=not free,
         )
         self._attempts.append(_billed(attempt, self.spent))
+        if reserved is not None and free:
+            reserved.settle(attempt)
+        elif reserved is not None:
+            self._open.append((len(self._attempts) - 1, reserved))
 
     def _attempted_at(self, started: float | None = None) -> datetime:
         """When the try began that is under way, or the one that `started` then: by the clock that the request came by.
@@ -216,6 +227,8 @@ class Exchange:
             answered = _billed(self._attempts[-1], self.bill)
             # With an error, the answer broke after it had begun.
             self._attempts[-1] = answered if error is None else structs.replace(answered, error=error.type)
+        for at, reserved in self._open:
+            reserved.settle(self._attempts[at])
         self._record(self._generation(status, error, tuple(self._attempts)))
 
     def _generation(
@@ -303,6 +316,7 @@ class Exchange:
 def _attempt(
     candidate: Candidate,
     at: datetime,
+    reserved: Reserved | None,
     *,
     error: str | None,
     uncounted: bool,
@@ -322,6 +336,7 @@ def _attempt(
         latency_ms=latency_ms,
         at=at,
         uncounted=uncounted,
+        reserved=reserved.record if reserved is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from setpoint.errors import ProviderError, RequestError
 from setpoint.gateway.admission import RETRY_AFTER_S, busy
 from setpoint.gateway.explain import Explained, explained
+from setpoint.gateway.limits import LimitReachedError
 from setpoint.gateway.outlook import Outlook
 from setpoint.gateway.rehearsal import Known, caveats, known_models, open_to_all, rehearsal
 from setpoint.gateway.telling import Telling
@@ -17,7 +18,7 @@ from setpoint.presets.capture import Captured
 from setpoint.presets.merge import Resolved, resolve
 from setpoint.presets.origin import origin
 from setpoint.presets.reference import reference
-from setpoint.routing.exhausted import exhausted
+from setpoint.routing.exhausted import behind, exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
 from setpoint.routing.route import Route
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from setpoint.gateway.admission import Admission, Full, Place
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
+    from setpoint.gateway.limits import Limits
     from setpoint.gateway.live import LiveStream
     from setpoint.gateway.relay import Relay
     from setpoint.gateway.versions import Versions
@@ -70,6 +72,7 @@ class Pipeline:
         budget: RetryBudget,
         sessions: Sessions,
         admission: Admission,
+        limits: Limits,
     ) -> None:
         self._snapshots = snapshots
         self._versions = versions
@@ -81,6 +84,7 @@ class Pipeline:
         self._budget = budget
         self._sessions = sessions
         self._standings = Outlook(health, admission)
+        self._limits = limits
 
     async def answer(self, exchange: Exchange, place: Place) -> bytes | LiveStream:
         """Answer one checked inference request that has been let in: the whole story.
@@ -162,6 +166,7 @@ class Pipeline:
         if named is not None:
             preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
         exchange.size = weight(exchange.body) + (len(version.config) if version is not None else 0)
+        exchange.limited = self._limits.of(exchange.key, snapshot.workspaces.get(exchange.key.workspace_id))
 
         def route() -> Plan:
             exchange.apply(preset, version, self._resolve(exchange, version))
@@ -195,6 +200,8 @@ class Pipeline:
         if model is not None and model.keeps_conversations:
             exchange.session = session(exchange.key.workspace_id, model.id, wanted.conversation, exchange.body)
             wanted = structs.replace(wanted, sticky=self._sessions.find(exchange.session))
+        if exchange.limited is not None and exchange.limited.needs_price:
+            wanted = structs.replace(wanted, priced=True)
         keys = KeyRing(snapshot.provider_keys, exchange.key)
         telling = Telling(exchange, self._relay)
         try:
@@ -235,6 +242,8 @@ class Pipeline:
                     if not route.repeats(error):
                         exchange.fail_attempt(error)
                     failure = error
+                except LimitReachedError as error:
+                    raise behind(error, exchange.failures) from None
                 except RequestError as error:  # this endpoint cannot be told what the request insists on
                     exchange.pass_over(candidate, "dialect")
                     refused = error

@@ -49,7 +49,7 @@ _NOT_COUNTED = (
 )
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Bounds(Struct, frozen=True, kw_only=True):
     """Bounds on what an upstream may send, in bytes and levels."""
 
     max_answer_bytes: int
@@ -65,7 +65,7 @@ class Relay:
         self,
         client: UpstreamClient,
         echo: UpstreamClient,
-        limits: Limits,
+        bounds: Bounds,
         identity_key: bytes,
         new_id: Callable[[str], str],
         aside: Aside,
@@ -73,7 +73,7 @@ class Relay:
     ) -> None:
         self._client = client
         self._echo = echo
-        self._limits = limits
+        self._bounds = bounds
         self._identity_key = identity_key
         self._new_id = new_id
         self._aside = aside
@@ -103,10 +103,13 @@ class Relay:
         """The whole answer for the client, or a stream whose first meaningful event has come.
 
         `trial` is told of the answer from there on; of how the attempt failed before, by whoever tries it.
-        Raises: `ProviderError` when the attempt failed; it is not yet booked with the exchange.
+        Raises: `ProviderError` when the attempt failed; it is not yet booked with the exchange. Whatever ends it before
+        anything is sent, limits among it, is no attempt.
         """
         lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
-        exchange.begin_attempt(candidate, lowered.unsaid)
+        limited = exchange.limited
+        reserved = await limited.set_aside(candidate, lowered.body, body) if limited is not None else None
+        exchange.begin_attempt(candidate, lowered.unsaid, reserved)
         request = self._request(exchange, candidate, body)
         if exchange.stream:
             if wants_echo(exchange.body):
@@ -156,7 +159,7 @@ class Relay:
             body=body,
             connect_s=endpoint.timeouts.connect_s,
             total_s=endpoint.timeouts.total_s,
-            max_bytes=self._limits.max_answer_bytes,
+            max_bytes=self._bounds.max_answer_bytes,
             proxy=provider.proxy,
             verify=provider.verify,
         )
@@ -189,7 +192,7 @@ class Relay:
         self._failed.check_status(candidate, answer.status, answer.headers, answer.body)
         self._failed.check_type(candidate, answer.headers, "application/json", answer.body)
         try:
-            return split(answer.body, max_depth=self._limits.max_json_depth, max_members=self._limits.max_json_members)
+            return split(answer.body, max_depth=self._bounds.max_json_depth, max_members=self._bounds.max_json_members)
         except MalformedError as error:
             raise _malformed() from error
 
@@ -222,7 +225,7 @@ class Relay:
                     names=lowered.names,
                 )
                 live = LiveStream(
-                    exchange, candidate, trial, answer, edited, self._limits.max_event_bytes, self._aside, self._failed
+                    exchange, candidate, trial, answer, edited, self._bounds.max_event_bytes, self._aside, self._failed
                 )
                 await live.first()
         except BaseException as error:
@@ -245,11 +248,14 @@ class Relay:
 def allowance(exchange: Exchange, candidate: Candidate) -> Allowance:
     """What the candidate's model and endpoint allow of this request."""
     model, endpoint = candidate.model, candidate.endpoint
-    plain = model.reasoning is None and candidate.max_output is None
+    limited = exchange.limited
+    default_output = limited.default_output_tokens if limited is not None else None
+    plain = model.reasoning is None and candidate.max_output is None and default_output is None
     if plain and "service_tier" not in exchange.body and "speed" not in exchange.body:
         return ALL
     return Allowance(
         max_output=candidate.max_output,
+        default_output=default_output and min(default_output, endpoint.max_output_tokens or default_output),
         reasoning=model.reasoning,
         latest=is_latest(exchange.models, model),
         tiers=frozenset(one.tier for one in model.endpoints if one.provider.slug == endpoint.provider.slug),

@@ -33,12 +33,13 @@ _SOLD = ("priority", "flex")
 class Allowance(Struct, frozen=True, kw_only=True):
     """What a model, and its endpoint in this request's plan, allow of what may be asked. None: no bound is known.
 
-    `max_output` is what a larger output limit becomes, in tokens. `reasoning` is how the model reasons; `latest`: it
-    was asked for by the name of its family, so that what it forbids becomes the least that it allows. `tiers` are the
-    service tiers of the same provider's endpoints for the model.
+    `max_output` is what a larger output limit becomes, in tokens; `default_output` that of a request which has none.
+    `reasoning` is how the model reasons; `latest`: it was asked for by the name of its family, so that what it forbids
+    becomes the least that it allows. `tiers` are the service tiers of the same provider's endpoints for the model.
     """
 
     max_output: int | None = None
+    default_output: int | None = None
     reasoning: ModelReasoning | None = None
     latest: bool = False
     tiers: frozenset[str] = frozenset()
@@ -66,6 +67,8 @@ def bounded(body: Body, endpoint: Endpoint, allowance: Allowance, *, skin: Room,
     """
     bounding = _Bounding(body, endpoint, allowance, skin, dialect)
     clamped = False
+    if allowance.default_output is not None:
+        bounding.default_limit(allowance.default_output)
     if allowance.max_output is not None:
         bounding.limit(allowance.max_output)
         clamped = bool(bounding.pointers)
@@ -96,6 +99,15 @@ class _Bounding:
         for field, content in list(self.body.items()):
             if self._skin.FIELDS.get(field) in _LIMITS and (_number(content) or 0) > most:
                 self._replace({field: raw(most)}, f"/{field}")
+
+    def default_limit(self, tokens: int) -> None:
+        """This output limit where the request has none, under the name that the endpoint knows."""
+        names = [field for field, name in self._skin.FIELDS.items() if name in _LIMITS]
+        if any(_number(self.body.get(field, NULL)) is not None for field in names):
+            return
+        listed = [field for field in names if lists(self._endpoint, self._skin.FIELDS[field])]
+        newest = max(listed or names, key=lambda field: _LIMITS.index(self._skin.FIELDS[field]))
+        self._replace({newest: raw(tokens)}, None)
 
     # --- reasoning ---
 

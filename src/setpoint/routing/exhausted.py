@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from setpoint.errors import DOCS_URL, ProviderError
+from setpoint.errors import DOCS_URL, ProviderError, SetpointError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+E = TypeVar("E", bound=SetpointError)
 
 _PASSING = frozenset({"provider_unavailable", "provider_overloaded", "timeout"})
 _NOBODY = "No provider can answer at the moment"
@@ -72,6 +74,13 @@ def exhausted(
     if len({error.type for error in errors}) > 1 and all(error.type in _PASSING for error in errors):
         return end("provider_overloaded", _NOBODY, "temporarily_unavailable")
     return end(last.type, last.message)
+
+
+def behind(error: E, failures: Sequence[tuple[str, ProviderError]]) -> E:
+    """An error that ends a request behind these failures, naming them."""
+    if failures:
+        error.metadata["previous_errors"] = [_previous(provider, failure) for provider, failure in failures]
+    return error
 
 
 def _passes(error: ProviderError) -> bool:

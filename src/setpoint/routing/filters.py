@@ -25,9 +25,14 @@ _MILLION = Decimal(1_000_000)
 _PER_MILLION = frozenset({"prompt", "completion"})
 
 
-def conditions(preferences: Preferences) -> list[Condition]:
-    """What every endpoint must pass, in the order of asking, each with the reason for those that do not."""
+def conditions(preferences: Preferences, *, priced: bool) -> list[Condition]:
+    """What every endpoint must pass, in the order of asking, each with the reason for those that do not.
+
+    `priced`: only what has a known price may be used.
+    """
     found: list[Condition] = []
+    if priced:
+        found.append(("no_price", lambda option: option.endpoint.per_token is not None))
     if preferences.zdr:
         found.append(("zdr", _retains_nothing))
     if preferences.data_collection_denied:

@@ -106,6 +106,8 @@ def _usual(asked: list[Named], wanted: Wanted, catalog: Catalog, keys: KeyRing) 
     """What the plan of the only model usually is; None where it has none, or the caller wants something of routing."""
     if len(asked) != 1 or asked[0].static or asked[0].dynamic or wanted.preferences is not NO_PREFERENCES:
         return None
+    if wanted.priced and any(endpoint.per_token is None for endpoint in asked[0].model.endpoints):
+        return None
 
     def make() -> Usual | None:
         nothing = Wanted(models=wanted.models, skin=wanted.skin)
@@ -143,7 +145,8 @@ class _Planning:
         self._keys = keys
         self._standings = standings
         self._chance = chance
-        self._conditions = conditions(wanted.preferences) if wanted.preferences is not NO_PREFERENCES else []
+        unconditional = wanted.preferences is NO_PREFERENCES and not wanted.priced
+        self._conditions = [] if unconditional else conditions(wanted.preferences, priced=wanted.priced)
         self._excluded: dict[tuple[str, str], Excluded] = {}
 
     # --- which ---

@@ -26,6 +26,7 @@ _WISHES: dict[Exclusion, tuple[str, str | None]] = {
     "tier": ("service_tier", None),
     "context_length": ("the length of the prompt", "context_length"),
     "no_fallbacks": ("provider.order", "allowed_providers"),
+    "no_price": ("a limit of money", None),
 }
 _PRIVACY = frozenset[Exclusion]({"zdr", "data_collection"})
 
@@ -45,6 +46,11 @@ def nothing_left(models: Sequence[str], excluded: Iterable[Excluded]) -> Request
     if not served:
         return RequestError(
             "not_found", f"No endpoints found for {models[0]}", availability=_availability("no_endpoints", models)
+        )
+    if all(one.reason == "no_price" for one in served):
+        return RequestError(
+            "payment_required",
+            f"The price of {models[0]} is not known, and there is a limit to what may be spent: give the model a price",
         )
     providers = ", ".join(dict.fromkeys(one.provider for one in served))
     by = dict.fromkeys(_WISHES[one.reason] for one in served)

@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     endpoints do not take, by their canonical names, and that should not get lost. `most_input` is more tokens than the
     prompt can have; `input_tokens` is our own count, which is asked for only where `most_input` does not settle it.
     `max_output` is the longest answer that is asked for. `conversation` is the caller's name for it, and `sticky` the
-    key of the endpoint that it went to before.
+    key of the endpoint that it went to before. `priced`: only what has a known price may be used.
     """
 
     models: tuple[str, ...]
@@ -46,6 +46,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     conversation: str | None = None
     sticky: str | None = None
+    priced: bool = False
 
 
 def read_wanted(

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from setpoint.errors import SetpointError
+from setpoint.coordination.leases import Leases
+from setpoint.errors import GatewayError, SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.failed import Failed
 from setpoint.gateway.lag import LoopLag, Turn
+from setpoint.gateway.limits import Limits, Terms
 from setpoint.gateway.pipeline import Pipeline, Policy
-from setpoint.gateway.relay import Limits, Relay
+from setpoint.gateway.relay import Bounds, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.ids import generation_id, new_key, new_uuid, prefixed_id, utc_now
 from setpoint.metrics import Registry
@@ -57,6 +60,7 @@ from setpoint.server.telemetry.gauges import (
 from setpoint.server.telemetry.lag import LoopWatch
 from setpoint.server.telemetry.log import log_exchange, log_notice, log_refused
 from setpoint.snapshot import SnapshotHolder
+from setpoint.storage.leasing import leasing
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
 from setpoint.storage.recovery import Recovery
@@ -112,6 +116,7 @@ class Application:
         self._upstreams = UpstreamHealth(time.monotonic, self._quick_dice.random, self._noticed)
         self._sessions = Sessions(time.monotonic)
         self._observed = Observed(self._upstreams, seat.board.vitals, seat.index)
+        self._leases = Leases(*leasing(self._store, spool, settings.workers), time.monotonic)
         self._budget = RetryBudget(settings.retry_budget, time.monotonic)
         self._lag = LoopLag(self._turned)
         self._watch = LoopWatch(self._lag)
@@ -154,7 +159,7 @@ class Application:
         relay = Relay(
             self._client,
             EchoClient(settings.echo_interval_ms / 1000),
-            Limits(
+            Bounds(
                 max_answer_bytes=settings.max_answer_bytes,
                 max_event_bytes=settings.max_event_bytes,
                 max_json_depth=settings.max_json_depth,
@@ -164,6 +169,10 @@ class Application:
             self._item_id,
             self._aside,
             self._failed,
+        )
+        terms = Terms(
+            default_output_tokens=settings.default_output_reservation_tokens,
+            allow_unpriced=settings.allow_unpriced_on_limited_keys,
         )
         policy = Policy(system_prompt_merge=settings.system_prompt_merge, default_model=settings.default_model)
         pipeline = Pipeline(
@@ -177,6 +186,7 @@ class Application:
             self._budget,
             self._sessions,
             self._admission,
+            Limits(self._leases, utc_now, terms),
         )
         answering = Answering(
             pipeline,
@@ -224,6 +234,7 @@ class Application:
             self._metrics.keep_up(),
             self._observed.keep_up(),
             self._discovery.run(),
+            self._leases.run(),
         ):
             task = loop.create_task(running)
             task.add_done_callback(_say_end)
@@ -243,6 +254,8 @@ class Application:
             task.cancel()
         self._aside.close()
         await self._client.close()
+        with suppress(GatewayError):  # the storage is away: whoever brings home what this process leaves releases them
+            await self._leases.close()
         self._store.close()
         self._recovery.close()
         self._recorder.close()

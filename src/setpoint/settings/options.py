@@ -175,6 +175,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             "further tries at providers in trouble, as a share of the requests; two a second may always be",
         ),
     ] = 0.2
+    default_output_reservation_tokens: Annotated[
+        int,
+        Row(
+            integer(1),
+            "the output limit, in tokens, of requests that have none, under a limit of money or of tokens",
+        ),
+    ] = 4_096
+    allow_unpriced_on_limited_keys: Annotated[
+        bool, Row(BOOLEAN, "whether endpoints without a price may be used under a limit of money, which counts nothing")
+    ] = False
     metrics: Annotated[
         bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
     ] = False

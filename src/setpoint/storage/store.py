@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +21,7 @@ from setpoint.storage.revisions import read_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from sqlalchemy import Connection
 
@@ -97,10 +99,10 @@ class Store:
         """
         return await asyncio.shield(self._write(work))
 
-    async def note(self, work: Callable[[Connection], T]) -> T:
+    async def note(self, work: Callable[[Connection], T], undo: Callable[[Connection, T], None] | None = None) -> T:
         """What the function gives, once what it wrote survives the end of this process: no snapshot hears of it.
 
-        Raises: as `write`; and then it may be done all the same.
+        Raises: as `write`; and where it is done all the same by then, it is undone.
         """
         until = monotonic() + self._write_s
 
@@ -108,12 +110,27 @@ class Store:
             with self._database.write(durable=False, wait_s=until - monotonic()) as connection:
                 return work(connection)
 
-        running = asyncio.wrap_future(self._writing.submit(noted))
-        try:
-            async with asyncio.timeout(self._write_s):
-                return await asyncio.shield(running)
-        except TimeoutError:
-            raise away() from None
+        submitted = self._writing.submit(noted)
+        running = asyncio.wrap_future(submitted)
+        done, _ = await asyncio.wait({running}, timeout=self._write_s)
+        if not done:
+            running.add_done_callback(_hear)
+            if undo is not None:
+                submitted.add_done_callback(lambda late: self._undo(late, undo))
+            raise away()
+        return submitted.result()
+
+    def _undo(self, late: Future[T], undo: Callable[[Connection, T], None]) -> None:
+        """Take back what was noted when nobody waited for it any more."""
+        if late.cancelled() or late.exception() is not None:
+            return
+
+        def undone() -> None:
+            with self._database.write(durable=False) as connection:
+                undo(connection, late.result())
+
+        with suppress(GatewayError):
+            self._writing.submit(undone)
 
     @property
     def behind(self) -> bool:
@@ -203,7 +220,7 @@ class Store:
         self._snapshots.apply(*loaded)
 
 
-def _hear(running: asyncio.Future[tuple[T, Loaded]]) -> None:
+def _hear(running: asyncio.Future[T]) -> None:
     """Take note of how a write ended that nobody waits for any more. The poll brings what it committed."""
     if not running.cancelled():
         running.exception()

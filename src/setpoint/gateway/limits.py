@@ -1,0 +1,218 @@
+"""What a request has to keep to: its key's limit, its workspace's budgets, its key's rates. The last of our own checks.
+
+Nothing is sent before what it may cost is set aside. Who has no limit does not meet any of this.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_UP, Decimal
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from setpoint.coordination.allowances import (
+    RATES,
+    minute,
+    of_key,
+    of_workspace,
+    periods,
+    requests_a_minute,
+    tokens_a_minute,
+)
+from setpoint.coordination.leases import Hold, Leases, Need, UsedUpError
+from setpoint.errors import RequestError
+from setpoint.gateway.reservation import bound, price_of
+from setpoint.records import Reservation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.records import Attempt, Budget, Key, Workspace
+    from setpoint.routing.placing import Candidate
+    from setpoint.wire.body import Body
+
+_MINUTE_S = 60
+_LEAST, _MOST = Decimal("1E-12"), Decimal(10**12)
+"""The smallest amount, which a try of an unknown price sets aside: nothing goes on where nothing is left. And the
+largest: nobody has so much."""
+
+
+class LimitReachedError(RequestError):
+    """A limit does not allow a try. Nothing was sent for it."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What the operator decides about limits: the output limit of requests without one; whether what has no price may
+    be used under a limit."""
+
+    default_output_tokens: int = 4_096
+    allow_unpriced: bool = False
+
+
+class Limits:
+    """Makes `Limited` of requests. `clock` gives the time in UTC."""
+
+    def __init__(self, leases: Leases, clock: Callable[[], datetime], terms: Terms) -> None:
+        self._leases = leases
+        self._clock = clock
+        self._terms = terms
+
+    def of(self, key: Key, workspace: Workspace | None) -> Limited | None:
+        """What requests with this key have to keep to, None for nothing."""
+        budgets = workspace is not None and workspace.budgets
+        rates = key.requests_per_minute is not None or key.tokens_per_minute is not None
+        if key.limit is None and not rates and not budgets:
+            return None
+        return Limited(self._leases, self._clock, self._terms, key, workspace)
+
+
+class Limited:
+    """One request under limits: what it sets aside for each of its tries, and gives back."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        clock: Callable[[], datetime],
+        terms: Terms,
+        key: Key,
+        workspace: Workspace | None,
+    ) -> None:
+        self._leases = leases
+        self._clock = clock
+        self._terms = terms
+        self._key = key
+        self._workspace = workspace
+        self._counted = False  # as a request of its minute
+
+    @property
+    def of_money(self) -> bool:
+        """Whether money is limited."""
+        return self._key.limit is not None or bool(self._workspace and self._workspace.budgets)
+
+    @property
+    def needs_price(self) -> bool:
+        """Whether an endpoint without a price may not be used."""
+        return self.of_money and not self._terms.allow_unpriced
+
+    @property
+    def default_output_tokens(self) -> int | None:
+        """The output limit that a request is sent with that has none; None where it may do without."""
+        bounded = self.of_money or self._key.tokens_per_minute is not None
+        return self._terms.default_output_tokens if bounded else None
+
+    async def set_aside(self, candidate: Candidate, sent: Body, data: bytes) -> Reserved:
+        """What this try may cost at most, set aside. `sent` is the body that goes out, `data` its bytes.
+
+        Raises: `LimitReachedError`; `GatewayError` (unavailable) when the storage would have to be asked and is away.
+        """
+        most = bound(sent, data, candidate.endpoint, candidate.dialect)
+        now = self._clock()
+        needs, budgets = self._needs(now, price_of(most, candidate.endpoint, data))
+        this_minute = minute(now)
+        if not self._counted and (requests := requests_a_minute(self._key, this_minute)) is not None:
+            needs.append(Need(requests, Decimal(1)))
+        if (tokens := tokens_a_minute(self._key, this_minute)) is not None:
+            asked = most.input_tokens + (most.output_tokens or self._terms.default_output_tokens)
+            needs.append(Need(tokens, Decimal(asked)))
+        try:
+            hold = await self._leases.take(needs)
+        except UsedUpError as used_up:
+            raise self._refusal(used_up, budgets, now) from None
+        self._counted = True
+        return Reserved(hold)
+
+    def _needs(self, now: datetime, amount: Decimal | None) -> tuple[list[Need], dict[tuple[str, str], Budget]]:
+        """What is needed of money, the key's first; and which budget each allowance of the workspace is."""
+        running = periods(now)
+        needs: list[Need] = []
+        budgets: dict[tuple[str, str], Budget] = {}
+        if amount == 0:
+            return needs, budgets
+        wanted = _LEAST if amount is None else _rounded(amount)
+        if (mine := of_key(self._key, running)) is not None:
+            needs.append(Need(mine, wanted))
+        if self._workspace is not None:
+            for budget, allowance in of_workspace(self._workspace, running):
+                needs.append(Need(allowance, wanted))
+                budgets[allowance.scope, allowance.period] = budget
+        return needs, budgets
+
+    def _refusal(
+        self, used_up: UsedUpError, budgets: dict[tuple[str, str], Budget], now: datetime
+    ) -> LimitReachedError:
+        allowance = used_up.allowance
+        if allowance.scope.startswith(RATES):
+            return _too_many(used_up, now)
+        if (budget := budgets.get((allowance.scope, allowance.period))) is not None:
+            words = "" if budget.interval == "lifetime" else f"{budget.interval} "
+            return LimitReachedError(
+                "permission_denied",
+                f"Workspace {words}budget of ${budget.limit:,.2f} exceeded. Contact your org admin.",
+            )
+        left = max(used_up.left, Decimal(0))
+        return LimitReachedError(
+            "payment_required",
+            f"This request may cost more than this key has left: ${_shown(left)} of its {_interval(self._key)}limit "
+            f"of ${_shown(allowance.limit)}. Ask for fewer tokens, or have the limit raised",
+        )
+
+
+class Reserved:
+    """What is set aside for one try, until it is settled."""
+
+    __slots__ = ("_hold", "record")
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        money = [need for need in hold.needs if not need.allowance.scope.startswith(RATES)]
+        names = tuple(f"{need.allowance.scope}|{need.allowance.period}" for need in money)
+        self.record = Reservation(amount=money[0].amount, out_of=names) if money else None
+
+    def settle(self, attempt: Attempt) -> None:
+        """The try has ended, and this is what it used."""
+        charged, usage = _rounded(attempt.charged or Decimal(0)), attempt.usage
+
+        def used(need: Need) -> Decimal:
+            kind: Literal["requests:", "tokens:"] | None = next(
+                (kind for kind in RATES if need.allowance.scope.startswith(kind)), None
+            )
+            if kind is None:
+                return charged
+            if kind == "requests:":
+                return need.amount
+            return Decimal(usage.total_tokens) if usage is not None else Decimal(0)
+
+        self._hold.settle(used)
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    """Never less than the amount, and of no more digits than are added up quickly."""
+    return min(amount, _MOST).quantize(_LEAST, ROUND_UP)
+
+
+def _too_many(used_up: UsedUpError, now: datetime) -> LimitReachedError:
+    allowance = used_up.allowance
+    what = allowance.scope.partition(":")[0]
+    wait_s = _MINUTE_S - now.second
+    left = max(used_up.left, Decimal(0))
+    headers = {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(int(left)),
+        "X-RateLimit-Reset": str((minute(now) + 1) * _MINUTE_S * 1_000),
+    }
+    return LimitReachedError(
+        "rate_limit_exceeded",
+        f"Rate limit exceeded: {allowance.limit} {what} per minute",
+        headers=headers,
+        retry_after_s=wait_s,
+    )
+
+
+def _interval(key: Key) -> str:
+    return "" if key.limit_reset is None else f"{key.limit_reset} "
+
+
+def _shown(amount: Decimal) -> str:
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
