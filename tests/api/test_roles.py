@@ -8,12 +8,14 @@ import pytest
 
 from api.api_support import create, new_key
 from setpoint.server.router import BASES
+from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Inference
 from setpoint.server.routes.keys import Keys
+from setpoint.server.routes.ledger import Ledger
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
@@ -61,6 +63,9 @@ MAY = {
     "PATCH /byok/{id}": MANAGERS,
     "DELETE /byok/{id}": MANAGERS,
     "GET /generation": ALL,
+    "GET /activity": {*MANAGERS, "read_only"},
+    "GET /credits": {*MANAGERS, "read_only"},
+    "GET /ledger/verify": MANAGERS,
     "GET /models": ALL,
     "GET /models/count": ALL,
     "GET /models/{author}/{slug}/endpoints": ALL,
@@ -85,19 +90,22 @@ CALLERS = {
 
 def route_table() -> list[Route]:
     """The server's own table. Its handlers are never called here, so they need no parts."""
-    kinds = (Inference, Explain, Presets, Keys, ProviderKeys, Generations, Models, Health, Metrics)
+    kinds = (Inference, Explain, Presets, Keys, ProviderKeys, Generations, Activity, Ledger, Models, Health, Metrics)
     made = [object.__new__(kind) for kind in kinds]
-    inference, explain, presets, keys, provider_keys, generations, models, health, metrics = made
+    inference, explain, presets, keys, provider_keys, generations, activity, ledger, models, health, metrics = made
     assert isinstance(inference, Inference)
     assert isinstance(explain, Explain)
     assert isinstance(presets, Presets)
     assert isinstance(keys, Keys)
     assert isinstance(provider_keys, ProviderKeys)
     assert isinstance(generations, Generations)
+    assert isinstance(activity, Activity)
+    assert isinstance(ledger, Ledger)
     assert isinstance(models, Models)
     assert isinstance(health, Health)
     assert isinstance(metrics, Metrics)
-    return list(routes(inference, explain, presets, keys, provider_keys, generations, models, health, metrics))
+    books = (generations, activity, ledger)
+    return list(routes(inference, explain, presets, keys, provider_keys, *books, models, health, metrics))
 
 
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}

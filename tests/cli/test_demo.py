@@ -12,7 +12,7 @@ def test_the_demo_shows_the_main_job_and_every_fact_holds() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     facts = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "NOT"))]
-    assert len(facts) == 12
+    assert len(facts) == 14
     assert all(fact.startswith("ok ") for fact in facts)
     assert '"model": "@preset/parcels"' in done.stdout
     assert '"total_cost": 0.000' in done.stdout

@@ -11,9 +11,9 @@ from msgspec import structs
 from setpoint.errors import RequestError
 from setpoint.gateway.aside import Aside
 from setpoint.ids import key_digest
-from setpoint.records import Key, Role
+from setpoint.records import Key, Role, Workspace
 from setpoint.routing.catalog import Catalog
-from setpoint.server.guard import authenticate, authorize
+from setpoint.server.guard import authenticate, authorize, reach
 from setpoint.server.request import BodyLimits, Request
 from setpoint.server.router import Access
 from setpoint.snapshot import Snapshot, SnapshotHolder
@@ -154,3 +154,54 @@ def test_a_key_that_manages_only_may_call_no_model_but_keeps_the_rest(role: Role
     for access in get_args(Access):
         if access in MAY[role] - {"inference"}:
             authorize(managing, access)
+
+
+# --- how far a key reaches -----------------------------------------------------------------------------------
+
+
+def two_workspaces() -> Snapshot:
+    """`home`, which is the default one, and `away`."""
+    holder = SnapshotHolder(Catalog(models={}, providers={}, aliases={}, offers={}))
+    made = [
+        Workspace(
+            id=id_,
+            slug=id_,
+            name=id_,
+            is_default=id_ == "home",
+            owner_id="u1",
+            created_at=NOW,
+            updated_at=NOW,
+            revision=1,
+        )
+        for id_ in ("home", "away")
+    ]
+    holder.apply(1, (), (), (), made)
+    return holder.current
+
+
+@pytest.mark.parametrize(
+    ("role", "own", "wanted", "found"),
+    [
+        ("admin", "home", None, None),
+        ("admin", "home", "home", "home"),
+        ("admin", "home", "away", "away"),
+        ("admin", "away", None, "away"),
+        ("admin", "away", "away", "away"),
+        ("read_only", "home", None, "home"),
+        ("read_only", "away", "away", "away"),
+    ],
+)
+def test_a_key_reaches_its_own_workspace_and_an_admin_of_the_default_one_all(
+    role: Role, own: str, wanted: str | None, found: str | None
+) -> None:
+    assert reach(key(role=role, workspace_id=own), wanted, two_workspaces()) == found
+
+
+@pytest.mark.parametrize(
+    ("role", "own", "wanted"),
+    [("admin", "home", "none"), ("admin", "away", "home"), ("read_only", "home", "away"), ("admin", "away", "none")],
+)
+def test_a_workspace_out_of_reach_is_not_there(role: Role, own: str, wanted: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        reach(key(role=role, workspace_id=own), wanted, two_workspaces())
+    assert (caught.value.type, caught.value.message) == ("not_found", "Resource not found")

@@ -6,7 +6,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from setpoint.records import AddedKey, Endpoint, Key, KeyTerms, Model, Preset, Price, Provider, ProviderKey, Version
+from msgspec import structs
+
+from setpoint.records import (
+    AddedKey,
+    Attempt,
+    Endpoint,
+    Generation,
+    Key,
+    KeyTerms,
+    Model,
+    Preset,
+    Price,
+    Provider,
+    ProviderKey,
+    Version,
+)
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 """The moment at which all of it was made."""
@@ -118,3 +133,42 @@ def preset(designated: Version, **more: Any) -> Preset:
         "revision": 1,
     }
     return Preset(**(everything | more))
+
+
+def attempt(**more: Any) -> Attempt:
+    """A try at an endpoint of `acme`, which answered."""
+    everything: dict[str, Any] = {
+        "provider": "acme",
+        "provider_name": "Acme",
+        "model": "acme/m",
+        "upstream_model": "m",
+        "tag": "acme",
+        "key_id": None,
+        "status": 200,
+        "error": None,
+        "latency_ms": 30,
+    }
+    return Attempt(**(everything | more))
+
+
+def generation(**more: Any) -> Generation:
+    """The record of an answer by `acme`, with one try of which nothing is known."""
+    everything: dict[str, Any] = {
+        **{field.name: None for field in structs.fields(Generation) if field.required},
+        "id": "gen-1776679200-00000000000000000001",
+        "created_at": NOW,
+        "skin": "chat",
+        "status": "completed",
+        "workspace_id": "w1",
+        "key_digest": "d" * 64,
+        "model": "acme/m",
+        "provider": "acme",
+        "provider_name": "Acme",
+        "streamed": False,
+        "cancelled": False,
+        "unsaid": (),
+        "not_honoured": (),
+        "attempts": (attempt(),),
+        "user_id": "u1",
+    }
+    return Generation(**(everything | more))

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,11 @@ _ROUTED: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Parcel 21 has two labels."}],
 }
 """A request to a model at two providers, the first of which is away."""
+
+_BOOKED = 5
+"""How many attempts of all that is shown are booked."""
+_BOOKED_S = 10.0
+_LOOK_AGAIN_S = 0.05
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -125,7 +131,7 @@ def _show(gateway: _Caller, upstream: _Caller) -> int:
     _json({name: record[name] for name in shown + more})
     facts = _facts(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
     facts |= {f"{path} applied the same preset": good for path, good in others.items()}
-    return _verdict(facts | _routed(gateway))
+    return _verdict(facts | _routed(gateway) | _books(gateway))
 
 
 def _routed(gateway: _Caller) -> dict[str, bool]:
@@ -154,6 +160,21 @@ def _routed(gateway: _Caller) -> dict[str, bool]:
         "the first provider failed, and the second answered": [one["status"] for one in tries] == [None, 200],
         "the record has the endpoints that were explained": record["endpoints"] == places,
         "it cost what it was to cost": float(cost["min"]) <= record["total_cost"] <= float(cost["max"]),
+    }
+
+
+def _books(gateway: _Caller) -> dict[str, bool]:
+    """Show that the books close over all of that. Returns what should be so, and whether it is."""
+    _step("11. Whether the books close", "GET /api/v1/ledger/verify")
+    until = time.monotonic() + _BOOKED_S
+    told = json.loads(gateway.call("GET", "/api/v1/ledger/verify"))["data"]
+    while told["checked"] < _BOOKED and time.monotonic() < until:  # the last ones are on their way
+        time.sleep(_LOOK_AGAIN_S)
+        told = json.loads(gateway.call("GET", "/api/v1/ledger/verify"))["data"]
+    _json(told)
+    return {
+        "every attempt that cost something is booked, and the one that was away is not": told["checked"] == _BOOKED,
+        "the books close": told["ok"] and len(set(told["sums"].values())) == 1,
     }
 
 

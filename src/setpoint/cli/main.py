@@ -14,6 +14,7 @@ from setpoint import __version__
 _COMMANDS = {
     "serve": ("setpoint.cli.serve", "run the gateway"),
     "check": ("setpoint.cli.check", "say all that is wrong with the configuration, without starting"),
+    "ledger": ("setpoint.cli.ledger", "verify that the books close, on the database itself"),
     "echo": ("setpoint.cli.echo", "run the offline echo model alone, as an upstream over HTTP"),
     "demo": ("setpoint.cli.demo", "show the main job end to end on this machine, offline"),
 }

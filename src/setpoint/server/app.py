@@ -36,6 +36,7 @@ from setpoint.server.proxies import Proxies
 from setpoint.server.request import BodyLimits, ClientGoneError, Request
 from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
 from setpoint.server.router import Router
+from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.answering import Answering, StreamTimes
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
@@ -44,6 +45,7 @@ from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
 from setpoint.server.routes.inference import Exchanges, Inference
 from setpoint.server.routes.keys import Keys
+from setpoint.server.routes.ledger import Ledger
 from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
@@ -213,6 +215,8 @@ class Application:
                 Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
                 ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
                 Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
+                Activity(self._store, self._snapshots, clock=utc_now),
+                Ledger(self._store, self._snapshots),
                 Models(self._snapshots, self._observed, clock=utc_now),
                 self.health,
                 self._metrics if settings.metrics else None,

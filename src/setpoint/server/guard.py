@@ -59,10 +59,7 @@ def authorize(key: Key, access: Access) -> None:
 
 def manages(key: Key, workspace_id: str, snapshot: Snapshot) -> bool:
     """Whether what belongs to this workspace is the key's to see: its own, and any for an admin of the default one."""
-    if workspace_id == key.workspace_id:
-        return True
-    own = snapshot.workspaces.get(key.workspace_id)
-    return key.role == "admin" and own is not None and own.is_default
+    return workspace_id == key.workspace_id or _manages_all(key, snapshot)
 
 
 def workspace(key: Key, asked: str | None, snapshot: Snapshot) -> str:
@@ -74,6 +71,19 @@ def workspace(key: Key, asked: str | None, snapshot: Snapshot) -> str:
     if wanted not in snapshot.workspaces or not manages(key, wanted, snapshot):
         raise RequestError("not_found", "Resource not found")
     return wanted
+
+
+def reach(key: Key, asked: str | None, snapshot: Snapshot) -> str | None:
+    """The same for a call that may be about all workspaces: None, when none is asked for and the key manages all.
+
+    Raises: as `workspace`.
+    """
+    return None if asked is None and _manages_all(key, snapshot) else workspace(key, asked, snapshot)
+
+
+def _manages_all(key: Key, snapshot: Snapshot) -> bool:
+    own = snapshot.workspaces.get(key.workspace_id)
+    return key.role == "admin" and own is not None and own.is_default
 
 
 def _bearer(request: Request) -> str | None:

@@ -27,7 +27,7 @@ BookedAs = Literal["answered", "abandoned", "cancelled", "interrupted"]
 """How a try ended: with an answer, also one that broke off; without one; left by its client; or nobody saw it."""
 
 
-class Entry(Struct, frozen=True, kw_only=True, gc=False):
+class Entry(Struct, frozen=True, gc=False):
     """One try in the ledger; its members are the columns, in their order.
 
     `cost` is in US dollars by our price, else by the provider's own figure, None where neither is known. `charged` is
@@ -60,13 +60,14 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     estimated: bool
 
 
-_ROWS = Rows(ledger)
+ROWS = Rows(ledger)
+"""The rows of the ledger; an `Entry` is one."""
 
 
 def book(connection: Connection, records: Iterable[Generation]) -> None:
     """Book these generations, none of which is booked yet."""
     made = [(record.created_at, found) for record in records if (found := entries(record))]
-    _ROWS.insert(connection, (structs.astuple(entry) for _, found in made for entry in found))
+    ROWS.insert(connection, (structs.astuple(entry) for _, found in made for entry in found))
     add(connection, made)
 
 

@@ -22,8 +22,10 @@ class Rows:
     def __init__(self, table: Table, on_conflict: str = "") -> None:
         """`on_conflict` is what becomes of a row whose primary key is there already, in SQL; nothing: an error."""
         self.names = tuple(column.name for column in table.c)
-        self._conversions: Sequence[tuple[int, Callable[[Any], object]]] = tuple(
-            (position, column.type.write) for position, column in enumerate(table.c) if isinstance(column.type, Stored)
+        self._conversions: Sequence[tuple[int, Callable[[Any], object], Callable[[Any], Any]]] = tuple(
+            (position, column.type.write, column.type.read)
+            for position, column in enumerate(table.c)
+            if isinstance(column.type, Stored)
         )
         self._on_conflict = on_conflict
         self._statement = cache(self._compiled)
@@ -31,16 +33,26 @@ class Rows:
 
     def insert(self, connection: Connection, rows: Iterable[Iterable[Any]]) -> None:
         """Put the rows in."""
-        written = [self._written(row) for row in rows]
+        written = [self.written(row) for row in rows]
         if written:
             connection.exec_driver_sql(self._statement(connection.dialect), written)
+
+    def read(self, row: Sequence[Any]) -> Sequence[Any]:
+        """The values of a row, from what the database holds."""
+        values = list(row)
+        for position, _, read in self._conversions:
+            value = values[position]
+            if value is not None:
+                values[position] = read(value)
+        return values
 
     def _compiled(self, dialect: Dialect) -> str:
         return f"{insert(self._table).compile(dialect=dialect)} {self._on_conflict}"
 
-    def _written(self, row: Iterable[Any]) -> tuple[Any, ...]:
+    def written(self, row: Iterable[Any]) -> tuple[Any, ...]:
+        """What the database holds for a row of these values."""
         values = list(row)
-        for position, write in self._conversions:
+        for position, write, _ in self._conversions:
             value = values[position]
             if value is not None:
                 values[position] = write(value)

@@ -73,6 +73,14 @@ def prepare(database: Database) -> None:
     upgrading.upgrade(database)
 
 
+def check(database: Database) -> None:
+    """See that the tables are what this program expects, and change nothing. Raises: `SchemaError`."""
+    with database.read() as connection:
+        found = _read_stamp(connection)
+    if found != HEAD:
+        raise SchemaError(f"{database.path} is not what this version of Setpoint reads: start the server once")
+
+
 def _read_stamp(connection: Connection) -> _Stamp | str:
     """The migration that the tables are at, or why there is none."""
     names = inspect(connection).get_table_names()

@@ -38,6 +38,12 @@ class Spend(Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None = None
 
 
+def total(connection: Connection, scope: str) -> Decimal:
+    """US dollars that an allowance has ever spent, of all tries of which the cost is known."""
+    query = select(sums.c.cost).where(sums.c.scope == scope, sums.c.period == EVER)
+    return connection.scalar(query) or _NOTHING
+
+
 def spend(connection: Connection, digest: str, now: datetime) -> Spend:
     """What this key has spent. Days begin at 00:00 UTC, weeks on Monday, months on the first."""
     return spends(connection, (digest,), now)[digest]

@@ -71,9 +71,11 @@ class Store:
         self._sealer = sealer
         self._refresh: asyncio.Task[bool] | None = None
         self._given_up = 0  # nobody waits for what was committed up to this revision any more
+        self._closing = False
         self._read_s = read_s
         self._write_s = write_s
         self._reading = Lane("setpoint-read", threads=_READERS, queued=_QUEUED_READS)
+        self._reading_long = Lane("setpoint-read-long", threads=1, queued=1)
         self._following = Lane("setpoint-follow", threads=1, queued=0)
         self._writing = Lane("setpoint-write", threads=1, queued=_QUEUED_WRITES)
 
@@ -84,12 +86,13 @@ class Store:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the function gives for one consistent state of the database."""
-        running = asyncio.wrap_future(self._reading.submit(lambda: self._read(work)))
-        try:
-            async with asyncio.timeout(self._read_s):
-                return await running
-        except TimeoutError:
-            raise away() from None
+        return await self._within(self._read_s, self._reading, work)
+
+    async def read_long(self, work: Callable[[Connection, Callable[[], None]], T], *, wait_s: float) -> T:
+        """The same of a function that reads very much, one at a time. It has to call what it is given now and then,
+        which raises when the store closes. Raises: `GatewayError` (unavailable), also when two are there already.
+        """
+        return await self._within(wait_s, self._reading_long, lambda connection: work(connection, self._go_on))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What the function gives, once all that it wrote is durable and in the snapshot.
@@ -182,9 +185,22 @@ class Store:
             return load_since(connection, known, self._sealer) if read_revision(connection) > known else None
 
     def close(self) -> None:
-        """Let what runs come to its end."""
-        for lane in (self._reading, self._following, self._writing):
+        """Let what runs come to its end, but for what reads long."""
+        self._closing = True
+        for lane in (self._reading, self._reading_long, self._following, self._writing):
             lane.close()
+
+    def _go_on(self) -> None:
+        if self._closing:
+            raise away()
+
+    async def _within(self, wait_s: float, lane: Lane, work: Callable[[Connection], T]) -> T:
+        running = asyncio.wrap_future(lane.submit(lambda: self._read(work)))
+        try:
+            async with asyncio.timeout(wait_s):
+                return await running
+        except TimeoutError:
+            raise away() from None
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._database.read() as connection:

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("setpoint.server")
 
-_DATABASE_FILE = "setpoint.db"
+DATABASE_FILE = "setpoint.db"
+"""The name of the database in the data folder."""
+
 # How long an event loop may wait for the interpreter while a thread works on a big body, in seconds.
 _SWITCH_S = 0.0005
 
@@ -58,7 +60,7 @@ def serve(source: Source, found: Configuration) -> int:
     try:
         plan = Plan(
             found=found,
-            database=settings.data_dir / _DATABASE_FILE,
+            database=settings.data_dir / DATABASE_FILE,
             secret=secret_key(settings.data_dir, settings.secret_key),
             listener=listener,
             board=Board(settings.workers, time.monotonic),

@@ -9,12 +9,14 @@ from setpoint.server.router import Route
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from setpoint.server.routes.activity import Activity
     from setpoint.server.routes.catalog.models import Models
     from setpoint.server.routes.explain import Explain
     from setpoint.server.routes.generations import Generations
     from setpoint.server.routes.health import Health
     from setpoint.server.routes.inference import Inference
     from setpoint.server.routes.keys import Keys
+    from setpoint.server.routes.ledger import Ledger
     from setpoint.server.routes.metrics import Metrics
     from setpoint.server.routes.presets import Presets
     from setpoint.server.routes.provider_keys import ProviderKeys
@@ -27,6 +29,8 @@ def routes(
     keys: Keys,
     provider_keys: ProviderKeys,
     generations: Generations,
+    activity: Activity,
+    ledger: Ledger,
     models: Models,
     health: Health,
     metrics: Metrics | None,
@@ -65,6 +69,9 @@ def routes(
         Route("PATCH", "/byok/{id}", provider_keys.update, "admin"),
         Route("DELETE", "/byok/{id}", provider_keys.delete, "admin"),
         Route("GET", "/generation", generations.get, "any"),
+        Route("GET", "/activity", activity.list, "admin_read"),
+        Route("GET", "/credits", activity.credits, "admin_read"),
+        Route("GET", "/ledger/verify", ledger.verify, "admin"),
         Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/models/count", models.count, "any"),
         Route("GET", "/models/{author}/{slug}/endpoints", models.endpoints, "any"),
