@@ -40,6 +40,7 @@ Exclusion = Literal[
     "output_limit",
     "require_parameters",
     "tools",
+    "modality",
     "tier",
     "variant",
     "distillable",
@@ -447,7 +448,10 @@ class ModelReasoning(Struct, frozen=True, kw_only=True):
 
 
 class Model(Struct, frozen=True, kw_only=True, dict=True):
-    """A model by the id that clients write, with the endpoints that offer it, in the order of the file."""
+    """A model by the id that clients write, with the endpoints that offer it, in the order of the file.
+
+    `modalities_said`: what goes in and comes out is the operator's own word, and not a guess.
+    """
 
     id: str
     name: str
@@ -456,6 +460,7 @@ class Model(Struct, frozen=True, kw_only=True, dict=True):
     context_length: int | None = None
     created: int = 0
     input_modalities: tuple[str, ...] = ("text",)
+    modalities_said: bool = False
     output_modalities: tuple[str, ...] = ("text",)
     tokenizer: str | None = None
     instruct_type: str | None = None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from routing.plan_support import catalog, left_out, places, planned, tags
 from setpoint.routing.preferences import Preferences
 from support.records import endpoint, model
+
+if TYPE_CHECKING:
+    from setpoint.records import Model
 
 TIERED = model(
     "m",
@@ -124,3 +128,20 @@ def test_a_prompt_that_fits_nowhere_goes_to_those_with_the_most_room() -> None:
     )
     found = planned(world, "m", "n", most_input=99, input_tokens=lambda: 50)
     assert (tags(found), left_out(found)) == (["large", "other"], {"small": "context_length"})
+
+
+def test_a_model_that_stands_in_must_take_the_media_that_the_file_says_it_does_not() -> None:
+    def of(name: str, *media: str) -> Model:
+        said: dict[str, Any] = {"input_modalities": ("text", *media), "modalities_said": True}
+        return structs.replace(model(name, endpoint(name, name)), **said)
+
+    unsaid = model("unsaid", endpoint("unsaid", "unsaid"))
+    world = catalog(of("first"), of("blind"), of("sees", "image"), unsaid)
+    images = frozenset({"image"})
+    found = planned(world, "first", "blind", "sees", "unsaid", media=images)
+    assert tags(found) == ["first", "sees", "unsaid"]
+    assert left_out(found) == {"blind": "modality"}
+    alone = planned(world, "first", "blind", media=images, preferences=Preferences(ignore=("first",)))
+    assert tags(alone) == ["blind"], "better than none"
+    assert tags(planned(world, "first", "blind", "sees")) == ["first", "blind", "sees"]
+    assert tags(planned(world, "first", "blind", "sees", media=images | {"audio"})) == ["first"]

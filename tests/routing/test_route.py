@@ -267,3 +267,15 @@ def test_the_try_that_is_not_paid_for_is_no_probe() -> None:
     way.next(None)
     assert way.next(failed("next_endpoint", 500)) is None
     world.begin(candidates[1])
+
+
+def test_each_try_beyond_the_tenth_comes_out_of_the_budget_whatever_it_follows() -> None:
+    many = [Model(id=f"m{at}", name="m", endpoints=(endpoint("acme", f"m{at}"),)) for at in range(30)]
+    unknown = failed("next_endpoint", 404, "not_found")
+    found = made(*(one.id for one in many), world=catalog(*many)).candidates
+    for means, tries in ((0.0, 10), (3.0, 13), (100.0, 30)):
+        way = through(found, budget=means)
+        made_tries = 1 if way.next(None) is not None else 0
+        while way.next(unknown) is not None:
+            made_tries += 1
+        assert (made_tries, way.cut_short) == (tries, tries < 30)

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from setpoint.snapshot import Snapshot, SnapshotHolder
 
 
+_MODEL_BYTES = 2_048
+"""What it costs to plan for one more model, in bytes of a body that would cost as much."""
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """What the operator decides about merging."""
 
@@ -172,7 +176,8 @@ class Pipeline:
             exchange.apply(preset, version, self._resolve(exchange, version))
             return self._plan(exchange, snapshot, self._standings)
 
-        return await self._aside.run(exchange.size, route)
+        many = _MODEL_BYTES * bytes(exchange.body.get("models", b"")).count(b",")  # who lists models by the thousand
+        return await self._aside.run(exchange.size + many, route)
 
     def _resolve(self, exchange: Exchange, version: Version | Captured | None) -> Resolved:
         return resolve(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
+from setpoint.protocols.attached import media_in
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import EXACT
 from setpoint.wire.body import Body, as_array, value
@@ -24,7 +25,6 @@ _IMAGE = 1_600
 # A page of a document for each so many of its bytes, a second of sound or film likewise, and what either counts.
 _PAGE_BYTES, _PAGE = 2_000, 3_000
 _SECOND_BYTES, _SECOND = 4_000, 100
-_MEDIA = re.compile(rb'"type"\s*:\s*"(?:input_)?(image|file|document|audio|video)(?:_url)?"')
 # The bytes of a medium inside the body: a value of one of these names, never the inside of a text.
 _INLINE = re.compile(
     rb'"(?:url|image_url|file_url|video_url|file_data|data)"\s*:\s*"(?:data:[^",]*,)?([A-Za-z0-9+/=]*)"'
@@ -67,17 +67,16 @@ def whole(said: Raw | None) -> int | None:
 
 
 def _input_tokens(data: bytes) -> int:
-    kinds = {bytes(kind) for kind in _MEDIA.findall(data)} if b'"type"' in data else set[bytes]()
-    if not kinds:
+    media = media_in(data)
+    if not media:
         return len(data)
     inline = sum(len(medium) for medium in _INLINE.findall(data))
-    images = len(_MEDIA.findall(data)) * _IMAGE
     heavy = 0
-    if not kinds.isdisjoint({b"file", b"document"}):
+    if "file" in media:
         heavy = -(-inline // _PAGE_BYTES) * _PAGE
-    elif not kinds.isdisjoint({b"audio", b"video"}):
+    elif "audio" in media or "video" in media:
         heavy = -(-inline // _SECOND_BYTES) * _SECOND
-    return len(data) - inline + images + heavy
+    return len(data) - inline + len(media) * _IMAGE + heavy
 
 
 def _most(bound: Bound, price: Price, data: bytes) -> Decimal | None:

@@ -83,6 +83,13 @@ def meeting(options: list[Option], needs: Iterable[Need], leave_out: LeaveOut) -
     return options
 
 
+def lack(model: Model, options: Iterable[Option], wanted: Wanted) -> Exclusion | None:
+    """What a model cannot be told that only stands in for another one; None when it can be told all."""
+    if model.modalities_said and not wanted.media <= frozenset(model.input_modalities):
+        return "modality"
+    return "tools" if wanted.needs and not meets(options, wanted.needs) else None
+
+
 def meets(options: Iterable[Option], needs: Sequence[Need]) -> bool:
     """Whether one of them takes the tools and the form of answer that are asked for."""
     hard: list[Need] = [need for need in needs if need != "verbosity"]

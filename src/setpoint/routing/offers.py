@@ -305,6 +305,7 @@ def named_model(
         description=table.description,
         context_length=table.context_length or max(lengths, default=None) or facts.context_length(model_id),
         created=table.created,
+        modalities_said=modalities is not None,
         input_modalities=modalities.input if modalities else ("text",),
         output_modalities=modalities.output if modalities else ("text",),
         tokenizer=table.tokenizer,

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from setpoint.records import Dialect, Endpoint, Excluded, Planned
 from setpoint.routing.arrangement import arranged
-from setpoint.routing.choice import Option, giving, in_tier, meeting, meets, with_room
+from setpoint.routing.choice import Option, giving, in_tier, lack, meeting, with_room
 from setpoint.routing.draw import Chance
 from setpoint.routing.filters import conditions, exclusion, unknown_slugs
 from setpoint.routing.keys import for_model, retaining_nothing
@@ -156,10 +156,13 @@ class _Planning:
         wanted, seen = self._wanted, set[tuple[str, str]]()
         groups: list[list[Option]] = []
         lacking: list[list[Option]] = []
+        why: dict[str, Exclusion] = {}
         for at, one in enumerate(asked):
             options = in_tier(self._able(one, refusal, seen), wanted, one, self._leave_out)
             # What was asked for first may do without a tool; what only stands in for it should not.
-            lacks = bool(at and wanted.needs and options) and not meets(options, wanted.needs)
+            lacks = lack(one.model, options, wanted) if at and options else None
+            if lacks is not None:
+                why[one.model.id] = lacks
             lacking.append(options if lacks else [])
             groups.append([] if lacks else meeting(options, wanted.needs, self._leave_out))
             if len(asked) > 1:
@@ -168,7 +171,7 @@ class _Planning:
             groups = lacking
         else:
             for option in (option for options in lacking for option in options):
-                self._leave_out(option, "tools")
+                self._leave_out(option, why[option.model.id])
         groups = with_room(groups, wanted, self._leave_out)
         if wanted.max_output is not None:
             groups = [giving(options, wanted.max_output, self._leave_out) for options in groups]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # After these statuses another credential of the same endpoint may do better.
 _KEY_STATUSES = frozenset({401, 402, 403, 429})
+# So many tries of one request are its own affair, whatever they end with; each further one comes out of the budget.
+_MANY = 10
 
 
 class Gate(Protocol):
@@ -48,6 +50,7 @@ class Route:
         self._cooling: list[Candidate] = []
         self._current: Candidate | None = None
         self._begun = self._repeated = False
+        self._tries = 0
 
     def next(self, failure: ProviderError | None) -> Candidate | None:
         """The next candidate, None when there is none that may be tried. `failure` is that of the last one."""
@@ -62,7 +65,9 @@ class Route:
             self._fail(current, failure)
         self.leave()
         self._current = self._next()
-        if self._current is not None and failure is not None and _is_costly(failure) and not self._budget.spend():
+        self._tries += 1
+        costly = failure is not None and (_is_costly(failure) or self._tries > _MANY)
+        if self._current is not None and costly and not self._budget.spend():
             self.leave()
             self._current, self.cut_short = None, True
         self._repeated = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw, Struct
 
+from setpoint.protocols.attached import media_in
 from setpoint.records import Dialect
 from setpoint.routing.preferences import NO_PREFERENCES, Preferences, read_preferences
 from setpoint.wire.body import as_array, as_text, value
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Need = Literal["tools", "response_format", "verbosity"]
 Tier = Literal["priority", "flex"]
 
+_CONVERSATIONS = ("messages", "input")
 _NO_TOOLS = Raw(b"[]")
 _TIERS: dict[str | None, Tier] = {
     "priority": "priority",
@@ -30,16 +32,18 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What a request asks for.
 
     `models` are in the order of trying, the first being the one that was asked for. `needs` are the fields that some
-    endpoints do not take, by their canonical names, and that should not get lost. `most_input` is more tokens than the
-    prompt can have; `input_tokens` is our own count, which is asked for only where `most_input` does not settle it.
-    `max_output` is the longest answer that is asked for. `conversation` is the caller's name for it, and `sticky` the
-    key of the endpoint that it went to before. `priced`: only what has a known price may be used.
+    endpoints do not take, by their canonical names, and that should not get lost; `media` the kinds of media in the
+    conversation, where other models may stand in. `most_input` is more tokens than the prompt can have; `input_tokens`
+    is our own count, which is asked for only where `most_input` does not settle it. `max_output` is the longest answer
+    that is asked for. `conversation` is the caller's name for it, and `sticky` the key of the endpoint that it went to
+    before. `priced`: only what has a known price may be used.
     """
 
     models: tuple[str, ...]
     skin: Dialect
     preferences: Preferences = NO_PREFERENCES
     needs: tuple[Need, ...] = ()
+    media: frozenset[str] = frozenset()
     tier: Tier | None = None
     most_input: int = 0
     input_tokens: Callable[[], int] | None = None
@@ -68,6 +72,7 @@ def read_wanted(
         skin=skin,
         preferences=read_preferences(body),
         needs=_needs(config),
+        media=_media(body) if len(models) > 1 else frozenset(),
         tier=_tier(config),
         most_input=size,
         input_tokens=input_tokens,
@@ -102,6 +107,11 @@ def _needs(config: Body) -> tuple[Need, ...]:
     if "verbosity" in config:
         found.append("verbosity")
     return tuple(found)
+
+
+def _media(body: Body) -> frozenset[str]:
+    written = (content for name in _CONVERSATIONS if (content := body.get(name)) is not None)
+    return frozenset(kind for content in written for kind in media_in(memoryview(content)))
 
 
 def _tier(config: Body) -> Tier | None:
