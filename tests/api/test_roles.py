@@ -68,6 +68,7 @@ MAY = {
     "GET /ledger/verify": MANAGERS,
     "GET /models": ALL,
     "GET /models/count": ALL,
+    "GET /models/user": ALL,
     "GET /models/{author}/{slug}/endpoints": ALL,
     "GET /model/{author}/{slug}": ALL,
     "GET /endpoints/zdr": ALL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
@@ -15,7 +15,7 @@ from setpoint.presets.reference import Reference
 from setpoint.routing.catalog import Catalog
 from setpoint.snapshot import Snapshot, SnapshotHolder
 from support import records
-from support.records import version
+from support.records import key, version
 
 if TYPE_CHECKING:
     from setpoint.records import Preset, PresetStatus, Version
@@ -49,14 +49,14 @@ class Stored:
         return version(number) if number in self._numbers else None
 
 
-def find(named: Reference, stored: Stored, *presets: Preset, workspace: str = "w1") -> tuple[Preset, Version]:
-    return asyncio.run(Versions(stored.find).find(named, workspace, snapshot(*presets)))
+def find(named: Reference, stored: Stored, *presets: Preset, **of_key: Any) -> tuple[Preset, Version]:
+    return asyncio.run(Versions(stored.find).find(named, key(**of_key), snapshot(*presets)))
 
 
-def refused(named: Reference, *presets: Preset, workspace: str = "w1") -> str:
+def refused(named: Reference, *presets: Preset, status: int = 404, **of_key: Any) -> str:
     with pytest.raises(RequestError) as caught:
-        find(named, Stored(*range(1, 10)), *presets, workspace=workspace)
-    assert (caught.value.type, caught.value.status) == ("not_found", 404)
+        find(named, Stored(*range(1, 10)), *presets, **of_key)
+    assert caught.value.status == status
     return caught.value.message
 
 
@@ -97,10 +97,22 @@ def test_an_unknown_an_archived_and_another_workspaces_preset_read_the_same() ->
     told = {
         refused(Reference("triage")),
         refused(Reference("triage"), preset("archived")),
-        refused(Reference("triage"), preset(), workspace="w2"),
+        refused(Reference("triage"), preset(), workspace_id="w2"),
         refused(Reference("triage", "1"), preset("archived")),
     }
     assert told == {"Preset not found: triage"}
+
+
+def test_a_preset_outside_the_keys_list_is_refused_whether_it_is_there_or_not() -> None:
+    listed: dict[str, Any] = {"allowed_presets": ("Triage", "other")}
+    told = {
+        refused(Reference("triage", pin), *there, status=403, **listed)
+        for pin in (None, "1", "x")
+        for there in ((), (preset(),))
+    }
+    assert told == {"The allowed_presets of this key leave out triage"}
+    assert find(Reference("other"), Stored(), preset(slug="other"), **listed)[0].slug == "other"
+    assert refused(Reference("other"), **listed) == "Preset not found: other"
 
 
 def test_slugs_are_told_apart_by_case() -> None:
@@ -119,7 +131,7 @@ def test_storage_that_is_away_is_unavailable_and_never_another_version() -> None
 
 
 def test_management_may_know_a_disabled_preset() -> None:
-    assert known("triage", "w1", snapshot(preset("disabled"))).status == "disabled"
+    assert known("triage", key(), snapshot(preset("disabled"))).status == "disabled"
 
 
 @pytest.mark.parametrize(("pin", "number"), [(None, 7), ("designated", 7), ("latest", 9), ("0", 0), ("12", 12)])

@@ -168,7 +168,7 @@ class Pipeline:
         named = reference(exchange.body)
         preset = version = None
         if named is not None:
-            preset, version = await self._versions.find(named, exchange.key.workspace_id, snapshot)
+            preset, version = await self._versions.find(named, exchange.key, snapshot)
         exchange.size = weight(exchange.body) + (len(version.config) if version is not None else 0)
         exchange.limited = self._limits.of(exchange.key, snapshot.workspaces.get(exchange.key.workspace_id))
 

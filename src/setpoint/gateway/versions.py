@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from setpoint.presets.reference import Reference
-    from setpoint.records import Preset, Version
+    from setpoint.records import Key, Preset, Version
     from setpoint.snapshot import Snapshot
 
 
@@ -20,13 +20,14 @@ class Versions:
     def __init__(self, pinned: Callable[[Preset, int], Awaitable[Version | None]]) -> None:
         self._pinned = pinned
 
-    async def find(self, named: Reference, workspace_id: str, snapshot: Snapshot) -> tuple[Preset, Version]:
-        """The preset and version for a call.
+    async def find(self, named: Reference, key: Key, snapshot: Snapshot) -> tuple[Preset, Version]:
+        """The preset and version for a call with this key.
 
-        Raises: `RequestError` (not_found) for what is unknown, archived or disabled, naming the slug or the pin;
+        Raises: `RequestError` (permission_denied) for one that the key may not use, `RequestError` (not_found) for
+        what is unknown, archived or disabled, naming the slug or the pin;
         `GatewayError` (unavailable) when storage is needed and away.
         """
-        preset = known(named.slug, workspace_id, snapshot)
+        preset = known(named.slug, key, snapshot)
         if preset.status == "disabled":
             raise RequestError("not_found", f"Preset {named.slug} is disabled")
         return preset, await self.pick(preset, named.pin)
@@ -42,12 +43,22 @@ class Versions:
         return version
 
 
-def known(slug: str, workspace_id: str, snapshot: Snapshot) -> Preset:
-    """The workspace's preset of this slug that is not archived. Raises: `RequestError` (not_found)."""
-    preset = snapshot.presets.get((workspace_id, slug))
+def known(slug: str, key: Key, snapshot: Snapshot) -> Preset:
+    """The preset of this slug in the key's workspace, not archived. Raises: as `Versions.find`."""
+    check_allowed(slug, key)
+    preset = snapshot.presets.get((key.workspace_id, slug))
     if preset is None or preset.status == "archived":
         raise RequestError("not_found", f"Preset not found: {slug}")
     return preset
+
+
+def check_allowed(slug: str, key: Key) -> None:
+    """Whether the key may use the preset of this slug, if there is one.
+
+    Raises: `RequestError` (permission_denied) when its list leaves it out.
+    """
+    if key.allowed_presets is not None and slug not in key.allowed_presets:
+        raise RequestError("permission_denied", f"The allowed_presets of this key leave out {slug}")
 
 
 def version_number(preset: Preset, pin: str | None) -> int:

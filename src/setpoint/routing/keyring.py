@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from setpoint.records import AddedKey, Key, ProviderKey
+from setpoint.routing.bounds import is_bounded, is_named, may_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,15 @@ class KeyRing(Struct, frozen=True):
                 seen.add(row.key.secret)
         return tuple(keys)
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the caller has lists of where its requests may go."""
+        return self.caller is not None and is_bounded(self.caller)
+
+    def may_go(self, provider: Provider, model: Model) -> bool:
+        """Whether the caller's requests may go to this provider and model, whatever they carry."""
+        return self.caller is None or may_go(self.caller, model, provider)
+
     def are_shared(self, model: Model) -> bool:
         """Whether whoever has a caller's ring carries the same keys to this model."""
         rings = (self.added.get(endpoint.provider.slug) for endpoint in model.endpoints)
@@ -70,7 +80,7 @@ class KeyRing(Struct, frozen=True):
         terms, caller = row.terms, self.caller
         return caller is not None and (
             (row.workspace_id is None or row.workspace_id == caller.workspace_id)
-            and (terms.allowed_models is None or _names(terms.allowed_models, model))
+            and (terms.allowed_models is None or is_named(model, terms.allowed_models))
             and (terms.allowed_api_key_hashes is None or caller.digest in terms.allowed_api_key_hashes)
             and (terms.allowed_user_ids is None or caller.creator_user_id in terms.allowed_user_ids)
         )
@@ -113,7 +123,3 @@ def _everybodys(usable: Iterable[AddedKey]) -> tuple[ProviderKey, ...] | None:
             return None
         keys.setdefault(row.key.secret, row.key)
     return tuple(keys.values())
-
-
-def _names(allowed: tuple[str, ...], model: Model) -> bool:
-    return model.id in allowed or any(alias in allowed for alias in model.aliases)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from setpoint.records import ProviderKey
+from setpoint.routing.bounds import is_named
 
 if TYPE_CHECKING:
     from setpoint.records import Endpoint, Model
@@ -30,7 +31,7 @@ def for_model(keys: Keys, own: Sequence[ProviderKey], model: Model, chance: Chan
     """The keys that are for this model. The provider's own share the load by weight, in front of others."""
     if len(keys) == 1 and (keys[0] is None or keys[0].models is None):
         return keys
-    meant = [key for key in keys if key is None or key.models is None or _is_meant(model, key.models)]
+    meant = [key for key in keys if key is None or key.models is None or is_named(model, key.models)]
     shared = [key for key in meant if key is not None and any(key is one for one in own)]
     if len(shared) < 2:
         return meant
@@ -41,10 +42,6 @@ def for_model(keys: Keys, own: Sequence[ProviderKey], model: Model, chance: Chan
 def retaining_nothing(keys: Keys, endpoint: Endpoint) -> Keys:
     """The keys with which this endpoint retains nothing: what is said of a key's account goes before what is of it."""
     return [key for key in keys if (endpoint.zdr if key is None or key.zdr is None else key.zdr)]
-
-
-def _is_meant(model: Model, named: Sequence[str]) -> bool:
-    return model.id in named or any(alias in named for alias in model.aliases)
 
 
 def by_use(keys: Keys, endpoint: Endpoint, standings: Standings) -> KeysByUse:

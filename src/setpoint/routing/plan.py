@@ -21,7 +21,7 @@ from setpoint.routing.naming import Strategy, named
 from setpoint.routing.placing import Candidate, left_out, lined_up
 from setpoint.routing.preferences import NO_PREFERENCES
 from setpoint.routing.rates import at_length
-from setpoint.routing.refusals import nothing_left
+from setpoint.routing.refusals import nothing_left, out_of_bounds
 from setpoint.routing.standing import NothingKnown
 from setpoint.routing.usual import usual_of
 from setpoint.routing.wanted import Wanted
@@ -108,6 +108,8 @@ def _usual(asked: list[Named], wanted: Wanted, catalog: Catalog, keys: KeyRing) 
         return None
     if wanted.priced and any(endpoint.per_token is None for endpoint in asked[0].model.endpoints):
         return None
+    if keys.is_bounded and not all(keys.may_go(one.provider, asked[0].model) for one in asked[0].model.endpoints):
+        return None
 
     def make() -> Usual | None:
         nothing = Wanted(models=wanted.models, skin=wanted.skin)
@@ -147,6 +149,9 @@ class _Planning:
         self._chance = chance
         unconditional = wanted.preferences is NO_PREFERENCES and not wanted.priced
         self._conditions = [] if unconditional else conditions(wanted.preferences, priced=wanted.priced)
+        self._is_barred = keys.is_bounded  # by the caller's lists, from every endpoint that has been looked at
+        if keys.is_bounded:
+            self._conditions.insert(0, ("key_not_allowed", self._may_go))
         self._excluded: dict[tuple[str, str], Excluded] = {}
 
     # --- which ---
@@ -200,6 +205,11 @@ class _Planning:
                 self._leave_out(option, reason or "key_not_allowed")
         return found
 
+    def _may_go(self, option: Option) -> bool:
+        may = self._keys.may_go(option.endpoint.provider, option.model)
+        self._is_barred = self._is_barred and not may
+        return may
+
     @property
     def excluded(self) -> Iterable[Excluded]:
         """What is left out so far, with the reason."""
@@ -228,6 +238,8 @@ class _Planning:
             tags = [one.tag for one in (*line.planned, *excluded) if one.tag is not None]
             excluded += tuple(unknown_slugs(preferences, catalog.providers.values(), tags))
         if not line.candidates:
+            if self._is_barred and any(one.reason == "key_not_allowed" for one in excluded):
+                raise out_of_bounds(self._wanted.models)
             raise nothing_left(self._wanted.models, excluded)
         return Plan(candidates=line.candidates, endpoints=line.planned, excluded=excluded)
 

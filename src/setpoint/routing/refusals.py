@@ -66,5 +66,13 @@ def nothing_left(models: Sequence[str], excluded: Iterable[Excluded]) -> Request
     )
 
 
+def out_of_bounds(models: Sequence[str]) -> RequestError:
+    """The error for a request all of whose endpoints the lists of its key leave out."""
+    return RequestError(
+        "permission_denied",
+        f"This key may not use {models[0]}: its allowed_models or allowed_providers leave out all that serve it",
+    )
+
+
 def _availability(code: str, models: Sequence[str]) -> dict[str, object]:
     return {"code": code, "retryable": False, "requested_models": list(models), "docs_url": DOCS_URL}

@@ -15,7 +15,7 @@ from setpoint.storage.revisions import next_revision
 from setpoint.storage.tables import presets, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy import Connection, Row, Select
@@ -48,9 +48,16 @@ def get(connection: Connection, workspace_id: str, slug: str) -> Preset | None:
     return None if row is None else read_preset(row)
 
 
-def list_presets(connection: Connection, workspace_id: str, *, offset: int, limit: int) -> tuple[list[Preset], int]:
-    """One page of a workspace's presets of every status, the last changed first, and how many there are in all."""
+def list_presets(
+    connection: Connection, workspace_id: str, *, slugs: Collection[str] | None = None, offset: int, limit: int
+) -> tuple[list[Preset], int]:
+    """One page of a workspace's presets of every status, the last changed first, and how many there are in all.
+
+    `slugs` are those that are wanted, None: all.
+    """
     mine = presets.c.workspace_id == workspace_id
+    if slugs is not None:
+        mine &= presets.c.slug.in_(slugs)
     # No two presets share a revision, so the order has no ties and pages do not overlap.
     newest_first = (presets.c.updated_at.desc(), presets.c.revision.desc())
     # The page is found in the index alone: what is skipped on the way is never read.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, Raw
 
 from setpoint.errors import FieldError, RequestError
-from setpoint.gateway.versions import known, version_number
+from setpoint.gateway.versions import check_allowed, known, version_number
 from setpoint.ids import timestamp
 from setpoint.presets.capture import capture
 from setpoint.presets.diff import diff
@@ -65,22 +65,22 @@ class Presets:
     async def list(self, request: Request) -> Response:
         """GET /presets."""
         offset, limit = page(request.query())
-        workspace = request.key.workspace_id
+        workspace, slugs = request.key.workspace_id, request.key.allowed_presets
         rows, total = await self._store.read(
-            lambda connection: stored.list_presets(connection, workspace, offset=offset, limit=limit)
+            lambda connection: stored.list_presets(connection, workspace, slugs=slugs, offset=offset, limit=limit)
         )
         return json_response({"data": [_preset(row) for row in rows], "total_count": total})
 
     async def get(self, request: Request) -> Response:
         """GET /presets/{slug}."""
-        slug = parse_slug(request.params["slug"])
+        slug = _slug(request)
         workspace = request.key.workspace_id
         preset = await self._store.read(lambda connection: _existing(connection, workspace, slug))
         return _one(preset)
 
     async def versions(self, request: Request) -> Response:
         """GET /presets/{slug}/versions."""
-        slug = parse_slug(request.params["slug"])
+        slug = _slug(request)
         offset, limit = page(request.query())
         workspace = request.key.workspace_id
 
@@ -93,7 +93,7 @@ class Presets:
 
     async def version(self, request: Request) -> Response:
         """GET /presets/{slug}/versions/{version}."""
-        slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
+        slug, ref = _slug(request), parse_ref(request.params["version"])
         workspace = request.key.workspace_id
         version = await self._store.read(
             lambda connection: _referred(
@@ -116,7 +116,7 @@ class Presets:
 
     async def update(self, request: Request) -> Response:
         """PATCH /presets/{slug}."""
-        slug = parse_slug(request.params["slug"])
+        slug = _slug(request)
         _refuse_conditions(request)
         wanted = _wanted(await request.body())
         workspace, now = request.key.workspace_id, self._clock()
@@ -129,7 +129,7 @@ class Presets:
 
     async def archive(self, request: Request) -> Response:
         """DELETE /presets/{slug}: archives it; nothing is ever taken away from its history."""
-        slug = parse_slug(request.params["slug"])
+        slug = _slug(request)
         _refuse_conditions(request)
         workspace, now = request.key.workspace_id, self._clock()
         return _one(
@@ -140,7 +140,7 @@ class Presets:
 
     async def designate(self, request: Request) -> Response:
         """POST /presets/{slug}/versions/{version}/designate."""
-        slug, ref = parse_slug(request.params["slug"]), parse_ref(request.params["version"])
+        slug, ref = _slug(request), parse_ref(request.params["version"])
         _refuse_conditions(request)
         await _refuse_members(request)
         workspace, now = request.key.workspace_id, self._clock()
@@ -153,7 +153,7 @@ class Presets:
         return _one(await self._store.write(write))
 
     async def _create(self, request: Request, skin: Room) -> Response:
-        slug = parse_slug(request.params["slug"])
+        slug = _slug(request)
         _refuse_unsupported(request)
         data = await request.read()
 
@@ -180,7 +180,7 @@ class Presets:
         workspace = request.key.workspace_id
         if named.slug == slug and (workspace, slug) not in snapshot.presets:
             return None
-        preset = known(named.slug, workspace, snapshot)
+        preset = known(named.slug, request.key, snapshot)
         if named.slug != slug and preset.status == "disabled":
             raise RequestError("not_found", f"Preset {named.slug} is disabled")
         return await self._versions.pick(preset, named.pin)
@@ -206,6 +206,13 @@ class Presets:
             return found.designated if found is not None else None, preset
 
         return await self._store.write(write)
+
+
+def _slug(request: Request) -> str:
+    """The slug in the path. Raises: `FieldError`; `RequestError` (permission_denied) for one that is not the key's."""
+    slug = parse_slug(request.params["slug"])
+    check_allowed(slug, request.key)
+    return slug
 
 
 def _existing(connection: Connection, workspace_id: str, slug: str) -> Preset:

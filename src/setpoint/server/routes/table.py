@@ -74,6 +74,7 @@ def routes(
         Route("GET", "/ledger/verify", ledger.verify, "admin"),
         Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/models/count", models.count, "any"),
+        Route("GET", "/models/user", models.own, "any"),
         Route("GET", "/models/{author}/{slug}/endpoints", models.endpoints, "any"),
         Route("GET", "/model/{author}/{slug}", models.get, "any"),
         Route("GET", "/endpoints/zdr", models.zdr, "any"),

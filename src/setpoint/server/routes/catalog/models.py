@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from setpoint.errors import RequestError
+from setpoint.routing.bounds import may_go
 from setpoint.routing.naming import named
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.catalog.performance import NOTHING_KNOWN
@@ -14,7 +15,7 @@ from setpoint.server.routes.catalog.shapes import shown_architecture, shown_endp
 from setpoint.server.routes.paging import integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -38,8 +39,17 @@ class Models:
 
     async def list(self, request: Request) -> Response:
         """GET /models; without a page everything that is found."""
+        return self._page(request, self._listed())
+
+    async def own(self, request: Request) -> Response:
+        """GET /models/user: as the list, of what the requests of the key that asks may go to."""
+        key = request.key
+        mine = [one for one in self._listed() if any(may_go(key, one, offer.provider) for offer in one.endpoints)]
+        return self._page(request, mine)
+
+    def _page(self, request: Request, listed: Iterable[Model]) -> Response:
         query = request.query()
-        models = self._found(query)
+        models = self._found(query, listed)
         start, end, limit, backwards = _window(models, query)
         page = [shown_model(model) for model in models[start:end]]
         more = end < len(models)
@@ -58,7 +68,7 @@ class Models:
 
     async def count(self, request: Request) -> Response:
         """GET /models/count, with the filters of the list."""
-        return json_response({"data": {"count": len(self._found(request.query()))}})
+        return json_response({"data": {"count": len(self._found(request.query(), self._listed()))}})
 
     async def get(self, request: Request) -> Response:
         """GET /model/{author}/{slug}: by id or alias, with or without a variant."""
@@ -95,9 +105,9 @@ class Models:
     def _listed(self) -> list[Model]:
         return [model for model in self._snapshots.current.catalog.models.values() if model.enabled]
 
-    def _found(self, query: dict[str, str]) -> list[Model]:
+    def _found(self, query: Mapping[str, str], listed: Iterable[Model]) -> list[Model]:
         search, now_s = read_search(query), self._clock().timestamp()
-        return search.ordered((one for one in self._listed() if search.finds(one, now_s)), self._performances())
+        return search.ordered((one for one in listed if search.finds(one, now_s)), self._performances())
 
     def _named(self, request: Request) -> Model:
         text = f"{request.params['author']}/{request.params['slug']}"
