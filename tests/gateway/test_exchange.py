@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.gateway.limits import Reserved
 from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.protocols.registry import PROTOCOLS
-from setpoint.records import Cost, Generation, ProviderKey
+from setpoint.records import Cost, Generation, Price, ProviderKey
 from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
 from support.records import endpoint, key, model, preset, version
 
 if TYPE_CHECKING:
-    from setpoint.records import GenerationStatus
+    from setpoint.records import Attempt, GenerationStatus
     from setpoint.wire.body import Body
 
 NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
@@ -248,6 +250,61 @@ def test_a_try_that_ends_without_a_bill_is_booked_as_unknown(committed: bool, st
     one.finish(status, GatewayError("unavailable", "stopping"))
     for made in (record(one, records), *begun):
         assert [(at.is_booked, at.uncounted, at.cost) for at in made.attempts] == [(True, True, None)]
+
+
+@pytest.mark.parametrize("ending", ["given up", "cancelled"])
+def test_limits_count_the_input_of_a_try_that_nobody_has_counted(ending: str) -> None:
+    records: list[Generation] = []
+    begun: list[Generation] = []
+    one = exchange(records, split(b'{"messages":[{"role":"user","content":"12345678"}]}'), begun=begun)
+    price = Price(prompt=Decimal("0.001"), completion=Decimal(1))
+    priced = structs.replace(ACME, endpoint=structs.replace(ACME.endpoint, price=price))
+    one.begin_attempt(priced, ())
+    if ending == "given up":
+        one.fail_attempt(failed("timeout"))
+        one.finish("failed", failed("timeout"))
+    else:
+        one.finish("cancelled")
+    [attempt] = record(one, records).attempts
+    assert (attempt.charged, attempt.cost, attempt.usage) == (one.estimated_input() * Decimal("0.001"), None, None)
+    assert attempt.charged
+    assert begun[0].attempts[0].charged is None, "of what nobody saw the end of, nothing is counted"
+
+
+def test_limits_count_nothing_of_a_try_that_cannot_have_cost_anything() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.fail_attempt(failed(status=500, free=True))
+    one.finish("failed", failed())
+    assert record(one, records).attempts[0].charged is None
+
+
+class Noted(Reserved):
+    """What is set aside, which notes what it was settled with."""
+
+    def __init__(self) -> None:
+        self.record = None
+        self.settled: list[Attempt] = []
+
+    def settle(self, attempt: Attempt) -> None:
+        self.settled.append(attempt)
+
+
+def test_what_was_set_aside_is_settled_once_also_for_a_try_that_begins_again() -> None:
+    records: list[Generation] = []
+    one, stale, failing, answering = exchange(records), Noted(), Noted(), Noted()
+    one.begin_attempt(ACME, (), stale)  # whose connection was closed before anything left
+    one.begin_attempt(ACME, (), failing)
+    assert [at.charged for at in stale.settled] == [None]
+    one.fail_attempt(failed("timeout"))
+    one.begin_attempt(BOLT, (), answering)
+    one.commit_attempt(200, Outcome())
+    one.bill = Bill(Usage(), None, Decimal(1), None, Decimal(1))
+    one.finish("completed")
+    made = record(one, records)
+    assert [len(reserved.settled) for reserved in (stale, failing, answering)] == [1, 1, 1]
+    assert (failing.settled[0], answering.settled[0]) == made.attempts
 
 
 def test_what_a_request_cost_is_the_sum_of_its_tries() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
 
+from setpoint.gateway.meter import input_alone
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
 from setpoint.routing.plan import passing_over
@@ -135,12 +136,14 @@ class Exchange:
 
     def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...], reserved: Reserved | None = None) -> None:
         """A try at this endpoint starts; `unsaid` is what it is not told, `reserved` what is set aside for it."""
+        again, self._reserved = self._reserved, reserved
         self.candidate = candidate
-        self._reserved = reserved
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
         unseen = _attempt(candidate, self._attempted_at(), reserved, error="interrupted", uncounted=True)
+        if again is not None:  # nothing of the try before this one has left, and so it was none
+            again.settle(unseen)
         self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
@@ -172,6 +175,9 @@ class Exchange:
             latency_ms=latency_ms,
             uncounted=not free,
         )
+        if error is not None and not free and self.spent is None:  # nobody will ever count it
+            charged = input_alone(candidate.endpoint, self.estimated_input())
+            attempt = structs.replace(attempt, charged=charged)
         self._attempts.append(_billed(attempt, self.spent))
         if reserved is not None and free:
             reserved.settle(attempt)

@@ -96,6 +96,11 @@ def _guess(usage: Usage, price: Price | None) -> Decimal | None:
     return guess.total if guess is not None else None
 
 
+def input_alone(endpoint: Endpoint, estimated_input: int) -> Decimal | None:
+    """What the input of a try cost that nobody has counted, by our own count: no cost, but what limits go by."""
+    return _guess(Usage(input_tokens=estimated_input), endpoint.price)
+
+
 def spent(outcome: Outcome, endpoint: Endpoint) -> Bill | None:
     """The bill of a try that gave no answer: what its upstream counted all the same, None when it counted nothing.
 
