@@ -129,7 +129,6 @@ def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None
     assert differences(bare, metadata) == []
 
 
-BY = ("preset_slug_", "model_", "provider_", "status_")
 OF_WORKSPACES = (
     *("revision", "deleted", "description", "default_text_model", "default_image_model", "default_provider_sort"),
     *("default_guardrail_id", "include_byok_in_budgets", "is_observability_broadcast_enabled"),
@@ -137,10 +136,18 @@ OF_WORKSPACES = (
     *("io_logging_api_key_ids", "disabled_server_tools"),
 )
 TO_BEFORE_0004 = (
-    *(f"DROP TABLE {name}" for name in ("contents", "rates", "leases", "spend", "activity", "ledger", "budgets")),
+    *(
+        f"DROP TABLE {name}"
+        for name in ("contents", "rates", "leases", "spend", "activity", "ledger", "budgets", "facets")
+    ),
     "DROP INDEX ix_workspaces_revision",
-    *(f"DROP INDEX ix_generations_workspace_id_{by}created_at" for by in ("", *BY)),
-    *(f"ALTER TABLE generations DROP COLUMN {name}" for name in ("user_id", "metadata", "trace", "cost_drift")),
+    *(f"DROP INDEX ix_generations_{by}" for by in ("workspace_id_created_at_id_facet", "facet_created_at_id")),
+    "CREATE INDEX ix_generations_created_at ON generations (created_at)",
+    "CREATE INDEX ix_generations_key_digest_created_at ON generations (key_digest, created_at)",
+    *(
+        f"ALTER TABLE generations DROP COLUMN {name}"
+        for name in ("user_id", "metadata", "trace", "cost_drift", "facet")
+    ),
     *(f"ALTER TABLE keys DROP COLUMN {name}" for name in ('"limit"', "limit_reset", "include_byok_in_limit")),
     *(f"ALTER TABLE keys DROP COLUMN allowed_{name}" for name in ("presets", "models", "providers")),
     *(f"ALTER TABLE keys DROP COLUMN {name}_per_minute" for name in ("requests", "tokens")),

@@ -252,13 +252,32 @@ generations = Table(
     Column("metadata", Json),
     Column("trace", Json),
     Column("cost_drift", Boolean, nullable=False, server_default=false()),
-    Index(None, "created_at"),
-    Index(None, "key_digest", "created_at"),
-    Index(None, "workspace_id", "created_at"),
-    Index(None, "workspace_id", "preset_slug", "created_at"),
-    Index(None, "workspace_id", "model", "created_at"),
-    Index(None, "workspace_id", "provider", "created_at"),
-    Index(None, "workspace_id", "status", "created_at"),
+    Column("facet", BigInteger, nullable=False, server_default="0"),
+    Index(None, "workspace_id", "created_at", "id", "facet"),
+    Index(None, "facet", "created_at", "id"),
+)
+
+# What records are listed by: each combination that there is of them, once. Where there is no preset, or no provider,
+# there is "" and 0.
+facets = Table(
+    "facets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("key_digest", Text, nullable=False),
+    Column("preset_slug", FreeText, nullable=False),
+    Column("preset_version", BigInteger, nullable=False),
+    Column("model", FreeText, nullable=False),
+    Column("provider", FreeText, nullable=False),
+    Column("status", Text, nullable=False),
+    UniqueConstraint(
+        *("workspace_id", "key_digest", "preset_slug", "preset_version", "model", "provider", "status"),
+        name="uq_facets",
+    ),
+    Index(None, "workspace_id", "preset_slug", "preset_version"),
+    Index(None, "workspace_id", "model"),
+    Index(None, "workspace_id", "provider"),
+    Index(None, "workspace_id", "status"),
 )
 
 # The ledger: one row for each try that cost something or may have. It comes with its generation, once, and outlives it.

@@ -11,12 +11,17 @@ from setpoint.errors import FieldError, RequestError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.money import money
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.generation_filters import cursor_behind, read_cursor, read_filters, sees_all
+from setpoint.server.routes.paging import integer
 from setpoint.storage.away import away
 from setpoint.storage.generations import get
+from setpoint.storage.listing import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from sqlalchemy import Connection
 
     from setpoint.coordination.board import Seat
     from setpoint.records import Attempt, Generation, Key
@@ -55,6 +60,20 @@ class Generations:
             raise RequestError("not_found", "Resource not found")
         return json_response({"data": _generation(found)})
 
+    async def list(self, request: Request) -> Response:
+        """GET /generations: newest first. What a moment ago was answered is there a moment later."""
+        query = request.query()
+        wanted, before = read_filters(query, request.key), read_cursor(query)
+        limit = integer(query, "limit", default=50, least=1, most=100)
+
+        def read(connection: Connection) -> dict[str, Any]:
+            found = page(connection, wanted, before=before, limit=limit + 1)
+            shown = found[:limit]
+            following = cursor_behind(shown[-1]) if len(found) > limit else None
+            return {"data": [_generation(one) for one in shown], "next_cursor": following}
+
+        return json_response(await self._store.read(read))
+
     async def _find(self, id_: str, workspace_id: str) -> Generation | None:
         """The record: from memory, else from the spool, else from the database. Raises: `GatewayError`."""
         found = self._recorder.find(id_)
@@ -86,10 +105,8 @@ class Generations:
 
 
 def _visible(generation: Generation, key: Key) -> bool:
-    """Callers and editors see their own key's records, admins and read-only keys their workspace's."""
-    if generation.workspace_id != key.workspace_id:
-        return False
-    return key.role in ("admin", "read_only") or generation.key_digest == key.digest
+    """Whether a key may see this record, as it would in the list."""
+    return generation.workspace_id == key.workspace_id and (sees_all(key) or generation.key_digest == key.digest)
 
 
 def _generation(one: Generation) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def routes(
         Route("GET", "/activity", activity.list, "admin_read"),
         Route("GET", "/credits", activity.credits, "admin_read"),
         Route("GET", "/ledger/verify", ledger.verify, "admin"),
+        Route("GET", "/generations", generations.list, "any"),
         Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/models/count", models.count, "any"),
         Route("GET", "/models/user", models.own, "any"),

@@ -85,13 +85,54 @@ def _generations() -> None:
         sa.Column("cost_drift", sa.Boolean(), nullable=False, server_default=sa.false()),
     ):
         op.add_column("generations", column)
-    for by in ((), ("preset_slug",), ("model",), ("provider",), ("status",)):
-        columns = ["workspace_id", *by, "created_at"]
-        op.create_index(op.f(f"ix_generations_{'_'.join(columns)}"), "generations", columns)
     op.execute(
         "UPDATE generations SET user_id = "
         "coalesce((SELECT creator_user_id FROM keys WHERE keys.digest = generations.key_digest), '')"
     )
+    _facets()
+
+
+def _facets() -> None:
+    """What records are listed by takes the place of the indexes that some of it had."""
+    op.create_table(
+        "facets",
+        sa.Column("id", sa.Integer(), nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger() if name == "preset_version" else sa.Text(), nullable=False)
+            for name in _FACET
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_facets")),
+        sa.UniqueConstraint(*_FACET, name="uq_facets"),
+    )
+    for by in (("preset_slug", "preset_version"), ("model",), ("provider",), ("status",)):
+        columns = ["workspace_id", *by]
+        op.create_index(op.f(f"ix_facets_{'_'.join(columns)}"), "facets", columns)
+    op.add_column("generations", sa.Column("facet", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute(_LIST_THE_PAST)
+    op.execute(_NAME_ITS_FACETS)
+    for by in (("created_at",), ("key_digest", "created_at")):
+        op.drop_index(op.f(f"ix_generations_{'_'.join(by)}"), "generations")
+    for columns in (("workspace_id", "created_at", "id", "facet"), ("facet", "created_at", "id")):
+        op.create_index(op.f(f"ix_generations_{'_'.join(columns)}"), "generations", columns)
+
+
+_FACET = ("workspace_id", "key_digest", "preset_slug", "preset_version", "model", "provider", "status")
+_LIST_THE_PAST = """
+INSERT INTO facets (workspace_id, key_digest, preset_slug, preset_version, model, provider, status)
+SELECT DISTINCT
+    workspace_id, key_digest, coalesce(preset_slug, ''), coalesce(preset_version, 0), model, coalesce(provider, ''),
+    status
+FROM generations
+"""
+_NAME_ITS_FACETS = """
+UPDATE generations SET facet = (
+    SELECT facets.id FROM facets
+    WHERE facets.workspace_id = generations.workspace_id AND facets.key_digest = generations.key_digest
+    AND facets.preset_slug = coalesce(generations.preset_slug, '')
+    AND facets.preset_version = coalesce(generations.preset_version, 0) AND facets.model = generations.model
+    AND facets.provider = coalesce(generations.provider, '') AND facets.status = generations.status
+)
+"""
 
 
 def _books() -> None:

@@ -1,0 +1,109 @@
+"""What a caller wants of the list of generations: its filters, and where its page begins."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, get_args
+
+from setpoint.errors import FieldError
+from setpoint.records import GenerationStatus
+from setpoint.server.routes.paging import integer
+from setpoint.storage.listing import FIRST, LAST, Place, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from setpoint.records import Generation, Key
+
+_KNOWN = ("cursor", "limit", "preset", "version", "model", "provider", "key", "status", "from", "to")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_CURSOR = re.compile(r"(\d{1,17})\.(.{1,100})", re.DOTALL | re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def read_filters(query: Mapping[str, str], key: Key) -> Wanted:
+    """Which records are wanted of those that this key may see.
+
+    Callers and editors see their own key's records, admins and read-only keys their workspace's.
+    Raises: `FieldError` for what cannot be read, or is no filter.
+    """
+    for name, said in query.items():
+        if name not in _KNOWN:
+            raise FieldError(name, f"is no parameter here; there are {', '.join(_KNOWN)}")
+        if not said:
+            raise FieldError(name, "must not be empty")
+    of_key = query.get("key")
+    if not sees_all(key):
+        of_key = key.digest if of_key in (None, key.digest) else ""  # nobody's: of another's there is nothing to see
+    return Wanted(
+        workspace_id=key.workspace_id,
+        key_digest=of_key,
+        preset_slug=query.get("preset"),
+        preset_version=_version(query),
+        model=query.get("model"),
+        provider=query.get("provider"),
+        status=_status(query.get("status")),
+        since=_moment(query, "from") or FIRST,
+        until=_moment(query, "to") or LAST,
+    )
+
+
+def sees_all(key: Key) -> bool:
+    """Whether this key sees the records of its whole workspace, and not only its own."""
+    return key.role in ("admin", "read_only")
+
+
+def read_cursor(query: Mapping[str, str]) -> Place | None:
+    """Behind which record the page begins; None at the beginning. Raises: `FieldError`."""
+    cursor = query.get("cursor")
+    if cursor is None:
+        return None
+    try:
+        match = _CURSOR.fullmatch(urlsafe_b64decode(cursor).decode())
+    except ValueError:
+        match = None
+    if match is None:
+        raise FieldError("cursor", "must be a next_cursor that came with a page")
+    return Place(_EPOCH + int(match[1]) * _MICROSECOND, match[2])
+
+
+def cursor_behind(record: Generation) -> str:
+    """What asks for the page behind this record."""
+    microseconds = (record.created_at - _EPOCH) // _MICROSECOND
+    return urlsafe_b64encode(f"{microseconds}.{record.id}".encode()).decode()
+
+
+def _version(query: Mapping[str, str]) -> int | None:
+    if "version" not in query:
+        return None
+    if "preset" not in query:
+        raise FieldError("version", "needs a preset beside it, whose version it is")
+    return integer(query, "version", default=1, least=1)
+
+
+def _status(said: str | None) -> GenerationStatus | None:
+    if said is None:
+        return None
+    known: tuple[GenerationStatus, ...] = get_args(GenerationStatus)
+    for status in known:
+        if status == said:
+            return status
+    raise FieldError("status", f"must be one of {', '.join(known)}")
+
+
+def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+    said = query.get(name)
+    if said is None:
+        return None
+    try:
+        if _DAY.fullmatch(said):
+            return datetime.combine(date.fromisoformat(said), time(), UTC)
+        if _TIME.fullmatch(said):
+            return datetime.fromisoformat(said).astimezone(UTC)
+    except ValueError:
+        pass
+    raise FieldError(name, "must be a time in UTC, such as 2026-12-31T23:59:59Z, or a day, such as 2026-12-31")
