@@ -54,6 +54,9 @@ MODELS: dict[str, Any] = {
         "endpoints": [{"provider": "cheap", "parameters": ["seed"]}],
     },
     "plain": {"endpoints": [{"provider": "cheap", "parameters": ["seed"]}]},
+    # Nobody can be asked for these, so they are not listed.
+    "team/nowhere": {"endpoints": [{"provider": "gone"}, {"provider": "cheap", "enabled": False}]},
+    "team/off": {"enabled": False, "endpoints": [{"provider": "cheap"}]},
 }
 ALL = ["team/grok", "other/tiny", "other/painter", "plain", "setpoint/echo"]
 TEXT = [name for name in ALL if name != "other/painter"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from setpoint.snapshot import SnapshotHolder
 
 _MOST = 1_000
+_MODEL_BYTES = 1_200
 
 
 class Models:
@@ -39,36 +40,44 @@ class Models:
 
     async def list(self, request: Request) -> Response:
         """GET /models; without a page everything that is found."""
-        return self._page(request, self._listed())
+        return await self._page(request, self._listed())
 
     async def own(self, request: Request) -> Response:
         """GET /models/user: as the list, of what the requests of the key that asks may go to."""
         key = request.key
         mine = [one for one in self._listed() if any(may_go(key, one, offer.provider) for offer in one.endpoints)]
-        return self._page(request, mine)
+        return await self._page(request, mine)
 
-    def _page(self, request: Request, listed: Iterable[Model]) -> Response:
+    async def _page(self, request: Request, models: Sequence[Model]) -> Response:
         query = request.query()
-        models = self._found(query, listed)
-        start, end, limit, backwards = _window(models, query)
-        page = [shown_model(model) for model in models[start:end]]
-        more = end < len(models)
-        following = urlencode({**query, "offset": end, "limit": limit})
-        return json_response(
-            {
-                "object": "list",
-                "data": page,
-                "total_count": len(models),
-                "links": {"next": f"{request.scope['path']}?{following}" if more else None},
-                "has_more": start > 0 if backwards else more,
-                "first_id": page[0]["id"] if page else None,
-                "last_id": page[-1]["id"] if page else None,
-            }
-        )
+        find = self._finding(query, models)
+
+        def page() -> Response:
+            found = find()
+            start, end, limit, backwards = _window(found, query)
+            data = [shown_model(model) for model in found[start:end]]
+            more = end < len(found)
+            following = urlencode({**query, "offset": end, "limit": limit})
+            return json_response(
+                {
+                    "object": "list",
+                    "data": data,
+                    "total_count": len(found),
+                    "links": {"next": f"{request.scope['path']}?{following}" if more else None},
+                    "has_more": start > 0 if backwards else more,
+                    "first_id": data[0]["id"] if data else None,
+                    "last_id": data[-1]["id"] if data else None,
+                }
+            )
+
+        return await request.aside(_MODEL_BYTES * len(models), page)
 
     async def count(self, request: Request) -> Response:
         """GET /models/count, with the filters of the list."""
-        return json_response({"data": {"count": len(self._found(request.query(), self._listed()))}})
+        models = self._listed()
+        find = self._finding(request.query(), models)
+        count = await request.aside(_MODEL_BYTES * len(models), lambda: len(find()))
+        return json_response({"data": {"count": count}})
 
     async def get(self, request: Request) -> Response:
         """GET /model/{author}/{slug}: by id or alias, with or without a variant."""
@@ -103,11 +112,13 @@ class Models:
         return json_response({"data": [{"name": one.name, "slug": one.slug, **unknown} for one in listed]})
 
     def _listed(self) -> list[Model]:
-        return [model for model in self._snapshots.current.catalog.models.values() if model.enabled]
+        return [one for one in self._snapshots.current.catalog.models.values() if one.enabled and usable(one)]
 
-    def _found(self, query: Mapping[str, str], listed: Iterable[Model]) -> list[Model]:
+    def _finding(self, query: Mapping[str, str], models: Iterable[Model]) -> Callable[[], list[Model]]:
+        """What finds those that are looked for, wherever it is done. Raises: `FieldError`."""
         search, now_s = read_search(query), self._clock().timestamp()
-        return search.ordered((one for one in listed if search.finds(one, now_s)), self._performances())
+        performances: Performances = self._performances() if search.asks_performance else {}
+        return lambda: search.ordered((one for one in models if search.finds(one, now_s)), performances)
 
     def _named(self, request: Request) -> Model:
         text = f"{request.params['author']}/{request.params['slug']}"

@@ -72,6 +72,11 @@ class Search(Struct, frozen=True, kw_only=True):
             and (not self.zdr or any(one.zdr for one in endpoints))
         )
 
+    @property
+    def asks_performance(self) -> bool:
+        """Whether the order goes by how endpoints have done."""
+        return _ORDERS.get(self.sort or "") in (_latency, _throughput)
+
     def ordered(self, models: Iterable[Model], performances: Performances) -> list[Model]:
         """The models in the order that is asked for; those that lack what it goes by come last, in the file's order."""
         found = list(models)
