@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -122,6 +124,48 @@ def test_a_key_ends_at_the_exact_moment() -> None:
     assert authenticate(request(x_api_key=SECRET), snapshot(ending), NOW - timedelta(microseconds=1)) == ending
     assert refused(request(x_api_key=SECRET), ending, now=NOW) == "Invalid credentials"
     assert refused(request(x_api_key=SECRET), ending, now=NOW + timedelta(days=1)) == "Invalid credentials"
+
+
+def test_the_end_of_a_key_goes_by_the_clock_it_is_given_and_leaves_nothing_behind() -> None:
+    """Wherever the clock is set, back an hour or on a day, a key is what its end says for that time."""
+    world = snapshot(key(expires_at=NOW))
+    asked = request(x_api_key=SECRET)
+    for step in (timedelta(hours=-1), timedelta(days=1), timedelta(hours=-1), timedelta(0), timedelta(microseconds=-1)):
+        if step < timedelta(0):
+            assert authenticate(asked, world, NOW + step).expires_at == NOW
+        else:
+            with pytest.raises(RequestError, match="Invalid credentials"):
+                authenticate(asked, world, NOW + step)
+
+
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        ("2024-03-01T00:00:00", "2024-02-29T23:59:59.999999"),
+        ("2026-03-29T01:00:00", "2026-03-29T00:59:59.999999"),
+        ("2027-01-01T00:00:00", "2026-12-31T23:59:59.999999"),
+    ],
+)
+def test_a_key_may_end_on_a_leap_day_at_a_change_of_clocks_or_with_the_year(end: str, last: str) -> None:
+    ending = key(expires_at=datetime.fromisoformat(end).replace(tzinfo=UTC))
+    asked, world = request(x_api_key=SECRET), snapshot(ending)
+    assert authenticate(asked, world, datetime.fromisoformat(last).replace(tzinfo=UTC)) == ending
+    assert refused(asked, ending, now=datetime.fromisoformat(end).replace(tzinfo=UTC)) == "Invalid credentials"
+
+
+def test_keys_that_nobody_has_leave_nothing_behind() -> None:
+    """They are looked for in the snapshot alone: nothing else is within reach here, and nothing of them is kept."""
+    asked, world = [request(x_api_key=f"sk-sp-v1-{number:064x}") for number in range(1_000)], snapshot(key())
+
+    def flood() -> int:
+        for _ in range(100):
+            for one in asked:
+                with contextlib.suppress(RequestError):
+                    authenticate(one, world, NOW)
+        return sys.getallocatedblocks()
+
+    before = flood()
+    assert flood() - before < 1_000, "blocks of memory for 100,000 of them"
 
 
 # --- what ---------------------------------------------------------------------------------------------------

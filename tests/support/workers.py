@@ -24,14 +24,15 @@ class Worker:
 
     def __init__(self, gateway: Gateway, connection: RawConnection) -> None:
         self._url = gateway.url
-        self._key = ("Authorization", f"Bearer {gateway.key}")
+        self._key = gateway.key
         self._connection = connection
 
-    def call(self, method: str, path: str, content: Any = None) -> Answer:
-        """Its answer to one request, with the gateway's own key."""
+    def call(self, method: str, path: str, content: Any = None, *, key: str | None = None) -> Answer:
+        """Its answer to one request, with the gateway's own key or another."""
         body = None if content is None else json.dumps(content).encode()
+        authorization = ("Authorization", f"Bearer {self._key if key is None else key}")
         typed = (("Content-Type", "application/json"),) if body is not None else ()
-        self._connection.send(request_bytes(method, self._url + path, body, headers=(self._key, *typed)))
+        self._connection.send(request_bytes(method, self._url + path, body, headers=(authorization, *typed)))
         return self._connection.read_answer()
 
 
