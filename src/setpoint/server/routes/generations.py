@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from setpoint.coordination.board import Seat
     from setpoint.records import Attempt, Generation, Key
     from setpoint.server.request import Request
+    from setpoint.storage.database import Connection
     from setpoint.storage.recorder import Recorder
     from setpoint.storage.store import Store
 
