@@ -87,7 +87,7 @@ def test_keys_are_listed_newest_first_disabled_ones_only_when_asked_for(shared_g
     assert [row["hash"] for row in listed(shared_gateway, "?offset=1")[:1]] == [hashes[0]]
     assert listed(shared_gateway, "?offset=1000") == []
     assert all(set(row) == KEY_FIELDS for row in listed(shared_gateway))
-    for query in ("offset=-1", "offset=x", "include_disabled=maybe"):
+    for query in ("offset=-1", "offset=x", "include_disabled=maybe", "include_expired=maybe"):
         refused(shared_gateway.call("GET", f"/keys?{query}"), 400)
 
 
@@ -319,9 +319,12 @@ def test_a_key_ends_at_the_very_second_it_should(shared_gateway: Gateway) -> Non
     assert data_of(shared_gateway.call("GET", "/key", key=plain))["expires_at"] is None
 
 
-def test_a_key_that_ended_before_it_was_made_never_works(shared_gateway: Gateway) -> None:
-    plain, _ = new_key(shared_gateway, expires_at="2020-01-01T00:00:00.5Z")
+def test_a_key_that_ended_before_it_was_made_never_works_and_is_listed_when_asked_for(shared_gateway: Gateway) -> None:
+    plain, told = new_key(shared_gateway, expires_at="2020-01-01T00:00:00.5Z")
     refused(ask(shared_gateway, {"model": "sim/solo"}, key=plain), 401)
+    assert told["hash"] not in [row["hash"] for row in listed(shared_gateway, "?include_disabled=true")]
+    assert told["hash"] in [row["hash"] for row in listed(shared_gateway, "?include_expired=true")]
+    assert data_of(shared_gateway.call("GET", f"/keys/{told['hash']}"))["expires_at"] == told["expires_at"]
 
 
 # --- what is no key ------------------------------------------------------------------------------------------

@@ -27,6 +27,10 @@ def client(shared_gateway: Gateway) -> Iterator[OpenRouter]:
         yield made
 
 
+# The client warns of two of its own fields, whatever a server sends.
+_DEPRECATED = r"ignore:.*DEPRECATED:DeprecationWarning"
+
+
 def client_of(gateway: Gateway, key: str | None = None) -> OpenRouter:
     # Without its retries: it would repeat every 5XX for an hour.
     return OpenRouter(api_key=key or gateway.key, server_url=gateway.url, retry_config=None)
@@ -197,6 +201,41 @@ def test_keys_are_made_changed_and_deleted(shared_gateway: Gateway, client: Open
         client.api_keys.get(hash=made.data.hash)
 
 
+@pytest.mark.filterwarnings(_DEPRECATED)
+def test_what_a_key_may_spend_is_said_and_changed(shared_gateway: Gateway, client: OpenRouter) -> None:
+    own = client.api_keys.get_current_key_metadata().data
+    home, owner = own.workspace_id, own.creator_user_id
+    assert home is not None
+    made = client.api_keys.create(
+        name="bounded",
+        limit=12.5,
+        limit_reset="weekly",
+        include_byok_in_limit=True,
+        workspace_id=home,
+        creator_user_id=owner,
+    )
+    row = made.data
+    assert (row.limit, row.limit_remaining, row.limit_reset) == (12.5, 12.5, "weekly")
+    assert (row.include_byok_in_limit, row.workspace_id, row.creator_user_id) == (True, home, owner)
+    with client_of(shared_gateway, made.key) as caller:
+        seen = caller.api_keys.get_current_key_metadata().data
+    [layer] = seen.budgets
+    assert (layer.scope, layer.limit_usd, layer.spend_usd, layer.reset_interval) == ("key_limit", 12.5, 0, "weekly")
+    assert layer.resets_at is not None
+    assert layer.resets_at.weekday() == 0
+    assert seen.effective_budget == layer
+    assert row.hash in [key.hash for key in client.api_keys.list(workspace_id=home, offset=0).data]
+    more = client.api_keys.update(hash=row.hash, limit=20, limit_reset="daily").data
+    assert (more.limit, more.limit_reset, more.name) == (20, "daily", "bounded")
+    free = client.api_keys.update(hash=row.hash, limit=None, limit_reset=None).data
+    assert (free.limit, free.limit_remaining, free.limit_reset) == (None, None, None)
+    with pytest.raises(errors.BadRequestResponseError):
+        client.api_keys.create(name="wrong", limit=-1)
+    with pytest.raises(errors.OpenRouterDefaultError) as unknown:
+        client.api_keys.create(name="wrong", workspace_id="00000000-0000-0000-0000-000000000000")
+    assert unknown.value.status_code == 404
+
+
 def test_provider_keys_are_managed(shared_gateway: Gateway, client: OpenRouter) -> None:
     _, told = new_key(shared_gateway)
     hashes: list[str] = [told["hash"]]
@@ -234,8 +273,7 @@ def test_provider_keys_are_managed(shared_gateway: Gateway, client: OpenRouter) 
             reading.byok.create(provider="openai", key="sk-0123456789")
 
 
-# The client warns of two of its own fields, whatever a server sends.
-@pytest.mark.filterwarnings(r"ignore:.*DEPRECATED:DeprecationWarning")
+@pytest.mark.filterwarnings(_DEPRECATED)
 def test_a_key_can_look_at_itself(shared_gateway: Gateway) -> None:
     plain, told = new_key(shared_gateway, role="admin", inference=False)
     with client_of(shared_gateway, plain) as manager:

@@ -104,7 +104,9 @@ def test_list_shows_the_newest_first_a_hundred_at_a_time(
         keys.delete(connection, made[6].digest, now=now)
         walked: list[Key] = []
         for offset in (0, 100, 200):
-            found = keys.list_keys(connection, owner.workspace_id, offset=offset, include_disabled=True)
+            found = keys.list_keys(
+                connection, owner.workspace_id, offset=offset, include_disabled=True, unexpired_at=None
+            )
             assert len(found) == {0: 100, 100: 3, 200: 0}[offset]
             walked += found
         shown = keys.list_keys(connection, owner.workspace_id, offset=90, include_disabled=False)

@@ -40,11 +40,20 @@ def get(connection: Connection, digest: str) -> Key | None:
     return None if key is None or key.deleted else key
 
 
-def list_keys(connection: Connection, workspace_id: str, *, offset: int, include_disabled: bool) -> list[Key]:
-    """One page of a workspace's keys, the newest first."""
+def list_keys(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    offset: int,
+    include_disabled: bool,
+    unexpired_at: datetime | None = None,
+) -> list[Key]:
+    """One page of a workspace's keys, the newest first; `unexpired_at` leaves out those that had ended by then."""
     query = select_keys().where(keys.c.workspace_id == workspace_id, ~keys.c.deleted)
     if not include_disabled:
         query = query.where(~keys.c.disabled)
+    if unexpired_at is not None:
+        query = query.where(keys.c.expires_at.is_(None) | (keys.c.expires_at > unexpired_at))
     page = query.order_by(keys.c.created_at.desc(), keys.c.digest).offset(offset).limit(PAGE)
     return [read_key(row) for row in connection.execute(page)]
 

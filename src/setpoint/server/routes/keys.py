@@ -93,10 +93,13 @@ class Keys:
         query, now = request.query(), self._clock()
         offset = integer(query, "offset", default=0)
         include_disabled = flag_of(query, "include_disabled", default=False)
+        unexpired_at = None if flag_of(query, "include_expired", default=False) else now
         about = workspace(request.key, query.get("workspace_id"), self._snapshots.current)
 
         def read(connection: Connection) -> list[dict[str, Any]]:
-            rows = stored.list_keys(connection, about, offset=offset, include_disabled=include_disabled)
+            rows = stored.list_keys(
+                connection, about, offset=offset, include_disabled=include_disabled, unexpired_at=unexpired_at
+            )
             return _shown(connection, rows, now)
 
         return json_response({"data": await self._store.read(read)})
