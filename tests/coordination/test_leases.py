@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from setpoint.coordination.allowances import Allowance
-from setpoint.coordination.leases import IDLE_S, Ask, Grant, Hold, Leases, Name, Need, UsedUpError
+from setpoint.coordination.leases import IDLE_S, Hold, Need, UsedUpError
 from setpoint.errors import GatewayError
-from setpoint.storage import leases as stored
+from setpoint.records import Reservation
 from setpoint.storage.database import Database
 from setpoint.storage.schema import prepare
+from support.leases import Process, leased
+from support.records import attempt, generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MONEY = Allowance("key:a", "2026-11", Decimal(10))
+    from setpoint.records import Generation
+
+MONEY = Allowance("key:a", "2026-04", Decimal(10))
 
 
 @pytest.fixture
@@ -30,40 +35,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     prepare(database)
     yield database
     database.close()
-
-
-class Process:
-    """One of several processes: its leases, its clock, and how often it has asked."""
-
-    def __init__(self, database: Database, name: str, workers: int = 1) -> None:
-        self.now = 100.0
-        self.asked = 0
-        self.away = False
-        self._database = database
-        self._name = name
-        self._workers = workers
-        self.leases = Leases(self._ask, self._give_back, lambda: self.now)
-
-    async def _ask(self, asks: Sequence[Ask]) -> Sequence[Grant]:
-        self.asked += 1
-        await asyncio.sleep(0)
-        if self.away:
-            raise GatewayError("unavailable", "away")
-        with self._database.write() as connection:
-            return stored.take(connection, self._name, asks, self._workers)
-
-    async def _give_back(self, rests: Sequence[tuple[Name, Decimal]]) -> None:
-        if self.away:
-            raise GatewayError("unavailable", "away")
-        with self._database.write() as connection:
-            stored.give_back(connection, self._name, rests)
-
-
-def leased(database: Database) -> Decimal:
-    """What all processes hold together."""
-    with database.read() as connection:
-        rows = connection.exec_driver_sql("SELECT amount FROM leases").all()
-    return sum((Decimal(row.amount) for row in rows), Decimal(0))
 
 
 def money(amount: str, allowance: Allowance = MONEY) -> list[Need]:
@@ -137,13 +108,77 @@ def test_what_is_not_used_is_there_for_the_next(database: Database) -> None:
     run(work)
 
 
+def record(number: int, reserved: Decimal, charged: Decimal) -> Generation:
+    """What is recorded of a request of key `a` that has used so much."""
+    reservation = Reservation(amount=reserved, out_of=(f"{MONEY.scope}|{MONEY.period}",))
+    tried = attempt(cost=charged, charged=charged, reserved=reservation)
+    return generation(id=f"gen-{number}", key_digest="a", attempts=(tried,))
+
+
 def test_what_was_used_beyond_what_was_set_aside_blocks_the_next(database: Database) -> None:
     async def work() -> None:
         process = Process(database, "p")
         hold = await process.leases.take(money("1"))
         hold.settle(lambda _: Decimal(30))
+        for _ in range(3):
+            with pytest.raises(UsedUpError):
+                await process.leases.take(money("0.01"))
+            process.now += IDLE_S
+
+    run(work)
+
+
+@pytest.mark.parametrize("heard_of_it", ["book", "tell", "book tell", "tell book"])
+def test_it_blocks_every_process_as_soon_as_anybody_has_heard_of_it_and_long_after(
+    database: Database, heard_of_it: str
+) -> None:
+    async def work() -> None:
+        one, other = Process(database, "p", workers=2), Process(database, "q", workers=2)
+        (await one.leases.take(money("1"))).settle(lambda _: Decimal("9.5"))
+        for how in heard_of_it.split():
+            if how == "book":
+                one.book(record(1, Decimal(1), Decimal("9.5")))
+            else:
+                await one.leases.give_back_idle()
+        with pytest.raises(UsedUpError) as caught:
+            await other.leases.take(money("0.6"))
+        assert caught.value.left == Decimal("0.5")
+        one.book(record(1, Decimal(1), Decimal("9.5")))
+        for process in (one, other):
+            process.now += 10 * IDLE_S
+            with pytest.raises(UsedUpError):
+                await process.leases.take(money("0.6"))
+        await one.leases.give_back_idle()
+        assert leased(database) == 0
+        await one.leases.take(money("0.5"))
+
+    run(work)
+
+
+def test_a_process_says_at_once_what_was_used_beyond_what_was_set_aside(database: Database) -> None:
+    async def work() -> None:
+        one, other = Process(database, "p", workers=2, look_s=3_600), Process(database, "q", workers=2)
+        running = asyncio.ensure_future(one.leases.run())
+        (await one.leases.take(money("1"))).settle(lambda _: Decimal(9))
+        await one.gave_back.wait()
         with pytest.raises(UsedUpError):
-            await process.leases.take(money("0.01"))
+            await other.leases.take(money("1.01"))
+        running.cancel()
+
+    run(work)
+
+
+def test_who_always_uses_more_than_is_set_aside_may_use_all_there_is_and_one_request_more(database: Database) -> None:
+    async def work() -> None:
+        process = Process(database, "p", workers=2)
+        spent = Decimal(0)
+        with pytest.raises(UsedUpError):
+            for number in count():
+                hold = await process.leases.take(money("0.01"))
+                hold.settle(lambda _: Decimal("0.3"))
+                spent += Decimal("0.3")
+                process.book(record(number, Decimal("0.01"), Decimal("0.3")))
+        assert 10 - Decimal("0.01") < spent < 10 + Decimal("0.3")
 
     run(work)
 
@@ -222,5 +257,60 @@ def test_a_rate_is_of_its_minute_alone_and_what_went_beyond_is_told(database: Da
             taken = connection.exec_driver_sql("SELECT minute, taken FROM rates ORDER BY minute").all()
         assert [tuple(row) for row in taken] == [(7, 13), (8, 9)]
         assert leased(database) == 0
+
+    run(work)
+
+
+def test_a_lowered_limit_holds_for_what_was_taken_under_the_old_one_too(database: Database) -> None:
+    lowered = Allowance(MONEY.scope, MONEY.period, Decimal("1.5"))
+
+    async def work() -> None:
+        process = Process(database, "p")
+        await process.leases.take(money("1"))
+        assert leased(database) == 5
+        with pytest.raises(UsedUpError) as caught:
+            await process.leases.take(money("1", lowered))
+        assert caught.value.left == Decimal("0.5")
+        assert leased(database) == 1
+        await process.leases.take(money("0.5", lowered))
+
+    run(work)
+
+
+def test_a_refused_process_gives_its_rest_back_to_the_others(database: Database) -> None:
+    async def work() -> None:
+        one, other = Process(database, "p"), Process(database, "q")
+        await one.leases.take(money("1"))
+        with pytest.raises(UsedUpError):
+            await one.leases.take(money("9.5"))
+        await other.leases.take(money("9"))
+
+    run(work)
+
+
+def test_what_is_here_is_used_while_the_storage_is_away_by_whomever_it_is_enough_for(database: Database) -> None:
+    async def work() -> None:
+        process = Process(database, "p")
+        await process.leases.take(money("1"))
+        process.away = True
+        both = process.leases.take(money("6")), process.leases.take(money("4"))
+        large, small = await asyncio.gather(*both, return_exceptions=True)
+        assert isinstance(large, GatewayError)
+        assert isinstance(small, Hold)
+
+    run(work)
+
+
+def test_a_lease_that_nobody_waits_for_any_more_does_not_stop_those_who_wait_for_another(database: Database) -> None:
+    async def work() -> None:
+        process = Process(database, "p")
+        goes = asyncio.ensure_future(process.leases.take(money("1")))
+        stays = asyncio.ensure_future(process.leases.take(money("1", Allowance("key:b", "ever", Decimal(10)))))
+        await asyncio.sleep(0)
+        goes.cancel()
+        process.now += IDLE_S
+        await asyncio.sleep(0)
+        await process.leases.give_back_idle()
+        await stays
 
     run(work)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,17 @@ from msgspec import structs
 from setpoint.canonical.usage import Usage
 from setpoint.errors import GatewayError, ProviderError
 from setpoint.gateway.exchange import Caller, Exchange
-from setpoint.gateway.limits import Reserved
 from setpoint.presets.merge import Resolved
 from setpoint.protocols.answer import Bill, Outcome
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Cost, Generation, Price, ProviderKey
 from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
+from support.limits import Purse
 from support.records import endpoint, key, model, preset, version
 
 if TYPE_CHECKING:
-    from setpoint.records import Attempt, GenerationStatus
+    from setpoint.records import GenerationStatus
     from setpoint.wire.body import Body
 
 NOW = datetime(2026, 4, 20, 10, 0, 0, 700_000, tzinfo=UTC)
@@ -280,33 +281,6 @@ def test_limits_count_nothing_of_a_try_that_cannot_have_cost_anything() -> None:
     assert record(one, records).attempts[0].charged is None
 
 
-class Noted(Reserved):
-    """What is set aside, which notes what it was settled with."""
-
-    def __init__(self) -> None:
-        self.record = None
-        self.settled: list[Attempt] = []
-
-    def settle(self, attempt: Attempt) -> None:
-        self.settled.append(attempt)
-
-
-def test_what_was_set_aside_is_settled_once_also_for_a_try_that_begins_again() -> None:
-    records: list[Generation] = []
-    one, stale, failing, answering = exchange(records), Noted(), Noted(), Noted()
-    one.begin_attempt(ACME, (), stale)  # whose connection was closed before anything left
-    one.begin_attempt(ACME, (), failing)
-    assert [at.charged for at in stale.settled] == [None]
-    one.fail_attempt(failed("timeout"))
-    one.begin_attempt(BOLT, (), answering)
-    one.commit_attempt(200, Outcome())
-    one.bill = Bill(Usage(), None, Decimal(1), None, Decimal(1))
-    one.finish("completed")
-    made = record(one, records)
-    assert [len(reserved.settled) for reserved in (stale, failing, answering)] == [1, 1, 1]
-    assert (failing.settled[0], answering.settled[0]) == made.attempts
-
-
 def test_what_a_request_cost_is_the_sum_of_its_tries() -> None:
     records: list[Generation] = []
     one = exchange(records)
@@ -470,3 +444,63 @@ def test_every_try_is_told_before_it_is_sent_as_a_record_without_an_end() -> Non
     one.finish("completed")
     assert [record.status for record in records] == ["completed"]
     assert len(begun) == 2
+
+
+# --- what is set aside ---------------------------------------------------------------------------------------
+
+
+def test_what_is_set_aside_for_a_try_is_in_its_record_and_its_rest_is_free_at_the_end() -> None:
+    async def work() -> None:
+        purse, records, begun = Purse(10), list[Generation](), list[Generation]()
+        one = exchange(records, begun=begun)
+        reserved = await purse.set_aside(6, NOW - timedelta(days=1))
+        one.begin_attempt(ACME, (), reserved)
+        one.commit_attempt(200, Outcome())
+        one.bill = Bill(Usage(input_tokens=1, output_tokens=1), None, None, charged=Decimal(4))
+        assert await purse.bring_back() == 4
+        one.finish("completed")
+        assert await purse.bring_back() == 6
+        for told in (*begun, *records):
+            (attempt,) = told.attempts
+            assert (attempt.reserved, attempt.at) == (reserved.record, reserved.at)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("free", "kept"), [(True, 0), (False, 6)])
+def test_a_try_that_failed_and_may_have_cost_something_keeps_its_share_up_to_the_end(*, free: bool, kept: int) -> None:
+    async def work() -> None:
+        purse, records = Purse(10), list[Generation]()
+        one = exchange(records)
+        one.begin_attempt(ACME, (), await purse.set_aside(6, NOW))
+        one.fail_attempt(failed("timeout", free=free))
+        assert await purse.bring_back() == 10 - kept
+        one.begin_attempt(BOLT, (), await purse.set_aside(4, NOW))
+        one.finish("cancelled")
+        assert await purse.bring_back() == 10
+
+    asyncio.run(work())
+
+
+def test_a_try_that_was_not_sent_and_is_made_once_more_sets_aside_once() -> None:
+    async def work() -> None:
+        purse, records = Purse(10), list[Generation]()
+        one = exchange(records)
+        one.begin_attempt(ACME, (), await purse.set_aside(9, NOW))
+        one.take_back_attempt()
+        one.begin_attempt(ACME, (), await purse.set_aside(9, NOW))
+        one.commit_attempt(200, Outcome())
+        one.finish("completed")
+        assert await purse.bring_back() == 10
+        assert [attempt.uncounted for attempt in record(one, records).attempts] == [True]
+
+    asyncio.run(work())
+
+
+def test_a_try_that_was_not_sent_and_is_not_made_once_more_has_cost_nothing() -> None:
+    records: list[Generation] = []
+    one = exchange(records)
+    one.begin_attempt(ACME, ())
+    one.take_back_attempt()
+    one.finish("failed", GatewayError("unavailable", "the storage is away"))
+    assert [attempt.uncounted for attempt in record(one, records).attempts] == [False]

@@ -6,7 +6,7 @@ Days begin at 00:00 UTC, weeks on Monday, months on the first.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +23,17 @@ EVER = "ever"
 
 RATES: tuple[Literal["requests:"], Literal["tokens:"]] = ("requests:", "tokens:")
 """How the scopes of rates begin. Their period is the number of the minute since 1970."""
+
+
+LEAST = Decimal("1E-12")
+"""The smallest amount of money that is told from nothing, in US dollars."""
+
+_MOST = Decimal(10**12)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """An amount of money as limits count it: never less, but for what nobody has, and of few digits."""
+    return min(amount, _MOST).quantize(LEAST, ROUND_UP)
 
 
 class Allowance(Struct, frozen=True):

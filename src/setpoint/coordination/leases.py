@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 IDLE_S = 5.0
 """How long a rest is kept that nobody uses, in seconds."""
 
-_LOOK_S = 1.0
-# For so long what a request used beyond what was set aside blocks others here: then the storage has its record.
-_OWED_S = 5.0
+LOOK_S = 1.0
+"""How often it is looked for that, in seconds."""
 
 
 class Need(Struct, frozen=True):
@@ -39,14 +38,18 @@ class Need(Struct, frozen=True):
 
 
 class Ask(Struct, frozen=True):
-    """What the storage is asked for: as much of an allowance as is good, and no less than `least`."""
+    """What the storage is asked for: as much of an allowance as is good, and no less than `least`.
+
+    The asker gives back its `rest` with that. One below nothing is what was used beyond what was set aside.
+    """
 
     allowance: Allowance
+    rest: Decimal
     least: Decimal
 
 
 class Grant(Struct, frozen=True):
-    """What the storage gave: nothing when less than was asked for is there; and what is left behind that."""
+    """What the storage gave in place of a rest: nothing when less than was asked for is there; and what is left."""
 
     amount: Decimal
     left: Decimal
@@ -67,21 +70,21 @@ Name = tuple[str, str]
 
 @dataclass(eq=False)
 class _Lease:
-    """What is here of one allowance. `rest` may be used, `held` are the requests that use some, `awaited` those that
-    wait for more. `owed` was used beyond what was set aside, up to when it counts."""
+    """What is here of one allowance, by its limit when that was asked for.
+
+    `rest` may be used: below nothing, so much was used beyond what was set aside. `held` are the requests that use
+    some, `awaited` those that wait for more.
+    """
 
     rest: Decimal = Decimal(0)
+    limit: Decimal | None = None
     held: int = 0
     awaited: int = 0
     used_at: float = 0.0
-    owed: Decimal = Decimal(0)
-    owed_until: float = 0.0
 
-    def free(self, now: float) -> Decimal:
-        """How much the next request may have."""
-        if self.owed and now >= self.owed_until:
-            self.owed = Decimal(0)
-        return self.rest - self.owed
+    def has(self, need: Need) -> bool:
+        """Whether this will do. Under another limit than is known here it may be too much."""
+        return self.rest >= need.amount and self.limit == need.allowance.limit
 
 
 @dataclass(eq=False)
@@ -101,14 +104,17 @@ class Leases:
         ask: Callable[[Sequence[Ask]], Awaitable[Sequence[Grant]]],
         give_back: Callable[[Sequence[tuple[Name, Decimal]]], Awaitable[None]],
         clock: Callable[[], float],
+        *,
+        look_s: float = LOOK_S,
     ) -> None:
         self._ask = ask
         self._give_back = give_back
         self._clock = clock
+        self._look_s = look_s
         self._leases: dict[Name, _Lease] = {}
         self._waiting: list[_Waiter] = []
         self._asking: Task[None] | None = None
-        self._overdrawn: dict[Name, Decimal] = {}
+        self._overdrawn = asyncio.Event()
 
     async def take(self, needs: Sequence[Need]) -> Hold:
         """Set all of this aside, or nothing of it.
@@ -136,16 +142,19 @@ class Leases:
         return Hold(self, needs)
 
     async def run(self) -> None:
-        """Give back what nobody uses, until cancelled."""
+        """Give back what nobody uses, and say at once what was used beyond what was set aside; until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._overdrawn.wait()
+            self._overdrawn.clear()
             with suppress(GatewayError):  # the storage is away: the next look tries again
                 await self.give_back_idle()
 
     async def give_back_idle(self) -> None:
-        """Give back what nobody has used for a while."""
+        """Give back what nobody has used for a while, and what is less than nothing."""
         now = self._clock()
-        await self._return([name for name, lease in self._leases.items() if now - lease.used_at >= IDLE_S])
+        await self._return([name for name, one in self._leases.items() if one.rest < 0 or now - one.used_at >= IDLE_S])
 
     async def close(self) -> None:
         """Give everything back that no request holds."""
@@ -158,24 +167,20 @@ class Leases:
         lease = self._leases[name]
         lease.held -= 1
         lease.used_at = self._clock()
-        if used <= reserved:
-            lease.rest += reserved - used
-        else:
-            lease.owed = (lease.owed if lease.used_at < lease.owed_until else Decimal(0)) + used - reserved
-            lease.owed_until = lease.used_at + _OWED_S
-            self._overdrawn[name] = self._overdrawn.get(name, Decimal(0)) - used + reserved
+        lease.rest += reserved - used
+        if lease.rest < 0:
+            self._overdrawn.set()
 
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _lease(self, need: Need) -> _Lease:
-        return self._leases.setdefault((need.allowance.scope, need.allowance.period), _Lease())
+        return self._leases.setdefault(_name(need.allowance), _Lease())
 
     def _is_here(self, needs: Iterable[Need]) -> bool:
         """Whether all of this can be had at once, and nobody has waited for any of it."""
-        now = self._clock()
         for need in needs:
-            lease = self._leases.get((need.allowance.scope, need.allowance.period))
-            if lease is None or lease.awaited or lease.free(now) < need.amount:
+            lease = self._leases.get(_name(need.allowance))
+            if lease is None or lease.awaited or not lease.has(need):
                 return False
         return True
 
@@ -187,28 +192,35 @@ class Leases:
             lease.held += 1
             lease.used_at = now
 
-    def _lacks(self, need: Need) -> Decimal:
-        return need.amount - self._lease(need).free(self._clock())
-
     async def _ask_for_all(self) -> None:
         """Ask until nobody waits. Each round the first that lacks something of an allowance gets it, or hears no."""
         while self._waiting:
-            asks: dict[Name, Ask] = {}
-            for waiter in self._waiting:
-                for need in waiter.needs:
-                    if (lack := self._lacks(need)) > 0:
-                        asks.setdefault((need.allowance.scope, need.allowance.period), Ask(need.allowance, lack))
-            if not asks:
-                self._serve({})
-                continue
+            asks = self._asks()
             try:
-                grants = await self._ask(list(asks.values()))
+                grants = await self._ask(list(asks.values())) if asks else ()
             except Exception as error:
+                for name, ask in asks.items():
+                    self._leases.setdefault(name, _Lease()).rest += ask.rest
                 self._refuse(error)
                 continue
-            for name, grant in zip(asks, grants, strict=True):
-                self._leases[name].rest += grant.amount
-            self._serve({name: grant.left for name, grant in zip(asks, grants, strict=True)})
+            left: dict[Name, Decimal] = {}
+            for (name, ask), grant in zip(asks.items(), grants, strict=True):
+                lease = self._leases.setdefault(name, _Lease())
+                lease.rest += grant.amount
+                lease.limit = ask.allowance.limit
+                left[name] = grant.left
+            self._serve(left)
+
+    def _asks(self) -> dict[Name, Ask]:
+        """What those who wait do not find here. The rest of it goes along, so that nobody uses it meanwhile."""
+        asks: dict[Name, Ask] = {}
+        for waiter in self._waiting:
+            for need in waiter.needs:
+                name, lease = _name(need.allowance), self._lease(need)
+                if name not in asks and not lease.has(need):
+                    asks[name] = Ask(need.allowance, lease.rest, need.amount)
+                    lease.rest = Decimal(0)
+        return asks
 
     def _serve(self, left: dict[Name, Decimal]) -> None:
         """Let those go on, in the order of their coming, for whom there is enough; and those for whom never will be."""
@@ -216,47 +228,53 @@ class Leases:
         for waiter in waiting:
             if waiter.done.done():  # its client has gone
                 continue
-            lacking = [need for need in waiter.needs if self._lacks(need) > 0]
+            lacking = [need for need in waiter.needs if self._lease(need).rest < need.amount]
             if not lacking:
                 self._set_aside(waiter.needs)
                 waiter.done.set_result(None)
                 continue
             hopeless = (need for need in lacking if self._is_hopeless(need, left))
             if (need := next(hopeless, None)) is not None:
-                rest = left[need.allowance.scope, need.allowance.period] + self._lease(need).rest
+                rest = left[_name(need.allowance)] + self._lease(need).rest
                 waiter.done.set_exception(UsedUpError(need.allowance, rest))
             else:
                 self._waiting.append(waiter)
 
     def _is_hopeless(self, need: Need, left: dict[Name, Decimal]) -> bool:
-        known = left.get((need.allowance.scope, need.allowance.period))
-        return known is not None and self._lacks(need) > known
+        known = left.get(_name(need.allowance))
+        return known is not None and need.amount - self._lease(need).rest > known
 
     def _refuse(self, error: Exception) -> None:
         """The storage cannot be asked: so nobody who needs more than is here can go on."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            if not waiter.done.done():
+            if waiter.done.done():
+                continue
+            if all(self._lease(need).has(need) for need in waiter.needs):
+                self._set_aside(waiter.needs)
+                waiter.done.set_result(None)
+            else:
                 waiter.done.set_exception(error)
 
     async def _return(self, names: Iterable[Name]) -> None:
         idle = {name: self._leases[name].rest for name in names if not self._leases[name].awaited}
-        rests = {name: rest for name, rest in idle.items() if rest > 0}
+        rests = {name: rest for name, rest in idle.items() if rest}
         for name in rests:
             self._leases[name].rest = Decimal(0)
-        overdrawn, self._overdrawn = self._overdrawn, {}
         try:
-            if rests or overdrawn:
-                await self._give_back([*rests.items(), *overdrawn.items()])
+            if rests:
+                await self._give_back(list(rests.items()))
         except BaseException:
             for name, rest in rests.items():
                 self._leases.setdefault(name, _Lease()).rest += rest
-            for name, rest in overdrawn.items():
-                self._overdrawn[name] = self._overdrawn.get(name, Decimal(0)) + rest
             raise
-        gone = [name for name, one in self._leases.items() if not (one.held or one.awaited or one.rest or one.owed)]
+        gone = [name for name, one in self._leases.items() if not (one.held or one.awaited or one.rest)]
         for name in gone:
             del self._leases[name]
+
+
+def _name(allowance: Allowance) -> Name:
+    return allowance.scope, allowance.period
 
 
 class Hold:
@@ -273,7 +291,7 @@ class Hold:
         leases, self._leases = self._leases, None
         if leases is not None:
             for need in self.needs:
-                leases.settle((need.allowance.scope, need.allowance.period), need.amount, used(need))
+                leases.settle(_name(need.allowance), need.amount, used(need))
 
     def give_back(self) -> None:
         """Nothing was used."""

@@ -108,6 +108,8 @@ class Exchange:
         self._reserved: Reserved | None = None  # for the try under way
         self._open: list[tuple[int, Reserved]] = []  # for tries that have ended, and may still turn out to have cost
         self._attempt_started: float | None = None  # while one is under way
+        self._attempt_at = created_at
+        self._unsent = False  # so the try under way turned out to be
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._begin = begin
@@ -136,14 +138,13 @@ class Exchange:
 
     def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...], reserved: Reserved | None = None) -> None:
         """A try at this endpoint starts; `unsaid` is what it is not told, `reserved` what is set aside for it."""
-        again, self._reserved = self._reserved, reserved
         self.candidate = candidate
+        self._reserved, self._unsent = reserved, False
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         self._attempt_started = time.monotonic()
-        unseen = _attempt(candidate, self._attempted_at(), reserved, error="interrupted", uncounted=True)
-        if again is not None:  # nothing of the try before this one has left, and so it was none
-            again.settle(unseen)
+        self._attempt_at = self.now() if reserved is None else reserved.at
+        unseen = _attempt(candidate, self._attempt_at, reserved, error="interrupted", uncounted=True)
         self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
@@ -151,6 +152,12 @@ class Exchange:
         self.outcome = outcome
         self._first_event = time.monotonic()
         self._end_attempt(status, None)
+
+    def take_back_attempt(self) -> None:
+        """Nothing of the try has left: it is made once more, and sets aside anew."""
+        self._unsent = True
+        if self._reserved is not None:
+            self._reserved.give_back()
 
     def fail_attempt(self, error: ProviderError) -> None:
         """The try has failed before its answer began."""
@@ -164,11 +171,12 @@ class Exchange:
         if candidate is None or started is None:
             return
         self._attempt_started = None
+        free = free or self._unsent
         latency_ms = _ms(time.monotonic() - started)
         reserved, self._reserved = self._reserved, None
         attempt = _attempt(
             candidate,
-            self._attempted_at(started),
+            self._attempt_at,
             reserved,
             status=status,
             error=error,
@@ -184,13 +192,12 @@ class Exchange:
         elif reserved is not None:
             self._open.append((len(self._attempts) - 1, reserved))
 
-    def _attempted_at(self, started: float | None = None) -> datetime:
-        """When the try began that is under way, or the one that `started` then: by the clock that the request came by.
+    def now(self) -> datetime:
+        """The time, by the clock that the request came by.
 
         That of the machine may be set meanwhile; and a try does not come before its request.
         """
-        since = self._attempt_started if started is None else started
-        return self.created_at + timedelta(seconds=0.0 if since is None else since - self._started)
+        return self.created_at + timedelta(seconds=time.monotonic() - self._started)
 
     def estimated_input(self) -> int:
         """Our own count of the request's input tokens."""

@@ -5,18 +5,20 @@ Nothing is sent before what it may cost is set aside. Who has no limit does not 
 
 from __future__ import annotations
 
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from setpoint.coordination.allowances import (
+    LEAST,
     RATES,
     minute,
     of_key,
     of_workspace,
     periods,
     requests_a_minute,
+    rounded,
     tokens_a_minute,
 )
 from setpoint.coordination.leases import Hold, Leases, Need, UsedUpError
@@ -25,7 +27,6 @@ from setpoint.gateway.reservation import bound, price_of
 from setpoint.records import Reservation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from setpoint.records import Attempt, Budget, Key, Workspace
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 _MINUTE_S = 60
-_LEAST, _MOST = Decimal("1E-12"), Decimal(10**12)
-"""The smallest amount, which a try of an unknown price sets aside: nothing goes on where nothing is left. And the
-largest: nobody has so much."""
 
 
 class LimitReachedError(RequestError):
@@ -51,11 +49,10 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Limits:
-    """Makes `Limited` of requests. `clock` gives the time in UTC."""
+    """Makes `Limited` of requests."""
 
-    def __init__(self, leases: Leases, clock: Callable[[], datetime], terms: Terms) -> None:
+    def __init__(self, leases: Leases, terms: Terms) -> None:
         self._leases = leases
-        self._clock = clock
         self._terms = terms
 
     def of(self, key: Key, workspace: Workspace | None) -> Limited | None:
@@ -64,22 +61,14 @@ class Limits:
         rates = key.requests_per_minute is not None or key.tokens_per_minute is not None
         if key.limit is None and not rates and not budgets:
             return None
-        return Limited(self._leases, self._clock, self._terms, key, workspace)
+        return Limited(self._leases, self._terms, key, workspace)
 
 
 class Limited:
     """One request under limits: what it sets aside for each of its tries, and gives back."""
 
-    def __init__(
-        self,
-        leases: Leases,
-        clock: Callable[[], datetime],
-        terms: Terms,
-        key: Key,
-        workspace: Workspace | None,
-    ) -> None:
+    def __init__(self, leases: Leases, terms: Terms, key: Key, workspace: Workspace | None) -> None:
         self._leases = leases
-        self._clock = clock
         self._terms = terms
         self._key = key
         self._workspace = workspace
@@ -101,13 +90,13 @@ class Limited:
         bounded = self.of_money or self._key.tokens_per_minute is not None
         return self._terms.default_output_tokens if bounded else None
 
-    async def set_aside(self, candidate: Candidate, sent: Body, data: bytes) -> Reserved:
-        """What this try may cost at most, set aside. `sent` is the body that goes out, `data` its bytes.
+    async def set_aside(self, candidate: Candidate, sent: Body, data: bytes, now: datetime) -> Reserved:
+        """What this try may cost at most, set aside in the periods of `now`. `sent` is the body that goes out, `data`
+        its bytes.
 
         Raises: `LimitReachedError`; `GatewayError` (unavailable) when the storage would have to be asked and is away.
         """
         most = bound(sent, data, candidate.endpoint, candidate.dialect)
-        now = self._clock()
         needs, budgets = self._needs(now, price_of(most, candidate.endpoint, data))
         this_minute = minute(now)
         if not self._counted and (requests := requests_a_minute(self._key, this_minute)) is not None:
@@ -120,7 +109,7 @@ class Limited:
         except UsedUpError as used_up:
             raise self._refusal(used_up, budgets, now) from None
         self._counted = True
-        return Reserved(hold)
+        return Reserved(hold, now)
 
     def _needs(self, now: datetime, amount: Decimal | None) -> tuple[list[Need], dict[tuple[str, str], Budget]]:
         """What is needed of money, the key's first; and which budget each allowance of the workspace is."""
@@ -129,7 +118,7 @@ class Limited:
         budgets: dict[tuple[str, str], Budget] = {}
         if amount == 0:
             return needs, budgets
-        wanted = _LEAST if amount is None else _rounded(amount)
+        wanted = LEAST if amount is None else rounded(amount)  # nothing goes on where nothing is left
         if (mine := of_key(self._key, running)) is not None:
             needs.append(Need(mine, wanted))
         if self._workspace is not None:
@@ -159,19 +148,20 @@ class Limited:
 
 
 class Reserved:
-    """What is set aside for one try, until it is settled."""
+    """What is set aside for one try, until it is settled. `at` says when that was: it counts in the periods of then."""
 
-    __slots__ = ("_hold", "record")
+    __slots__ = ("_hold", "at", "record")
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, at: datetime) -> None:
         self._hold = hold
+        self.at = at
         money = [need for need in hold.needs if not need.allowance.scope.startswith(RATES)]
         names = tuple(f"{need.allowance.scope}|{need.allowance.period}" for need in money)
         self.record = Reservation(amount=money[0].amount, out_of=names) if money else None
 
     def settle(self, attempt: Attempt) -> None:
         """The try has ended, and this is what it used."""
-        charged, usage = _rounded(attempt.charged or Decimal(0)), attempt.usage
+        charged, usage = rounded(attempt.charged or Decimal(0)), attempt.usage
 
         def used(need: Need) -> Decimal:
             kind: Literal["requests:", "tokens:"] | None = next(
@@ -185,10 +175,9 @@ class Reserved:
 
         self._hold.settle(used)
 
-
-def _rounded(amount: Decimal) -> Decimal:
-    """Never less than the amount, and of no more digits than are added up quickly."""
-    return min(amount, _MOST).quantize(_LEAST, ROUND_UP)
+    def give_back(self) -> None:
+        """Nothing was sent for it."""
+        self._hold.give_back()
 
 
 def _too_many(used_up: UsedUpError, now: datetime) -> LimitReachedError:

@@ -244,7 +244,9 @@ class Pipeline:
                 try:
                     return await self._relay.send(exchange, candidate, trial)
                 except ProviderError as error:
-                    if not route.repeats(error):
+                    if route.repeats(error):
+                        exchange.take_back_attempt()
+                    else:
                         exchange.fail_attempt(error)
                     failure = error
                 except LimitReachedError as error:

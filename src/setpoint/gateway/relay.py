@@ -108,7 +108,8 @@ class Relay:
         """
         lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
         limited = exchange.limited
-        reserved = await limited.set_aside(candidate, lowered.body, body) if limited is not None else None
+        now = exchange.now()
+        reserved = await limited.set_aside(candidate, lowered.body, body, now) if limited is not None else None
         exchange.begin_attempt(candidate, lowered.unsaid, reserved)
         request = self._request(exchange, candidate, body)
         if exchange.stream:
@@ -255,7 +256,7 @@ def allowance(exchange: Exchange, candidate: Candidate) -> Allowance:
         return ALL
     return Allowance(
         max_output=candidate.max_output,
-        default_output=default_output and min(default_output, endpoint.max_output_tokens or default_output),
+        default_output=default_output and (endpoint.max_output_tokens or default_output),
         reasoning=model.reasoning,
         latest=is_latest(exchange.models, model),
         tiers=frozenset(one.tier for one in model.endpoints if one.provider.slug == endpoint.provider.slug),

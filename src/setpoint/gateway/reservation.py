@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, localcontext
+from math import ceil
 from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
@@ -11,7 +12,7 @@ from msgspec import Raw, Struct
 from setpoint.protocols.attached import media_in
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import EXACT
-from setpoint.wire.body import Body, as_array, value
+from setpoint.wire.body import Body, MalformedError, as_array, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _CONVERSATIONS = ("messages", "input")
 _OF_A_MESSAGE = 16
+_MANY = 10**18  # more than anybody can pay for
 _IMAGE = 1_600
 # A page of a document for each so many of its bytes, a second of sound or film likewise, and what either counts.
 _PAGE_BYTES, _PAGE = 2_000, 3_000
@@ -45,9 +47,9 @@ def bound(sent: Body, data: bytes, endpoint: Endpoint, dialect: Dialect) -> Boun
     tokens = _input_tokens(data) + _OF_A_MESSAGE * messages
     if endpoint.room is not None:
         tokens = min(tokens, endpoint.room)  # what is longer is refused
-    limits = (*(whole(call.get(name)) for name in _LIMITS), endpoint.max_output_tokens)
-    most = min((limit for limit in limits if limit is not None), default=None)
-    return Bound(tokens, None if most is None else max(0, most) * max(1, whole(call.get("n")) or 1))
+    said = max((limit for name in _LIMITS if (limit := _whole(call.get(name))) is not None), default=None)
+    most = min((limit for limit in (said, endpoint.max_output_tokens) if limit is not None), default=None)
+    return Bound(tokens, None if most is None else max(0, most) * max(1, _whole(call.get("n")) or 1))
 
 
 def price_of(bound: Bound, endpoint: Endpoint, data: bytes) -> Decimal | None:
@@ -58,12 +60,6 @@ def price_of(bound: Bound, endpoint: Endpoint, data: bytes) -> Decimal | None:
     amounts = [_most(bound, price, data) for price in prices if price is not None]
     known = [amount for amount in amounts if amount is not None]
     return max(known) if len(known) == len(amounts) else None
-
-
-def whole(said: Raw | None) -> int | None:
-    """A number of a body as a whole one, None for anything else."""
-    amount = None if said is None else value(said)
-    return int(amount) if isinstance(amount, int | float) else None
 
 
 def _input_tokens(data: bytes) -> int:
@@ -77,6 +73,19 @@ def _input_tokens(data: bytes) -> int:
     elif "audio" in media or "video" in media:
         heavy = -(-inline // _SECOND_BYTES) * _SECOND
     return len(data) - inline + len(media) * _IMAGE + heavy
+
+
+def _whole(said: Raw | None) -> int | None:
+    """A number of a body as a whole one, also one in a text, as some providers read it; None for anything else."""
+    if said is None:
+        return None
+    try:
+        told = value(said)
+        return ceil(float(told) if isinstance(told, str) else told) if isinstance(told, int | float | str) else None
+    except (MalformedError, OverflowError):  # more digits than any number has
+        return _MANY
+    except ValueError:
+        return None
 
 
 def _most(bound: Bound, price: Price, data: bytes) -> Decimal | None:

@@ -188,7 +188,7 @@ class Application:
             self._budget,
             self._sessions,
             self._admission,
-            Limits(self._leases, utc_now, terms),
+            Limits(self._leases, terms),
         )
         answering = Answering(
             pipeline,

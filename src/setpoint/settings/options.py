@@ -179,7 +179,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Row(
             integer(1),
-            "the output limit, in tokens, of requests that have none, under a limit of money or of tokens",
+            "the output limit in tokens, under a limit of money or tokens, where neither request nor endpoint has one",
         ),
     ] = 4_096
     allow_unpriced_on_limited_keys: Annotated[

@@ -1,7 +1,10 @@
 """Leases: what processes have taken of what keys and workspaces may spend. Functions of a connection.
 
 An allowance is used up when what is spent and what is leased come to its limit. What is booked of a lease moves from
-there to what is spent, in the transaction that books it. Rates are simpler: what is taken of a minute is gone with it.
+there to what is spent, in the transaction that books it; where that is more than was set aside, the rest of the lease
+is less by that. So a lease is, whatever comes first, what its process may use still, and what requests there hold or
+have used that are not booked; and below nothing, for moments, where that was too much. Rates are simpler: what is taken
+of a minute is gone with it.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, select
 
-from setpoint.coordination.allowances import RATES
+from setpoint.coordination.allowances import RATES, rounded
 from setpoint.coordination.leases import Ask, Grant
 from setpoint.records import EXACT
 from setpoint.storage.rows import Rows, replacing
 from setpoint.storage.tables import leases, rates, spend
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from setpoint.coordination.leases import Name
     from setpoint.records import Generation
@@ -32,7 +35,7 @@ _RATES = Rows(rates, replacing(rates))
 
 
 def take(connection: Connection, holder: str, asks: Iterable[Ask], workers: int) -> list[Grant]:
-    """What this holder gets of each allowance: a part of what is left, what it needs at least, or nothing.
+    """What this holder gets of each allowance for its rest: a part of what is left, what it needs at least, or nothing.
 
     The part is half of an equal one for each of the `workers`, so that the others find something too.
     """
@@ -43,18 +46,18 @@ def take(connection: Connection, holder: str, asks: Iterable[Ask], workers: int)
 def give_back(connection: Connection, holder: str, rests: Iterable[tuple[Name, Decimal]]) -> None:
     """Take back what this holder does not need.
 
-    A rest below nothing was used beyond what was set aside: of money that is in the records, of a rate only here.
+    A rest below nothing was used beyond what was set aside.
     """
     with localcontext(EXACT):
         for (scope, period), rest in rests:
             if scope.startswith(RATES):
                 _add_rate(connection, scope, int(period), -int(rest))
-            elif rest > 0:
+            else:
                 _add_lease(connection, holder, scope, period, -rest)
 
 
 def book(connection: Connection, holder: str, records: Iterable[Generation]) -> None:
-    """These records of the holder's are booked just now: what was set aside for them is spent, or free again.
+    """These records of the holder's are booked just now: what they have used of its leases is spent.
 
     What of it was not used stays with the holder.
     """
@@ -64,7 +67,7 @@ def book(connection: Connection, holder: str, records: Iterable[Generation]) -> 
             for attempt in record.attempts:
                 if attempt.reserved is None:
                     continue
-                used = min(attempt.reserved.amount, attempt.charged or _NOTHING)
+                used = rounded(attempt.charged or _NOTHING)
                 for name in attempt.reserved.out_of:
                     scope, _, period = name.partition("|")
                     spent[scope, period] = spent.get((scope, period), _NOTHING) + used
@@ -86,25 +89,24 @@ def _take(connection: Connection, holder: str, ask: Ask, workers: int) -> Grant:
     if ask.allowance.scope.startswith(RATES):
         return _take_rate(connection, ask, workers)
     scope, period = ask.allowance.scope, ask.allowance.period
-    there = and_(leases.c.scope == scope, leases.c.period == period)
-    leased = sum(connection.scalars(select(leases.c.amount).where(there)), _NOTHING)
+    there = select(leases.c.holder, leases.c.amount).where(leases.c.scope == scope, leases.c.period == period)
+    held: dict[str, Decimal] = {row.holder: row.amount for row in connection.execute(there)}
+    held[holder] = max(held.get(holder, _NOTHING) - ask.rest, _NOTHING)  # its requests' own
     row = select(spend.c.charged).where(spend.c.scope == scope, spend.c.period == period)
+    leased = sum(max(amount, _NOTHING) for amount in held.values())
     left = ask.allowance.limit - (connection.scalar(row) or _NOTHING) - leased
-    part = (left / (2 * workers)).quantize(_CENTS, ROUND_DOWN)
-    amount = _part(left, ask.least, part)
-    if amount:
-        _add_lease(connection, holder, scope, period, amount)
+    amount = _part(left, ask.least, (left / (2 * workers)).quantize(_CENTS, ROUND_DOWN))
+    _set_lease(connection, holder, scope, period, held[holder] + amount)
     return Grant(amount, left - amount)
 
 
 def _take_rate(connection: Connection, ask: Ask, workers: int) -> Grant:
     scope, minute = ask.allowance.scope, int(ask.allowance.period)
     row = select(rates.c.taken).where(rates.c.scope == scope, rates.c.minute == minute)
-    left = ask.allowance.limit - (connection.scalar(row) or 0)
+    left = ask.allowance.limit - (connection.scalar(row) or 0) + ask.rest
     amount = _part(left, ask.least, Decimal(int(left / (2 * workers))))
-    if amount:
-        _add_rate(connection, scope, minute, int(amount))
-        connection.execute(delete(rates).where(rates.c.minute < minute - _KEPT_MINUTES))
+    _add_rate(connection, scope, minute, int(amount - ask.rest))
+    connection.execute(delete(rates).where(rates.c.minute < minute - _KEPT_MINUTES))
     return Grant(amount, left - amount)
 
 
@@ -113,14 +115,23 @@ def _part(left: Decimal, least: Decimal, part: Decimal) -> Decimal:
 
 
 def _add_lease(connection: Connection, holder: str, scope: str, period: str, amount: Decimal) -> None:
-    mine = and_(leases.c.holder == holder, leases.c.scope == scope, leases.c.period == period)
-    held = connection.scalar(select(leases.c.amount).where(mine)) or _NOTHING
-    if held + amount > 0:
-        _LEASES.insert(connection, [(holder, scope, period, held + amount)])
+    held = connection.scalar(select(leases.c.amount).where(_of(holder, scope, period))) or _NOTHING
+    _set_lease(connection, holder, scope, period, held + amount)
+
+
+def _set_lease(connection: Connection, holder: str, scope: str, period: str, amount: Decimal) -> None:
+    if amount:
+        _LEASES.insert(connection, [(holder, scope, period, amount)])
     else:
-        connection.execute(delete(leases).where(mine))
+        connection.execute(delete(leases).where(_of(holder, scope, period)))
+
+
+def _of(holder: str, scope: str, period: str) -> ColumnElement[bool]:
+    return and_(leases.c.holder == holder, leases.c.scope == scope, leases.c.period == period)
 
 
 def _add_rate(connection: Connection, scope: str, minute: int, amount: int) -> None:
+    if not amount:
+        return
     row = select(rates.c.taken).where(rates.c.scope == scope, rates.c.minute == minute)
     _RATES.insert(connection, [(scope, minute, (connection.scalar(row) or 0) + amount)])

@@ -36,8 +36,8 @@ def leasing(store: Store, spool: Spool, workers: int) -> tuple[Asking, GivingBac
             return leases.take(connection, holder, asks, workers)
 
         def undo(connection: Connection, grants: Sequence[Grant]) -> None:
-            names = [(one.allowance.scope, one.allowance.period) for one in asks]
-            rests = zip(names, (grant.amount for grant in grants), strict=True)
+            both = zip(asks, grants, strict=True)
+            rests = (((ask.allowance.scope, ask.allowance.period), grant.amount - ask.rest) for ask, grant in both)
             leases.give_back(connection, holder, rests)
 
         return await store.note(take, undo)
