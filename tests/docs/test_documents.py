@@ -29,18 +29,6 @@ from setpoint.protocols.responses.fields import FIELDS as RESPONSES
 from setpoint.providers.known import known
 from setpoint.records import Exclusion, Order
 from setpoint.routing import tables
-from setpoint.server.routes.activity import Activity
-from setpoint.server.routes.catalog.models import Models
-from setpoint.server.routes.explain import Explain
-from setpoint.server.routes.generations import Generations
-from setpoint.server.routes.health import Health
-from setpoint.server.routes.inference import Inference
-from setpoint.server.routes.keys import Keys
-from setpoint.server.routes.ledger import Ledger
-from setpoint.server.routes.metrics import Metrics
-from setpoint.server.routes.presets import Presets
-from setpoint.server.routes.provider_keys import ProviderKeys
-from setpoint.server.routes.table import routes
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,
@@ -53,6 +41,7 @@ from setpoint.server.telemetry.gauges import (
 from setpoint.settings import OPTIONS, Settings, masked
 from setpoint.settings.rows import Row, Table, rows_of
 from support.processes import Gateway, clean_environment
+from support.table import route_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -347,10 +336,7 @@ def test_the_manual_says_once_what_each_reason_of_routing_means(head: str, words
 
 
 def test_the_manual_has_every_route_with_its_access() -> None:
-    skins = Inference.__new__(Inference), Explain.__new__(Explain)
-    books = Generations, Activity, Ledger
-    handlers = cast("Any", (*skins, Presets, Keys, ProviderKeys, *books, Models, Health, Metrics))
-    served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in routes(*handlers)}
+    served = {(one.method, f"{'/api/v1' if one.based else ''}{one.path}", one.access) for one in route_table()}
     rows = cells("docs/api.md", "method")
     assert {(row[0], quoted(row[1])[0], row[2]) for row in rows} == served
     assert len(rows) == len(served)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from setpoint.canonical.usage import Usage
     from setpoint.errors import SetpointError
     from setpoint.protocols.answer import Bill, Opening, Outcome
+    from setpoint.protocols.checks import Schema
     from setpoint.protocols.terms import Terms
     from setpoint.records import Dialect
     from setpoint.wire.sse import Frame
@@ -44,6 +45,10 @@ class CaptureSkin(Protocol):
 
         Raises: `FieldError` naming the path of the first wrong one.
         """
+        ...
+
+    def schema(self, *, creating: bool) -> Schema:
+        """The JSON Schema of the bodies that `check` takes."""
         ...
 
     def read_config(self, body: Body) -> Body:

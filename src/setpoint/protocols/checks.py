@@ -4,12 +4,14 @@ Every check carries a `shape`, a type that msgspec reads in one pass in C, and `
 piece by piece and names the first thing that is wrong. A shape takes nothing that is wrong, but may refuse what is
 right after all (an integer written `5.0`, a lone surrogate, an entry of an uncommon kind), so `explain` has the last
 word; most bodies never need it. Those of objects and arrays are made in `structures.py`.
+
+And it carries a `schema`, which says the same to those who write bodies.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NoReturn, cast
 
 import msgspec
@@ -22,6 +24,9 @@ from setpoint.wire.body import MalformedError, value
 Explain = Callable[[Raw, str], None]
 """Takes a raw value and its path; raises `FieldError` for the first thing that is wrong with it."""
 
+Schema = Mapping[str, object]
+"""A JSON Schema."""
+
 _WIDEST_INTEGER = 2**63 - 1
 _WIDEST_NUMBER = 2**63 - 1024  # the largest double below it: a shape compares doubles
 _LONGEST_AT_ONCE = 262_144
@@ -31,14 +36,15 @@ class Check:
     """What a value may be. Called with a raw value and its path, it raises `FieldError` when it is something else.
 
     Without a `shape` every value goes to `explain`. So does a very long one: while it is read in one pass, which takes
-    milliseconds, no other thread runs.
+    milliseconds, no other thread runs. The `schema` takes every value that is right; some rules it cannot say.
     """
 
-    __slots__ = ("_decode", "explain", "shape")
+    __slots__ = ("_decode", "explain", "schema", "shape")
 
-    def __init__(self, explain: Explain, shape: object | None = None) -> None:
+    def __init__(self, explain: Explain, shape: object | None = None, *, schema: Schema) -> None:
         self.explain = explain
         self.shape = shape
+        self.schema = schema
         self._decode = None if shape is None else msgspec.json.Decoder(cast("type[object]", shape)).decode
 
     def __call__(self, raw: Raw, path: str) -> None:
@@ -71,7 +77,7 @@ class _Kind(Check):
             if _kind(raw) != kind:
                 raise FieldError(path, f"must be {words}")
 
-        super().__init__(explain, shape)
+        super().__init__(explain, shape, schema={"type": kind})
 
     def __call__(self, raw: Raw, path: str) -> None:
         self.explain(raw, path)
@@ -98,7 +104,8 @@ def either(**checks: Check) -> Check:
         check(raw, path)
 
     shapes = [check.shape for check in checks.values()]
-    return Check(explain, None if None in shapes else union(shapes))
+    schema = {"anyOf": [check.schema for check in checks.values()]}
+    return Check(explain, None if None in shapes else union(shapes), schema=schema)
 
 
 # --- single values -------------------------------------------------------------------------------------------
@@ -113,7 +120,7 @@ def number(lo: float = -_WIDEST_NUMBER, hi: float = _WIDEST_NUMBER) -> Check:
         if isinstance(found, bool) or not isinstance(found, (int, float)) or not lo <= found <= hi:
             raise FieldError(path, problem)
 
-    return Check(explain, limited(float, ge=lo, le=hi))
+    return Check(explain, limited(float, ge=lo, le=hi), schema={"type": "number", **_bounds(lo, hi, _WIDEST_NUMBER)})
 
 
 def integer(lo: int = -_WIDEST_INTEGER - 1, hi: int = _WIDEST_INTEGER) -> Check:
@@ -127,7 +134,7 @@ def integer(lo: int = -_WIDEST_INTEGER - 1, hi: int = _WIDEST_INTEGER) -> Check:
         if isinstance(found, bool) or not isinstance(found, int) or not lo <= found <= hi:
             raise FieldError(path, problem)
 
-    return Check(explain, limited(int, ge=lo, le=hi))
+    return Check(explain, limited(int, ge=lo, le=hi), schema={"type": "integer", **_bounds(lo, hi, _WIDEST_INTEGER)})
 
 
 def text(shortest: int = 0, longest: int | None = None, *, pattern: str | None = None, problem: str = "") -> Check:
@@ -145,7 +152,12 @@ def text(shortest: int = 0, longest: int | None = None, *, pattern: str | None =
         ):
             raise FieldError(path, problem)
 
-    return Check(explain, limited(str, min_length=shortest or None, max_length=longest, pattern=whole_text(pattern)))
+    limits = {"minLength": shortest or None, "maxLength": longest, "pattern": pattern and f"^(?:{pattern})$"}
+    return Check(
+        explain,
+        limited(str, min_length=shortest or None, max_length=longest, pattern=whole_text(pattern)),
+        schema={"type": "string", **{name: limit for name, limit in limits.items() if limit is not None}},
+    )
 
 
 def word(*words: str) -> Check:
@@ -156,7 +168,7 @@ def word(*words: str) -> Check:
         if content(raw) not in words:
             raise FieldError(path, problem)
 
-    return Check(explain, cast("Any", Literal)[words])
+    return Check(explain, cast("Any", Literal)[words], schema={"enum": list(words)})
 
 
 def exactly(literal: str, problem: str) -> Check:
@@ -167,7 +179,7 @@ def exactly(literal: str, problem: str) -> Check:
         if raw != only:
             raise FieldError(path, problem)
 
-    return Check(explain)
+    return Check(explain, schema={"const": value(only), "description": problem})
 
 
 def refused(problem: str, **metadata: object) -> Check:
@@ -176,7 +188,7 @@ def refused(problem: str, **metadata: object) -> Check:
     def explain(_: Raw, path: str) -> NoReturn:
         raise FieldError(path, problem, metadata=metadata)
 
-    return Check(explain)
+    return Check(explain, schema={"type": "null", "description": problem})
 
 
 # --- turns on other checks -----------------------------------------------------------------------------------
@@ -191,7 +203,7 @@ def whole(check: Check, problem: str) -> Check:
         except FieldError:
             raise FieldError(path, problem) from None
 
-    return Check(explain, check.shape)
+    return Check(explain, check.shape, schema=check.schema)
 
 
 def ruled(check: Check, rule: Explain) -> Check:
@@ -201,7 +213,7 @@ def ruled(check: Check, rule: Explain) -> Check:
         check(raw, path)
         rule(raw, path)
 
-    return Check(explain)
+    return Check(explain, schema=check.schema)
 
 
 # --- reading, and words --------------------------------------------------------------------------------------
@@ -226,6 +238,11 @@ def _range(lo: float, hi: float, widest: float) -> str:
     if hi != widest:
         return f" from {lo} to {hi}"
     return "" if lo <= -widest else f" of at least {lo}"
+
+
+def _bounds(lo: float, hi: float, widest: float) -> Schema:
+    lowest = {"minimum": lo} if lo > -widest else {}
+    return {**lowest, "maximum": hi} if hi != widest else lowest
 
 
 def _lengths(shortest: int, longest: int | None) -> str:

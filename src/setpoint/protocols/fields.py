@@ -45,7 +45,7 @@ FUNCTION_NAME = text(
     pattern=r"[A-Za-z0-9_-]{1,64}", problem="must be a string of 1 to 64 letters, digits, underscores and hyphens"
 )
 MODEL_ID = text(
-    pattern=r"(?!(?s:.*)@preset/)(?s:.+)", problem="must be the name of a model, which is not empty and has no @preset/"
+    pattern=r"(?![\s\S]*@preset/)[\s\S]+", problem="must be the name of a model, which is not empty and has no @preset/"
 )
 
 # --- sampling and answers ------------------------------------------------------------------------------------
@@ -194,6 +194,7 @@ PLUGINS = array(
         "id",
         {id_: Rows({"enabled": BOOLEAN, **rows}, needs=_NEEDED.get(id_, ())) for id_, rows in _PLUGINS.items()},
         others=_unknown_plugin,
+        closed=True,
     )
 )
 
@@ -238,7 +239,7 @@ def _check_crew_name(raw: Raw, path: str) -> None:
 _NESTED_MODELS = {"model": MODEL_ID, "analysis_models": array(MODEL_ID)}
 _SERVER_TOOL = Rows({"parameters": record(_NESTED_MODELS)})
 # The name has no shape, so that `explain` sees every list with one of a crew in it, and the rule over all is kept.
-_CREW_MEMBER = Rows({"parameters": record({**_NESTED_MODELS, "name": Check(_check_crew_name)})})
+_CREW_MEMBER = Rows({"parameters": record({**_NESTED_MODELS, "name": Check(_check_crew_name, schema=STRING.schema)})})
 
 
 def server_tools(skin: Dialect) -> tuple[str, ...]:
@@ -266,7 +267,7 @@ def tools(skin: Dialect, kinds: Mapping[str, Rows], *, untyped: str | None = Non
         entries.explain(raw, path)
         _check_crews([members(tool) for tool in items(raw)], path)
 
-    return Check(explain, entries.shape)
+    return Check(explain, entries.shape, schema=entries.schema)
 
 
 def _check_crews(listed: list[Body], path: str) -> None:

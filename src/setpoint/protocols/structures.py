@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from setpoint.errors import FieldError
-from setpoint.protocols.checks import ARRAY, OBJECT, Check, Explain, content, must_be_one_of, word
+from setpoint.protocols.checks import ARRAY, OBJECT, Check, Explain, Schema, content, must_be_one_of, word
 from setpoint.protocols.shapes import limited, union, whole_text
 from setpoint.wire.body import NULL, Body, MalformedError, items, members
 
@@ -70,6 +70,22 @@ class Rows:
             "Shape", typed, tag_field=tag, tag=kind, forbid_unknown_fields=self._closed, kw_only=True, gc=False
         )
 
+    def schema(self, *, tag: str | None = None, kind: str | None = None) -> Schema:
+        """The JSON Schema of such an object, whose member `tag` says `kind`."""
+        known: dict[str, Schema] = {
+            name: check.schema if name in self._needs else or_null(check.schema) for name, check in self.fields.items()
+        }
+        needs = list(self._needs)
+        if tag is not None:
+            known = {tag: {"const": kind}, **known}
+            needs.insert(0, tag)
+        return {
+            "type": "object",
+            **({"properties": known} if known else {}),
+            **({"required": needs} if needs else {}),
+            **({"additionalProperties": False} if self._closed else {}),
+        }
+
 
 def record(fields: Mapping[str, Check], *, needs: tuple[str, ...] = (), closed: bool = False) -> Check:
     """An object of these rows."""
@@ -78,7 +94,20 @@ def record(fields: Mapping[str, Check], *, needs: tuple[str, ...] = (), closed: 
     def explain(raw: Raw, path: str) -> None:
         rows.walk(_members(raw, path), path)
 
-    return Check(explain, rows.shape())
+    return Check(explain, rows.shape(), schema=rows.schema())
+
+
+def or_null(schema: Schema) -> Schema:
+    """The JSON Schema of what is so, or null."""
+    kind, several = schema.get("type"), schema.get("anyOf", schema.get("enum"))
+    if kind == "null":
+        return schema
+    if isinstance(kind, str):
+        return {**schema, "type": [kind, "null"]}
+    if isinstance(several, list):
+        null = {"type": "null"} if "anyOf" in schema else None
+        return {**schema, "anyOf" if "anyOf" in schema else "enum": [*cast("list[object]", several), null]}
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def tagged(
@@ -87,11 +116,13 @@ def tagged(
     *,
     default: str | None = None,
     others: Callable[[str, str], None] | None = None,
+    closed: bool = False,
 ) -> Check:
     """An object whose member `tag` says which rows it has; an object without the tag is of the `default` kind.
 
-    A kind that is not listed goes, with the path of the tag, to `others`, and is wrong when there are none. The shape
-    covers the listed kinds that have one; with a default only that, as nothing else tells its type from the others.
+    A kind that is not listed goes, with the path of the tag, to `others`, and is wrong when there are none; `closed`
+    says that `others` refuse every one, in their own words. The shape covers the listed kinds that have one; with a
+    default only that, as nothing else tells its type from the others.
     """
     problem = must_be_one_of(kinds)
 
@@ -113,7 +144,14 @@ def tagged(
         shapes = [rows.shape(tag=tag, kind=kind) for kind, rows in kinds.items()]
     else:
         shapes = [kinds[default].plus(tag, word(default)).shape()]
-    return Check(explain, union([shape for shape in shapes if shape is not None]))
+    several = [rows.schema(tag=tag, kind=kind) for kind, rows in kinds.items() if kind != default]
+    if default is not None:
+        several.append(kinds[default].plus(tag, word(default)).schema())
+    if others is not None and not closed:
+        other: Schema = {"type": "string", "not": {"enum": list(kinds)}}
+        several.append({"type": "object", "properties": {tag: other}, "required": [tag]})
+    schema: Schema = {"anyOf": several} if len(several) > 1 else several[0]
+    return Check(explain, union([shape for shape in shapes if shape is not None]), schema=schema)
 
 
 def mapping(of: Check, *, most: int | None = None, keys: str | None = None, keys_problem: str = "") -> Check:
@@ -130,10 +168,16 @@ def mapping(of: Check, *, most: int | None = None, keys: str | None = None, keys
                 raise FieldError(at, keys_problem)
             of(entry, at)
 
+    schema: Schema = {
+        "type": "object",
+        "additionalProperties": of.schema,
+        **({"maxProperties": most} if most is not None else {}),
+        **({"propertyNames": {"pattern": f"^(?:{keys})$"}} if keys is not None else {}),
+    }
     if of.shape is None:
-        return Check(explain)
+        return Check(explain, schema=schema)
     key_shape = limited(str, pattern=whole_text(keys))
-    return Check(explain, limited(cast("Any", dict)[key_shape, of.shape], max_length=most))
+    return Check(explain, limited(cast("Any", dict)[key_shape, of.shape], max_length=most), schema=schema)
 
 
 def one_of_two(first: str, second: str) -> Explain:
@@ -162,9 +206,16 @@ def array(of: Check, *, least: int = 0, most: int | None = None) -> Check:
         for index, entry in enumerate(entries):
             of(entry, f"{path}[{index}]")
 
+    limits = {"minItems": least or None, "maxItems": most}
+    schema: Schema = {
+        "type": "array",
+        "items": of.schema,
+        **{name: limit for name, limit in limits.items() if limit is not None},
+    }
     if of.shape is None:
-        return Check(explain)
-    return Check(explain, limited(cast("Any", list)[of.shape], min_length=least or None, max_length=most))
+        return Check(explain, schema=schema)
+    shape = limited(cast("Any", list)[of.shape], min_length=least or None, max_length=most)
+    return Check(explain, shape, schema=schema)
 
 
 # --- reading, and words --------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.answering import Answering, StreamTimes
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
+from setpoint.server.routes.documents import Documents
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
 from setpoint.server.routes.health import Health
@@ -205,23 +206,23 @@ class Application:
             proxies=Proxies(settings.trusted_proxies),
         )
         dice = self._dice
-        self._router = Router(
-            routes(
-                Inference(pipeline, answering, self._admission, exchanges),
-                Explain(pipeline, self._admission, exchanges),
-                Presets(
-                    self._store, self._snapshots, self._versions, pipeline, clock=utc_now, new_id=lambda: new_uuid(dice)
-                ),
-                Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
-                ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
-                Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
-                Activity(self._store, self._snapshots, clock=utc_now),
-                Ledger(self._store, self._snapshots),
-                Models(self._snapshots, self._observed, clock=utc_now),
-                self.health,
-                self._metrics if settings.metrics else None,
-            )
+        rows = routes(
+            Inference(pipeline, answering, self._admission, exchanges),
+            Explain(pipeline, self._admission, exchanges),
+            Presets(
+                self._store, self._snapshots, self._versions, pipeline, clock=utc_now, new_id=lambda: new_uuid(dice)
+            ),
+            Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
+            ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
+            Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
+            Activity(self._store, self._snapshots, clock=utc_now),
+            Ledger(self._store, self._snapshots),
+            Models(self._snapshots, self._observed, clock=utc_now),
+            self.health,
+            Documents(lambda: rows),
+            self._metrics if settings.metrics else None,
         )
+        self._router = Router(rows)
 
     def load(self) -> None:
         """Load all that is stored. Blocks; may be called from any thread, before `start`. Raises: `GatewayError`."""

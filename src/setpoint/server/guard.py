@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from setpoint.server.router import Access
     from setpoint.snapshot import Snapshot
 
-_ROLES: dict[Access, frozenset[str]] = {
+ROLES: dict[Access, frozenset[str]] = {
     "any": frozenset({"admin", "editor", "caller", "read_only"}),
     "inference": frozenset({"admin", "editor", "caller"}),
     "explain": frozenset({"admin", "editor", "caller"}),
@@ -49,7 +49,7 @@ def credentials(request: Request) -> tuple[str, ...]:
 
 def authorize(key: Key, access: Access) -> None:
     """Whether the key's role may do this. Raises: `RequestError` (permission_denied) naming the role."""
-    if key.role not in _ROLES.get(access, frozenset()):
+    if key.role not in ROLES.get(access, frozenset()):
         if access in ("admin", "admin_read"):
             raise RequestError("permission_denied", "Only management keys can perform this operation")
         raise RequestError("permission_denied", f"A key of role {key.role} may not do this")

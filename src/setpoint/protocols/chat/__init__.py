@@ -15,7 +15,7 @@ from setpoint.protocols.chat.config import (
 )
 from setpoint.protocols.chat.conversation import has_system, read_system, write_system
 from setpoint.protocols.chat.errors import answer_instead, error_status, write_error
-from setpoint.protocols.chat.fields import check
+from setpoint.protocols.chat.fields import check, schema
 from setpoint.protocols.chat.message import SHOWN
 from setpoint.protocols.chat.reader import reader
 from setpoint.protocols.chat.reading import read_conversation
@@ -55,6 +55,7 @@ __all__ = [
     "read_tier",
     "read_usage",
     "reader",
+    "schema",
     "settled",
     "write_config",
     "write_conversation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import FieldError
-from setpoint.protocols.checks import BOOLEAN, OBJECT, STRING, Check, either, integer, number, text, whole, word
+from setpoint.protocols.checks import BOOLEAN, OBJECT, STRING, Check, Schema, either, integer, number, text, whole, word
 from setpoint.protocols.fields import (
     COUNT,
     EFFORT,
@@ -100,7 +100,7 @@ FIELDS: dict[str, Check] = {
     "prompt_cache_key": STRING,
     "prompt_cache_options": PROMPT_CACHE_OPTIONS,
     "metadata": mapping(
-        text(longest=512), most=16, keys=r"(?s:.{0,64})", keys_problem="is too long: a key has at most 64 characters"
+        text(longest=512), most=16, keys=r"[\s\S]{0,64}", keys_problem="is too long: a key has at most 64 characters"
     ),
     "debug": record({"echo_upstream_body": BOOLEAN}),
     "stream_options": OBJECT,
@@ -136,6 +136,15 @@ def check(body: Body, *, creating: bool) -> None:
         _PROMPTING.walk(body)
     if "reasoning_effort" in body and "reasoning" in body:
         _check_effort(body["reasoning_effort"], body["reasoning"])
+
+
+def schema(*, creating: bool) -> Schema:
+    """The JSON Schema of a chat body that makes a preset, or of one that is to be answered."""
+    if creating:
+        return _CREATING.schema()
+    speaking = {"properties": {"messages": {"type": "array", "minItems": 1}}, "required": ["messages"]}
+    prompting = {"properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}
+    return {**_PROMPTING.schema(), "anyOf": [speaking, prompting]}
 
 
 def _check_effort(effort: Raw, reasoning: Raw) -> None:

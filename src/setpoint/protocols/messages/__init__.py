@@ -16,7 +16,7 @@ from setpoint.protocols.messages.config import (
 from setpoint.protocols.messages.conversation import has_system, read_system, write_system
 from setpoint.protocols.messages.edit import edit_stream
 from setpoint.protocols.messages.errors import answer_instead, error_status, write_error
-from setpoint.protocols.messages.fields import check
+from setpoint.protocols.messages.fields import check, schema
 from setpoint.protocols.messages.frames import KEEP_ALIVE, SHOWN
 from setpoint.protocols.messages.reader import reader
 from setpoint.protocols.messages.reading import read_conversation
@@ -55,6 +55,7 @@ __all__ = [
     "read_tier",
     "read_usage",
     "reader",
+    "schema",
     "settled",
     "write_config",
     "write_conversation",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.errors import FieldError
-from setpoint.protocols.checks import ARRAY, BOOLEAN, OBJECT, STRING, Check, either, integer, refused, whole, word
+from setpoint.protocols.checks import (
+    ARRAY,
+    BOOLEAN,
+    OBJECT,
+    STRING,
+    Check,
+    Schema,
+    either,
+    integer,
+    refused,
+    whole,
+    word,
+)
 from setpoint.protocols.fields import (
     COUNT,
     ENTRIES,
@@ -109,3 +121,8 @@ def check(body: Body, *, creating: bool) -> None:
     (_CREATING if creating else _CALLING).walk(body)
     if body.get("fallbacks", NULL) != NULL and body.get("models", NULL) != NULL:
         raise FieldError("fallbacks", "cannot be set beside models")
+
+
+def schema(*, creating: bool) -> Schema:
+    """The JSON Schema of a messages body that makes a preset, or of one that is to be answered."""
+    return (_CREATING if creating else _CALLING).schema()

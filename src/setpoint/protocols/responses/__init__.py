@@ -15,7 +15,7 @@ from setpoint.protocols.responses.config import (
 from setpoint.protocols.responses.conversation import has_system, read_system, write_system
 from setpoint.protocols.responses.edit import edit_stream
 from setpoint.protocols.responses.errors import error_status, write_error
-from setpoint.protocols.responses.fields import check
+from setpoint.protocols.responses.fields import check, schema
 from setpoint.protocols.responses.instead import answer_instead
 from setpoint.protocols.responses.items import SHOWN
 from setpoint.protocols.responses.reader import reader
@@ -55,6 +55,7 @@ __all__ = [
     "read_tier",
     "read_usage",
     "reader",
+    "schema",
     "settled",
     "write_config",
     "write_conversation",

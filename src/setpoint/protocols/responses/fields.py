@@ -9,6 +9,7 @@ from setpoint.protocols.checks import (
     OBJECT,
     STRING,
     Check,
+    Schema,
     either,
     exactly,
     integer,
@@ -120,14 +121,14 @@ FIELDS: dict[str, Check] = {
 
 # Nothing is stored here, so there is nothing that a reference could name.
 _NO_REFERENCE = text(
-    pattern=r"(?!item_reference\Z)(?s:.*)", problem="must not be item_reference: nothing is stored here"
+    pattern=r"(?!item_reference(?![\s\S]))[\s\S]*", problem="must not be item_reference: nothing is stored here"
 )
 # The shape knows the items of every day by their words, which is quicker than to match each with a pattern.
 _DAILY = word(
     *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"),
     *("local_shell_call", "local_shell_call_output", "shell_call", "shell_call_output", "web_search_call"),
 )
-_ITEM = record({"type": Check(_NO_REFERENCE.explain, _DAILY.shape)})
+_ITEM = record({"type": Check(_NO_REFERENCE.explain, _DAILY.shape, schema=_NO_REFERENCE.schema)})
 
 AT_INFERENCE: dict[str, Check] = {"input": either(string=STRING, array=array(_ITEM))}
 """What a field must be in a body that is to be answered."""
@@ -142,3 +143,8 @@ def check(body: Body, *, creating: bool) -> None:
     Raises: `FieldError` naming the path of the first wrong one.
     """
     (_CREATING if creating else _CALLING).walk(body)
+
+
+def schema(*, creating: bool) -> Schema:
+    """The JSON Schema of a responses body that makes a preset, or of one that is to be answered."""
+    return (_CREATING if creating else _CALLING).schema()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from setpoint.coordination.allowances import workspace_scope
 from setpoint.errors import FieldError
 from setpoint.protocols.money import money
 from setpoint.server.guard import reach
+from setpoint.server.operation import Query, described
 from setpoint.server.respond import json_response
+from setpoint.server.routes.kinds import Dollars, One, Several
 from setpoint.storage.activity import came_to
 from setpoint.storage.spend import total
 
@@ -34,6 +36,44 @@ _GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
     }
 )
 
+_LISTED = (
+    Query("date", str, "The day, such as 2026-12-31; the last 30 that are over unless said."),
+    Query("group_by", str, "What else sums are kept apart by: `workspace`, `preset`, `version`, commas between them."),
+    Query("workspace_id", str, "The workspace; all that the key manages unless said."),
+    Query("api_key_hash", str, "Only of this key."),
+    Query("user_id", str, "Only of the keys of this user."),
+)
+
+
+class ActivityItem(TypedDict):
+    """What an endpoint came to on one day, in UTC. Sums are of known costs, `unknown_cost_requests` counts the rest."""
+
+    date: str
+    model: str
+    model_permaslug: str
+    endpoint_id: str
+    provider_name: str
+    usage: Dollars
+    byok_usage_inference: Dollars
+    requests: int
+    attempts: int
+    unknown_cost_requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    workspace_id: NotRequired[str | None]
+    preset_id: NotRequired[str | None]
+    preset_slug: NotRequired[str | None]
+    preset_version: NotRequired[int | None]
+
+
+class Credits(TypedDict):
+    """What the workspace may ever spend, 0 where nothing is said, and what it has, in US dollars."""
+
+    total_credits: Dollars
+    total_usage: Dollars
+
 
 class Activity:
     """The handlers of the activity routes."""
@@ -43,6 +83,7 @@ class Activity:
         self._snapshots = snapshots
         self._clock = clock
 
+    @described("What the last days came to", group="Books", query=_LISTED, errors=(404,), answer=Several[ActivityItem])
     async def list(self, request: Request) -> Response:
         """GET /activity: the last 30 UTC days that are over, or one of them, or today."""
         query, snapshot = request.query(), self._snapshots.current
@@ -58,6 +99,7 @@ class Activity:
         )
         return json_response({"data": [_item(one, by, snapshot) for one in found]})
 
+    @described("What is spent in all", group="Books", answer=One[Credits])
     async def credits(self, request: Request) -> Response:
         """GET /credits: what the caller's workspace may ever spend, and what it has."""
         mine = request.key.workspace_id
@@ -92,9 +134,9 @@ def _groupings(said: str | None) -> tuple[Grouping, ...]:
     return tuple(_GROUPINGS[word] for word in words)
 
 
-def _item(one: Came, by: tuple[Grouping, ...], snapshot: Snapshot) -> dict[str, Any]:
+def _item(one: Came, by: tuple[Grouping, ...], snapshot: Snapshot) -> ActivityItem:
     provider = snapshot.catalog.providers.get(one.provider)
-    item: dict[str, Any] = {
+    item: ActivityItem = {
         "date": one.date,
         "model": one.model,
         "model_permaslug": one.model,
@@ -113,7 +155,7 @@ def _item(one: Came, by: tuple[Grouping, ...], snapshot: Snapshot) -> dict[str, 
     if "workspace" in by:
         item["workspace_id"] = one.workspace_id
     if "preset" in by or "version" in by:
-        item |= {"preset_id": one.preset_id, "preset_slug": one.preset_slug}
+        item["preset_id"], item["preset_slug"] = one.preset_id, one.preset_slug
     if "version" in by:
         item["preset_version"] = one.preset_version
     return item

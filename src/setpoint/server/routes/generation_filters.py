@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
+
+from msgspec import Meta
 
 from setpoint.errors import FieldError
 from setpoint.records import GenerationStatus
+from setpoint.server.operation import Query
 from setpoint.server.routes.paging import integer
 from setpoint.storage.listing import FIRST, LAST, Place, Wanted
 
@@ -17,7 +20,22 @@ if TYPE_CHECKING:
 
     from setpoint.records import Generation, Key
 
-_KNOWN = ("cursor", "limit", "preset", "version", "model", "provider", "key", "status", "from", "to")
+_SOME = Annotated[str, Meta(min_length=1)]
+
+FILTERS = (
+    Query("cursor", _SOME, "The `next_cursor` of the page before."),
+    Query("limit", Annotated[int, Meta(ge=1, le=100)], "How many a page has at most; 50 unless said."),
+    Query("preset", _SOME, "Only answers with the preset of this slug."),
+    Query("version", Annotated[int, Meta(ge=1)], "Only answers with this version of the preset."),
+    Query("model", _SOME, "Only answers of this model."),
+    Query("provider", _SOME, "Only answers of the provider of this slug."),
+    Query("key", _SOME, "Only answers to the key with this hash."),
+    Query("status", GenerationStatus, "Only answers that ended so."),
+    Query("from", _SOME, "Only answers from this time on, such as 2026-12-31T23:59:59Z, or from this day on, in UTC."),
+    Query("to", _SOME, "Only answers before this time, or this day."),
+)
+"""The parameters that are read here, and `limit`."""
+_NAMES = tuple(one.name for one in FILTERS)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 _CURSOR = re.compile(r"(\d{1,17})\.(.{1,100})", re.DOTALL | re.ASCII)
@@ -32,8 +50,8 @@ def read_filters(query: Mapping[str, str], key: Key) -> Wanted:
     Raises: `FieldError` for what cannot be read, or is no filter.
     """
     for name, said in query.items():
-        if name not in _KNOWN:
-            raise FieldError(name, f"is no parameter here; there are {', '.join(_KNOWN)}")
+        if name not in _NAMES:
+            raise FieldError(name, f"is no parameter here; there are {', '.join(_NAMES)}")
         if not said:
             raise FieldError(name, "must not be empty")
     of_key = query.get("key")

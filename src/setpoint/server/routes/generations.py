@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.money import money
+from setpoint.server.operation import Query, described
 from setpoint.server.respond import Response, json_response
-from setpoint.server.routes.generation_filters import cursor_behind, read_cursor, read_filters, sees_all
+from setpoint.server.routes.generation_filters import FILTERS, cursor_behind, read_cursor, read_filters, sees_all
+from setpoint.server.routes.generation_shapes import GenerationList, ShownAttempt, ShownGeneration
+from setpoint.server.routes.kinds import One
 from setpoint.server.routes.paging import integer
 from setpoint.storage.away import away
 from setpoint.storage.generations import get
@@ -37,6 +40,8 @@ _AWAY_S = 0.25
 # How long ago its request may have come, in seconds: longer than an answer takes.
 _YOUNG_S = 3_600
 
+_NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header has.", required=True),)
+
 
 class Generations:
     """The handlers of the generation routes. `siblings` are the workers that have records of their own, if any."""
@@ -49,6 +54,7 @@ class Generations:
         self._clock = clock
         self._siblings = siblings
 
+    @described("The record of an answer", group="Records", query=_NAMED, errors=(404,), answer=One[ShownGeneration])
     async def get(self, request: Request) -> Response:
         """GET /generation?id=: there with the answer, also while it is not yet written."""
         id_, key = request.query().get("id", ""), request.key
@@ -59,13 +65,16 @@ class Generations:
             raise RequestError("not_found", "Resource not found")
         return json_response({"data": _generation(found)})
 
+    @described(
+        "The records of answers, newest first", group="Records", query=FILTERS, errors=(404,), answer=GenerationList
+    )
     async def list(self, request: Request) -> Response:
         """GET /generations: newest first. What a moment ago was answered is there a moment later."""
         query = request.query()
         wanted, before = read_filters(query, request.key), read_cursor(query)
         limit = integer(query, "limit", default=50, least=1, most=100)
 
-        def read(connection: Connection) -> dict[str, Any]:
+        def read(connection: Connection) -> GenerationList:
             found = page(connection, wanted, before=before, limit=limit + 1)
             shown = found[:limit]
             following = cursor_behind(shown[-1]) if len(found) > limit else None
@@ -108,16 +117,9 @@ def _visible(generation: Generation, key: Key) -> bool:
     return generation.workspace_id == key.workspace_id and (sees_all(key) or generation.key_digest == key.digest)
 
 
-def _generation(one: Generation) -> dict[str, Any]:
+def _generation(one: Generation) -> ShownGeneration:
     usage = one.usage
     amount = one.total_cost
-    tokens = {
-        "native_tokens_prompt": usage.input_tokens if usage else None,
-        "native_tokens_completion": usage.output_tokens if usage else None,
-        "native_tokens_reasoning": usage.reasoning_tokens if usage else None,
-        "native_tokens_cached": usage.cached_tokens if usage else None,
-        "native_tokens_completion_images": usage.image_tokens if usage else None,
-    }
     return {
         "id": one.id,
         "created_at": timestamp(one.created_at),
@@ -145,7 +147,11 @@ def _generation(one: Generation) -> dict[str, Any]:
         "data_region": "global",
         "tokens_prompt": usage.input_tokens if usage else None,
         "tokens_completion": usage.output_tokens if usage else None,
-        **tokens,
+        "native_tokens_prompt": usage.input_tokens if usage else None,
+        "native_tokens_completion": usage.output_tokens if usage else None,
+        "native_tokens_reasoning": usage.reasoning_tokens if usage else None,
+        "native_tokens_cached": usage.cached_tokens if usage else None,
+        "native_tokens_completion_images": usage.image_tokens if usage else None,
         "num_media_prompt": None,
         "num_media_completion": None,
         "num_input_audio_prompt": None,
@@ -181,7 +187,7 @@ def _generation(one: Generation) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt) -> ShownAttempt:
     return {
         "provider_name": attempt.provider_name,
         "endpoint_id": f"{attempt.tag}/{attempt.upstream_model}",

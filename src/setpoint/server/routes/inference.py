@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from setpoint.gateway.exchange import Caller, Exchange
+from setpoint.protocols import messages
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.server.guard import credentials
+from setpoint.server.operation import Named, described
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.inference_shapes import ANSWERS, EVENTS, SUMMARIES, TokenCount
 from setpoint.wire.body import as_array, as_text, raw
 
 if TYPE_CHECKING:
@@ -84,6 +87,14 @@ class Inference:
         """The handler of a skin's route: POST /chat/completions, /messages or /responses."""
         skin = PROTOCOLS[name]
 
+        @described(
+            SUMMARIES[name],
+            group="Inference",
+            body=Named(f"{name.capitalize()}Request", skin.schema(creating=False)),
+            answer=ANSWERS[name],
+            events=EVENTS[name],
+            forwards=True,
+        )
         async def handle(request: Request) -> Response | None:
             self._admission.check()
             data = await request.read()
@@ -94,6 +105,12 @@ class Inference:
 
         return handle
 
+    @described(
+        "How many tokens the input of this request has",
+        group="Inference",
+        body=Named("MessagesRequest", messages.schema(creating=False)),
+        answer=TokenCount,
+    )
     async def count_tokens(self, request: Request) -> Response:
         """POST /messages/count_tokens: the provider's own count where it has one, else our estimate."""
         self._admission.check()

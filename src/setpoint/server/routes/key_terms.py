@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, structs
 
 from setpoint.errors import FieldError
-from setpoint.server.routes.members import Members, flag, line, listed, model_ids, one_of, text
+from setpoint.server.routes.members import Check, Members, flag, line, listed, model_ids, one_of, read_text, text
 from setpoint.settings.kinds import is_credential
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 def read_wanted(body: Body, *, creating: bool) -> Wanted:
     """What the body says. Raises: `FieldError`."""
-    said = _MEMBERS.read(body, creating=creating)
+    said = MEMBERS.read(body, creating=creating)
     key = said.pop("key", None)
-    fixed = {name: said.pop(name) for name in _MEMBERS.fixed & said.keys()}
+    fixed = {name: said.pop(name) for name in MEMBERS.fixed & said.keys()}
     return Wanted(key=key, fixed=fixed, terms=said)
 
 
 def _key(name: str, content: Raw) -> str:
-    key = text(name, content)
+    key = read_text(name, content)
     if len(key) > _KEY_CHARACTERS or not is_credential(key):
         raise FieldError(name, f"must be a string of 1 to {_KEY_CHARACTERS} visible ASCII characters")
     if key.startswith("{"):  # where a provider is stands in the file, and never in a key
@@ -62,12 +62,12 @@ def _is_user_id(entry: str) -> bool:
     return entry.isprintable() and 1 <= len(entry) <= _NAME_CHARACTERS
 
 
-_MEMBERS = Members(
+MEMBERS = Members(
     noun="a provider key",
     checks={
         "provider": text,
         "workspace_id": text,
-        "key": _key,
+        "key": Check(_key, {"type": "string", "minLength": 1, "maxLength": _KEY_CHARACTERS, "writeOnly": True}),
         "name": line(_NAME_CHARACTERS),
         "disabled": flag,
         "is_fallback": flag,

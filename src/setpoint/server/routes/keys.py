@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from setpoint.coordination.allowances import ends, of_key, of_workspace, periods
 from setpoint.errors import FieldError, RequestError
@@ -12,11 +12,13 @@ from setpoint.presets.reference import check_slug
 from setpoint.records import EXACT, Key
 from setpoint.routing.words import is_slug
 from setpoint.server.guard import manages, workspace
+from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
-from setpoint.server.routes.key_shapes import Layer, shown_key, shown_own_key
+from setpoint.server.routes.key_shapes import CreatedKey, Layer, OwnKey, ShownKey, shown_key, shown_own_key
+from setpoint.server.routes.kinds import Deleted, One, Several
 from setpoint.server.routes.members import Members, count, dollars, flag, line, listed, model_ids, moment, one_of, text
+from setpoint.server.routes.paging import OFFSET, Flag, integer
 from setpoint.server.routes.paging import flag as flag_of
-from setpoint.server.routes.paging import integer
 from setpoint.storage import keys as stored
 from setpoint.storage import users, workspaces
 from setpoint.storage.spend import charged, spend, spends
@@ -64,6 +66,12 @@ _MEMBERS = Members(
         }
     ),
 )
+_LISTED = (
+    OFFSET,
+    Query("include_disabled", Flag, "Whether disabled keys are listed, too; they are not unless said."),
+    Query("include_expired", Flag, "Whether keys that have expired are listed, too; they are not unless said."),
+    Query("workspace_id", str, "The workspace whose keys are listed; the caller's own unless said."),
+)
 
 
 class Keys:
@@ -77,17 +85,21 @@ class Keys:
         self._clock = clock
         self._new_key = new_key
 
+    @described("The caller's own key", group="Keys", answer=One[OwnKey])
     async def current(self, request: Request) -> Response:
         """GET /key: what the caller's own key is."""
         key, now = request.key, self._clock()
         home = self._snapshots.current.workspaces.get(key.workspace_id)
 
-        def read(connection: Connection) -> dict[str, Any]:
+        def read(connection: Connection) -> OwnKey:
             layers = _layers(connection, key, home, now)
             return shown_own_key(key, spend(connection, key.digest, now), layers)
 
         return json_response({"data": await self._store.read(read)})
 
+    @described(
+        "The keys of a workspace, newest first", group="Keys", query=_LISTED, errors=(404,), answer=Several[ShownKey]
+    )
     async def list(self, request: Request) -> Response:
         """GET /keys."""
         query, now = request.query(), self._clock()
@@ -96,7 +108,7 @@ class Keys:
         unexpired_at = None if flag_of(query, "include_expired", default=False) else now
         about = workspace(request.key, query.get("workspace_id"), self._snapshots.current)
 
-        def read(connection: Connection) -> list[dict[str, Any]]:
+        def read(connection: Connection) -> Sequence[ShownKey]:
             rows = stored.list_keys(
                 connection, about, offset=offset, include_disabled=include_disabled, unexpired_at=unexpired_at
             )
@@ -104,6 +116,7 @@ class Keys:
 
         return json_response({"data": await self._store.read(read)})
 
+    @described("A key", group="Keys", answer=One[ShownKey])
     async def get(self, request: Request) -> Response:
         """GET /keys/{hash}."""
         now = self._clock()
@@ -111,6 +124,14 @@ class Keys:
             await self._store.read(lambda connection: _shown(connection, [self._named(connection, request)], now))
         )
 
+    @described(
+        "Make a key",
+        group="Keys",
+        body=Named("KeyToMake", _MEMBERS.schema(creating=True)),
+        errors=(404,),
+        status=201,
+        answer=CreatedKey,
+    )
     async def create(self, request: Request) -> Response:
         """POST /keys."""
         wanted = _MEMBERS.read(await request.body(), creating=True)
@@ -127,7 +148,7 @@ class Keys:
             **wanted,
         )
 
-        def write(connection: Connection) -> list[dict[str, Any]]:
+        def write(connection: Connection) -> Sequence[ShownKey]:
             if not workspaces.exists(connection, about):
                 raise RequestError("not_found", "Resource not found")
             if not users.exists(connection, user):
@@ -137,16 +158,23 @@ class Keys:
         [shown] = await self._store.write(write)
         return json_response({"data": shown, "key": plain}, status=201)
 
+    @described(
+        "Change a key",
+        group="Keys",
+        body=Named("KeyChanges", _MEMBERS.schema(creating=False)),
+        answer=One[ShownKey],
+    )
     async def update(self, request: Request) -> Response:
         """PATCH /keys/{hash}."""
         wanted, now = _MEMBERS.read(await request.body(), creating=False), self._clock()
 
-        def write(connection: Connection) -> list[dict[str, Any]]:
+        def write(connection: Connection) -> Sequence[ShownKey]:
             key = self._named(connection, request)
             return _shown(connection, [stored.update(connection, key.digest, wanted, now=now)], now)
 
         return _one(await self._store.write(write))
 
+    @described("Delete a key", group="Keys", answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /keys/{hash}."""
         now = self._clock()
@@ -169,12 +197,12 @@ def masked(plain: str) -> str:
     return f"{plain[: min(shown - 3, 12)]}...{plain[-3:]}" if shown > 3 else "..."
 
 
-def _one(shown: list[dict[str, Any]]) -> Response:
+def _one(shown: Sequence[ShownKey]) -> Response:
     [key] = shown
     return json_response({"data": key})
 
 
-def _shown(connection: Connection, rows: Sequence[Key], now: datetime) -> list[dict[str, Any]]:
+def _shown(connection: Connection, rows: Sequence[Key], now: datetime) -> list[ShownKey]:
     """Keys as their managers see them, with what they have spent and what of their limits is left."""
     running = periods(now)
     limits = {row.digest: limit for row in rows if (limit := of_key(row, running)) is not None}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from setpoint.protocols.money import money
 from setpoint.server.guard import reach
+from setpoint.server.operation import Query, described
 from setpoint.server.respond import json_response
-from setpoint.storage.verifying import verify
+from setpoint.server.routes.kinds import Dollars, One
+from setpoint.storage.verifying import Violation, verify
 
 if TYPE_CHECKING:
     from setpoint.server.request import Request
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
 
 _VERIFY_S = 600.0  # of some ten million entries
 
+_VERIFIED = (Query("workspace_id", str, "The workspace; all that the key manages unless said."),)
+
+
+class Verification(TypedDict):
+    """What does not agree, `more` of which is not listed, and what the books come to, in US dollars."""
+
+    ok: bool
+    checked: int
+    violations: tuple[Violation, ...]
+    more: int
+    sums: dict[str, Dollars]
+
 
 class Ledger:
     """The handlers of the ledger routes."""
@@ -26,6 +40,7 @@ class Ledger:
         self._store = store
         self._snapshots = snapshots
 
+    @described("Whether the books close", group="Books", query=_VERIFIED, errors=(404,), answer=One[Verification])
     async def verify(self, request: Request) -> Response:
         """GET /ledger/verify: of all workspaces, for those who manage them all."""
         of = reach(request.key, request.query().get("workspace_id"), self._snapshots.current)
@@ -35,7 +50,7 @@ class Ledger:
         return json_response({"data": told(found)})
 
 
-def told(found: Verified) -> dict[str, Any]:
+def told(found: Verified) -> Verification:
     """What a verification came to, in the members of the answer."""
     return {
         "ok": found.ok,

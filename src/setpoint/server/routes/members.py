@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from setpoint.errors import FieldError
 from setpoint.protocols.money import read_money
+from setpoint.protocols.structures import or_null as nullable
 from setpoint.routing.catalog import MAX_MADE_ID
 from setpoint.settings.kinds import is_model_id
 from setpoint.wire.body import MalformedError, is_null, value
@@ -20,13 +21,21 @@ if TYPE_CHECKING:
 
     from setpoint.wire.body import Body
 
-Check = Callable[[str, Raw], Any]
-"""What the content of a member means, given the member's name. Raises: `FieldError`."""
-
 _SHOWN_CHARACTERS = 64
 _MOST_ENTRIES = 100
 _LARGEST = 2**63 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)")
+
+
+Read = Callable[[str, Raw], Any]
+"""What the content of a member means, given the member's name. Raises: `FieldError`."""
+
+
+class Check(Struct, frozen=True):
+    """How a member is read, and the JSON Schema of what it takes."""
+
+    read: Read
+    schema: Mapping[str, Any]
 
 
 class Members(Struct, frozen=True, kw_only=True):
@@ -55,13 +64,28 @@ class Members(Struct, frozen=True, kw_only=True):
             if name in self.later and creating:
                 raise FieldError(name, f"is said of {self.noun} that is there already")
             if not is_null(content):
-                said[name] = check(name, content)
+                said[name] = check.read(name, content)
             elif name in self.cleared_by_null:
                 said[name] = None
         for name in self.required if creating else ():
             if name not in said:
                 raise FieldError(name, "is required")
         return said
+
+    def schema(self, *, creating: bool) -> dict[str, Any]:
+        """The JSON Schema of a body. Whatever is not required may be null."""
+        required = list(self.required if creating else ())
+        left_out = self.later if creating else self.fixed
+        return {
+            "type": "object",
+            "properties": {
+                name: check.schema if name in required else nullable(check.schema)
+                for name, check in self.checks.items()
+                if name not in left_out
+            },
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
 
 
 def said_by(name: str, content: Raw) -> Any:
@@ -80,8 +104,8 @@ def unknown_member(name: str, problem: str) -> FieldError:
     return FieldError(name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}\u2026", problem)
 
 
-def text(name: str, content: Raw) -> str:
-    """Any string."""
+def read_text(name: str, content: Raw) -> str:
+    """Any string. Raises: `FieldError`."""
     said = said_by(name, content)
     if not isinstance(said, str):
         raise FieldError(name, "must be a string")
@@ -91,16 +115,16 @@ def text(name: str, content: Raw) -> str:
 def line(most: int) -> Check:
     """A string of so many printable characters, and one at least."""
 
-    def check(name: str, content: Raw) -> str:
+    def read(name: str, content: Raw) -> str:
         said = said_by(name, content)
         if not isinstance(said, str) or not 1 <= len(said) <= most or not said.isprintable():
             raise FieldError(name, f"must be a string of 1 to {most} printable characters")
         return said
 
-    return check
+    return Check(read, {"type": "string", "minLength": 1, "maxLength": most})
 
 
-def flag(name: str, content: Raw) -> bool:
+def _flag(name: str, content: Raw) -> bool:
     """True or false."""
     said = said_by(name, content)
     if not isinstance(said, bool):
@@ -111,19 +135,19 @@ def flag(name: str, content: Raw) -> bool:
 def one_of(*words: str, or_null: bool = False) -> Check:
     """One of these words; `or_null` is for the message."""
 
-    def check(name: str, content: Raw) -> str:
+    def read(name: str, content: Raw) -> str:
         said = said_by(name, content)
         if not isinstance(said, str) or said not in words:
             raise FieldError(name, f"must be one of {', '.join(words)}{', or null' if or_null else ''}")
         return said
 
-    return check
+    return Check(read, {"enum": list(words)})
 
 
 def listed(fits: Callable[[str], object], words: str) -> Check:
     """Several of what the `words` say, as fits, in their order."""
 
-    def check(name: str, content: Raw) -> tuple[str, ...]:
+    def read(name: str, content: Raw) -> tuple[str, ...]:
         said = said_by(name, content)
         entries = cast("list[object]", said) if isinstance(said, list) else []
         if not 1 <= len(entries) <= _MOST_ENTRIES:
@@ -133,14 +157,14 @@ def listed(fits: Callable[[str], object], words: str) -> Check:
                 raise FieldError(f"{name}[{at}]", f"is none of the {words}")
         return tuple(map(str, entries))
 
-    return check
+    return Check(read, {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST_ENTRIES})
 
 
 model_ids = listed(lambda entry: is_model_id(entry) and len(entry) <= MAX_MADE_ID, "model ids")
 """Several ids of models."""
 
 
-def dollars(name: str, content: Raw) -> Decimal:
+def _dollars(name: str, content: Raw) -> Decimal:
     """US dollars from their own digits, 0 or more."""
     amount = read_money(content)
     if amount is None:
@@ -148,7 +172,7 @@ def dollars(name: str, content: Raw) -> Decimal:
     return amount
 
 
-def count(name: str, content: Raw) -> int:
+def _count(name: str, content: Raw) -> int:
     """A whole number from 1 up."""
     said = said_by(name, content)
     if isinstance(said, float) and said.is_integer():
@@ -158,7 +182,7 @@ def count(name: str, content: Raw) -> int:
     return said
 
 
-def moment(name: str, content: Raw) -> datetime:
+def _moment(name: str, content: Raw) -> datetime:
     """A time that is written in UTC."""
     said = said_by(name, content)
     if not isinstance(said, str) or not _MOMENT.fullmatch(said):
@@ -167,3 +191,15 @@ def moment(name: str, content: Raw) -> datetime:
         return datetime.fromisoformat(said).astimezone(UTC)
     except ValueError:
         raise FieldError(name, "is no such time") from None
+
+
+text = Check(read_text, {"type": "string"})
+"""Any string."""
+flag = Check(_flag, {"type": "boolean"})
+"""True or false."""
+dollars = Check(_dollars, {"type": "number", "minimum": 0, "exclusiveMaximum": 1_000_000})
+"""US dollars from their own digits."""
+count = Check(_count, {"type": "integer", "minimum": 1})
+"""A whole number from 1 up."""
+moment = Check(_moment, {"type": "string", "format": "date-time", "pattern": f"^(?:{_MOMENT.pattern})$"})
+"""A time that is written in UTC."""

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from setpoint.server.operation import described
 from setpoint.server.respond import Response
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class Metrics:
         self._overflowed = False
         registry.go_on(self._slot.read())
 
+    @described(
+        "The figures of all workers, for Prometheus",
+        group="Server",
+        answer=None,
+        media={"text/plain": str, "application/openmetrics-text": str},
+    )
     async def get(self, request: Request) -> Response:
         """GET /metrics."""
         self.flush()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
 
 from setpoint.errors import FieldError
+from setpoint.server.operation import Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_INTEGER = 2**63 - 1
+
+OFFSET = Query("offset", Annotated[int, Meta(ge=0)], "How many are left out at the beginning; 0 unless said.")
+PAGE = (OFFSET, Query("limit", Annotated[int, Meta(ge=1, le=100)], "How many a page has at most; 50 unless said."))
+"""The parameters that `page` reads."""
+Flag = Literal["true", "false", "1", "0"]
+"""What `flag` reads."""
 
 
 def integer(query: Mapping[str, str], name: str, *, default: int, least: int = 0, most: int = _MAX_INTEGER) -> int:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.gateway.versions import check_allowed, known, version_number
-from setpoint.ids import timestamp
 from setpoint.presets.capture import capture
 from setpoint.presets.diff import diff
 from setpoint.presets.receipt import receipt
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
+from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.kinds import One, Page
 from setpoint.server.routes.members import said_by
-from setpoint.server.routes.paging import flag, page
+from setpoint.server.routes.paging import PAGE, Flag, flag, page
+from setpoint.server.routes.preset_shapes import (
+    CreatedPreset,
+    DesignatedPreset,
+    ShownPreset,
+    ShownVersion,
+    designated,
+    shown_preset,
+    shown_version,
+)
 from setpoint.storage import presets as stored
 from setpoint.storage.workspaces import exists
 from setpoint.wire.body import is_null
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
     from setpoint.presets.receipt import Receipt
     from setpoint.protocols.base import Room
     from setpoint.records import Preset, Version
+    from setpoint.server.operation import Described
     from setpoint.server.request import Request
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.database import Connection
@@ -40,6 +51,33 @@ if TYPE_CHECKING:
 _STATUSES = ("active", "disabled", "archived")
 _NAME_CHARACTERS = 200
 _DESCRIPTION_CHARACTERS = 2_000
+_CHANGES = Named(
+    "PresetChanges",
+    {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": _NAME_CHARACTERS},
+            "description": {"type": ["string", "null"], "maxLength": _DESCRIPTION_CHARACTERS},
+            "status": {"enum": list(_STATUSES)},
+        },
+        "additionalProperties": False,
+    },
+)
+_NOTHING = Named("Nothing", {"type": "object", "additionalProperties": False})
+_CREATION = (
+    Query("dry_run", Flag, "Not supported yet: only `false` is taken."),
+    Query("designate", Flag, "Not supported yet: only `true` is taken."),
+)
+
+
+def _creates(skin: Room) -> Callable[[Described], Described]:
+    return described(
+        "Make a preset, or a version of one, of a working request",
+        group="Presets",
+        body=Named(f"{skin.name.capitalize()}Capture", skin.schema(creating=True)),
+        query=_CREATION,
+        answer=CreatedPreset,
+    )
 
 
 class Presets:
@@ -62,6 +100,7 @@ class Presets:
         self._clock = clock
         self._new_id = new_id
 
+    @described("The presets of the workspace", group="Presets", query=PAGE, answer=Page[ShownPreset])
     async def list(self, request: Request) -> Response:
         """GET /presets."""
         offset, limit = page(request.query())
@@ -69,8 +108,9 @@ class Presets:
         rows, total = await self._store.read(
             lambda connection: stored.list_presets(connection, workspace, slugs=slugs, offset=offset, limit=limit)
         )
-        return json_response({"data": [_preset(row) for row in rows], "total_count": total})
+        return json_response({"data": [shown_preset(row) for row in rows], "total_count": total})
 
+    @described("A preset with its designated version", group="Presets", errors=(400,), answer=One[DesignatedPreset])
     async def get(self, request: Request) -> Response:
         """GET /presets/{slug}."""
         slug = _slug(request)
@@ -78,6 +118,7 @@ class Presets:
         preset = await self._store.read(lambda connection: _existing(connection, workspace, slug))
         return _one(preset)
 
+    @described("The versions of a preset, newest first", group="Presets", query=PAGE, answer=Page[ShownVersion])
     async def versions(self, request: Request) -> Response:
         """GET /presets/{slug}/versions."""
         slug = _slug(request)
@@ -89,8 +130,9 @@ class Presets:
             return stored.list_versions(connection, preset.id, offset=offset, limit=limit)
 
         rows, total = await self._store.read(read)
-        return json_response({"data": [_version(row) for row in rows], "total_count": total})
+        return json_response({"data": [shown_version(row) for row in rows], "total_count": total})
 
+    @described("A version of a preset", group="Presets", errors=(400,), answer=One[ShownVersion])
     async def version(self, request: Request) -> Response:
         """GET /presets/{slug}/versions/{version}."""
         slug, ref = _slug(request), parse_ref(request.params["version"])
@@ -100,20 +142,24 @@ class Presets:
                 connection, _existing(connection, workspace, slug), ref, request.params["version"]
             )
         )
-        return json_response({"data": _version(version)})
+        return json_response({"data": shown_version(version)})
 
+    @_creates(chat)
     async def create_chat(self, request: Request) -> Response:
         """POST /presets/{slug}/chat/completions."""
         return await self._create(request, chat)
 
+    @_creates(messages)
     async def create_messages(self, request: Request) -> Response:
         """POST /presets/{slug}/messages."""
         return await self._create(request, messages)
 
+    @_creates(responses)
     async def create_responses(self, request: Request) -> Response:
         """POST /presets/{slug}/responses."""
         return await self._create(request, responses)
 
+    @described("Change what is said of a preset", group="Presets", body=_CHANGES, answer=One[DesignatedPreset])
     async def update(self, request: Request) -> Response:
         """PATCH /presets/{slug}."""
         slug = _slug(request)
@@ -127,6 +173,7 @@ class Presets:
 
         return _one(await self._store.write(write))
 
+    @described("Archive a preset", group="Presets", errors=(400,), answer=One[DesignatedPreset])
     async def archive(self, request: Request) -> Response:
         """DELETE /presets/{slug}: archives it; nothing is ever taken away from its history."""
         slug = _slug(request)
@@ -138,6 +185,13 @@ class Presets:
             )
         )
 
+    @described(
+        "Let the name of a preset mean this version",
+        group="Presets",
+        body=_NOTHING,
+        needs_body=False,
+        answer=One[DesignatedPreset],
+    )
     async def designate(self, request: Request) -> Response:
         """POST /presets/{slug}/versions/{version}/designate."""
         slug, ref = _slug(request), parse_ref(request.params["version"])
@@ -281,47 +335,14 @@ def _wanted(body: Body) -> dict[str, Any]:
 
 
 def _one(preset: Preset) -> Response:
-    return json_response({"data": _designated(preset)})
+    return json_response({"data": designated(preset)})
 
 
 def _created(before: Version | None, preset: Preset, told: Receipt) -> Response:
     changed = diff(before, preset.designated) if before is not None else None
     return json_response(
         {
-            "data": _designated(preset),
+            "data": designated(preset),
             "receipt": {"fields": told.fields, "warnings": told.warnings, "diff": changed},
         }
     )
-
-
-def _designated(preset: Preset) -> dict[str, Any]:
-    return {**_preset(preset), "designated_version": _version(preset.designated)}
-
-
-def _preset(preset: Preset) -> dict[str, Any]:
-    return {
-        "id": preset.id,
-        "creator_user_id": preset.creator_user_id,
-        "workspace_id": preset.workspace_id,
-        "name": preset.name,
-        "slug": preset.slug,
-        "description": preset.description,
-        "status": preset.status,
-        "designated_version_id": preset.designated.id,
-        "created_at": timestamp(preset.created_at),
-        "updated_at": timestamp(preset.updated_at),
-        "status_updated_at": timestamp(preset.status_updated_at) if preset.status_updated_at else None,
-    }
-
-
-def _version(version: Version) -> dict[str, Any]:
-    return {
-        "id": version.id,
-        "preset_id": version.preset_id,
-        "creator_id": version.creator_id,
-        "version": version.version,
-        "system_prompt": Raw(version.system_prompt) if version.system_prompt is not None else None,
-        "config": Raw(version.config),
-        "created_at": timestamp(version.created_at),
-        "updated_at": timestamp(version.created_at),
-    }

@@ -5,17 +5,19 @@ The key itself goes in and never comes out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import timestamp
 from setpoint.records import KeyTerms
+from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
-from setpoint.server.routes.key_terms import read_wanted
+from setpoint.server.routes.key_terms import MEMBERS, read_wanted
 from setpoint.server.routes.keys import masked
-from setpoint.server.routes.paging import page
+from setpoint.server.routes.kinds import Deleted, One, Page, Time
+from setpoint.server.routes.paging import PAGE, page
 from setpoint.storage import keys as stored_keys
 from setpoint.storage import provider_keys as stored
 
@@ -30,6 +32,36 @@ if TYPE_CHECKING:
     from setpoint.storage.database import Connection
     from setpoint.storage.sealing import Sealer
     from setpoint.storage.store import Store
+
+
+_LISTED = (
+    *PAGE,
+    Query("provider", str, "The slug of the provider whose keys are listed; those of all unless said."),
+    Query("workspace_id", str, "The workspace whose keys are listed; the caller's own unless said."),
+)
+
+
+class ShownProviderKey(TypedDict):
+    """A provider key, without the key. Those whose `source` is the configuration are changed there."""
+
+    id: str
+    provider: str
+    label: str
+    name: str | None
+    disabled: bool
+    is_fallback: bool
+    allowed_models: tuple[str, ...] | None
+    allowed_api_key_hashes: tuple[str, ...] | None
+    allowed_user_ids: tuple[str, ...] | None
+    declared_region: str | None
+    declared_zdr: bool | None
+    is_byok_only: bool
+    is_required: bool
+    sort_order: int
+    workspace_id: str | None
+    created_at: Time
+    usable: bool
+    source: Literal["configuration", "api"]
 
 
 class ProviderKeys:
@@ -51,6 +83,13 @@ class ProviderKeys:
         self._new_id = new_id
         self._began = clock()
 
+    @described(
+        "Provider keys, in the order of trying",
+        group="Provider keys",
+        query=_LISTED,
+        errors=(404,),
+        answer=Page[ShownProviderKey],
+    )
     async def list(self, request: Request) -> Response:
         """GET /byok: the configuration's first, then the added ones in the order of trying."""
         query = request.query()
@@ -71,6 +110,7 @@ class ProviderKeys:
         shown = [*written[offset : offset + limit], *map(self._added, rows)]
         return json_response({"data": shown, "total_count": len(written) + total})
 
+    @described("A provider key", group="Provider keys", answer=One[ShownProviderKey])
     async def get(self, request: Request) -> Response:
         """GET /byok/{id}."""
         key_id, workspace = request.params["id"], request.key.workspace_id
@@ -78,6 +118,14 @@ class ProviderKeys:
             return json_response({"data": row})
         return self._one(await self._store.read(lambda connection: self._existing(connection, workspace, key_id)))
 
+    @described(
+        "Add a key of a provider",
+        group="Provider keys",
+        body=Named("ProviderKeyToAdd", MEMBERS.schema(creating=True)),
+        errors=(404,),
+        status=201,
+        answer=One[ShownProviderKey],
+    )
     async def create(self, request: Request) -> Response:
         """POST /byok."""
         wanted = read_wanted(await request.body(), creating=True)
@@ -105,6 +153,13 @@ class ProviderKeys:
 
         return self._one(await self._store.write(write), status=201)
 
+    @described(
+        "Change a provider key",
+        group="Provider keys",
+        body=Named("ProviderKeyChanges", MEMBERS.schema(creating=False)),
+        errors=(409,),
+        answer=One[ShownProviderKey],
+    )
     async def update(self, request: Request) -> Response:
         """PATCH /byok/{id}. A new `key` takes the place of the old one."""
         key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
@@ -128,6 +183,7 @@ class ProviderKeys:
 
         return self._one(await self._store.write(write))
 
+    @described("Delete a provider key", group="Provider keys", errors=(409,), answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /byok/{id}."""
         key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
@@ -152,7 +208,7 @@ class ProviderKeys:
     def _one(self, key: AddedKey, *, status: int = 200) -> Response:
         return json_response({"data": self._added(key)}, status=status)
 
-    def _written(self) -> dict[str, dict[str, Any]]:
+    def _written(self) -> dict[str, ShownProviderKey]:
         """The configuration's keys by id, as they are shown."""
         return {
             key.id: _row(
@@ -170,7 +226,7 @@ class ProviderKeys:
             for at, key in enumerate(provider.keys)
         }
 
-    def _added(self, key: AddedKey) -> dict[str, Any]:
+    def _added(self, key: AddedKey) -> ShownProviderKey:
         """An added key as it is shown: its place is behind those of the configuration."""
         provider = self._snapshots.current.catalog.providers.get(key.provider)
         return _row(
@@ -214,13 +270,22 @@ def _row(
     created_at: datetime,
     workspace_id: str | None,
     usable: bool,
-    source: str,
-) -> dict[str, Any]:
+    source: Literal["configuration", "api"],
+) -> ShownProviderKey:
     return {
         "id": key_id,
         "provider": provider,
         "label": label,
-        **structs.asdict(terms),
+        "name": terms.name,
+        "disabled": terms.disabled,
+        "is_fallback": terms.is_fallback,
+        "allowed_models": terms.allowed_models,
+        "allowed_api_key_hashes": terms.allowed_api_key_hashes,
+        "allowed_user_ids": terms.allowed_user_ids,
+        "declared_region": terms.declared_region,
+        "declared_zdr": terms.declared_zdr,
+        "is_byok_only": terms.is_byok_only,
+        "is_required": terms.is_required,
         "sort_order": sort_order,
         "workspace_id": workspace_id,
         "created_at": timestamp(created_at),

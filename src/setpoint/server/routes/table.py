@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from setpoint.server.routes.activity import Activity
     from setpoint.server.routes.catalog.models import Models
+    from setpoint.server.routes.documents import Documents
     from setpoint.server.routes.explain import Explain
     from setpoint.server.routes.generations import Generations
     from setpoint.server.routes.health import Health
@@ -33,6 +34,7 @@ def routes(
     ledger: Ledger,
     models: Models,
     health: Health,
+    documents: Documents,
     metrics: Metrics | None,
 ) -> Sequence[Route]:
     """All rows; that of the metrics only where there are some to show."""
@@ -85,4 +87,6 @@ def routes(
         Route("HEAD", "/", health.hello, "open", based=False),
         Route("HEAD", "/api", health.hello, "open", based=False),
         Route("HEAD", "", health.hello, "open"),
+        Route("GET", "/openapi.json", documents.document, "open", browsers=True),
+        Route("GET", "/openapi.json", documents.document, "open", based=False, browsers=True),
     )

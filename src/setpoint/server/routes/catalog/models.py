@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict
 from urllib.parse import urlencode
 
 from setpoint.errors import RequestError
 from setpoint.routing.bounds import may_go
 from setpoint.routing.naming import named
+from setpoint.server.operation import described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.catalog.performance import NOTHING_KNOWN
-from setpoint.server.routes.catalog.search import read_search
-from setpoint.server.routes.catalog.shapes import shown_architecture, shown_endpoint, shown_model, usable
+from setpoint.server.routes.catalog.search import FILTERS, PAGING, read_search
+from setpoint.server.routes.catalog.shapes import (
+    Architecture,
+    ShownEndpoint,
+    ShownModel,
+    shown_architecture,
+    shown_endpoint,
+    shown_model,
+    usable,
+)
+from setpoint.server.routes.kinds import One, Several
 from setpoint.server.routes.paging import integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from typing import Any
 
     from setpoint.records import Model
     from setpoint.server.request import Request
@@ -26,6 +35,53 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _MODEL_BYTES = 1_200
+
+
+class Following(TypedDict):
+    """Where the next page is, null behind the last."""
+
+    next: str | None
+
+
+class ModelList(TypedDict):
+    """A page of models, in the words of OpenRouter, OpenAI and Anthropic."""
+
+    object: Literal["list"]
+    data: list[ShownModel]
+    total_count: int
+    links: Following
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class Count(TypedDict):
+    """How many there are."""
+
+    count: int
+
+
+class ModelEndpoints(TypedDict):
+    """A model, and who offers it."""
+
+    id: str
+    name: str
+    created: int
+    description: str
+    architecture: Architecture
+    endpoints: list[ShownEndpoint]
+
+
+class ShownProvider(TypedDict):
+    """A provider that is configured here."""
+
+    name: str
+    slug: str
+    privacy_policy_url: None
+    terms_of_service_url: None
+    status_page_url: None
+    headquarters: None
+    datacenters: None
 
 
 class Models:
@@ -38,10 +94,17 @@ class Models:
         self._performances = performances
         self._clock = clock
 
+    @described("The models that can be asked for", group="Models", query=(*PAGING, *FILTERS), answer=ModelList)
     async def list(self, request: Request) -> Response:
         """GET /models; without a page everything that is found."""
         return await self._page(request, self._listed())
 
+    @described(
+        "The models that the requests of this key may go to",
+        group="Models",
+        query=(*PAGING, *FILTERS),
+        answer=ModelList,
+    )
     async def own(self, request: Request) -> Response:
         """GET /models/user: as the list, of what the requests of the key that asks may go to."""
         key = request.key
@@ -72,6 +135,7 @@ class Models:
 
         return await request.aside(_MODEL_BYTES * len(models), page)
 
+    @described("How many models there are", group="Models", query=FILTERS, answer=One[Count])
     async def count(self, request: Request) -> Response:
         """GET /models/count, with the filters of the list."""
         models = self._listed()
@@ -79,10 +143,12 @@ class Models:
         count = await request.aside(_MODEL_BYTES * len(models), lambda: len(find()))
         return json_response({"data": {"count": count}})
 
+    @described("A model", group="Models", answer=One[ShownModel])
     async def get(self, request: Request) -> Response:
         """GET /model/{author}/{slug}: by id or alias, with or without a variant."""
         return json_response({"data": shown_model(self._named(request))})
 
+    @described("The endpoints of a model", group="Models", answer=One[ModelEndpoints])
     async def endpoints(self, request: Request) -> Response:
         """GET /models/{author}/{slug}/endpoints."""
         model = self._named(request)
@@ -99,10 +165,12 @@ class Models:
             }
         )
 
+    @described("The endpoints that retain nothing", group="Models", answer=Several[ShownEndpoint])
     async def zdr(self, _request: Request) -> Response:
         """GET /endpoints/zdr: the endpoints that retain nothing."""
         return json_response({"data": self._offers(self._listed(), zdr=True)})
 
+    @described("The providers that are configured", group="Models", answer=Several[ShownProvider])
     async def providers(self, _request: Request) -> Response:
         """GET /providers: who is configured. What only their own pages say is not known here."""
         listed = [one for one in self._snapshots.current.catalog.providers.values() if one.enabled]
@@ -127,7 +195,7 @@ class Models:
         except RequestError:
             raise RequestError("not_found", f"{text} is not a valid model ID") from None
 
-    def _offers(self, models: list[Model], *, zdr: bool = False) -> list[dict[str, Any]]:
+    def _offers(self, models: list[Model], *, zdr: bool = False) -> list[ShownEndpoint]:
         performances = self._performances()
         return [
             shown_endpoint(one, model, performances.get(one.key, NOTHING_KNOWN))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from setpoint.errors import FieldError
+from setpoint.server.operation import Query
 from setpoint.server.routes.catalog.performance import NOTHING_KNOWN
 from setpoint.server.routes.catalog.shapes import parameters_of, price_of, usable
-from setpoint.server.routes.paging import flag, integer
+from setpoint.server.routes.paging import OFFSET, Flag, flag, integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,37 @@ _MILLION = 1_000_000
 _NUMBER = re.compile(r"([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][-+]?[0-9]{1,2})?")
 _Bounds = tuple[Decimal, Decimal]
 _DAY_S = 86_400
+_Amount = Annotated[str, Meta(pattern=f"^{_NUMBER.pattern}$")]
+
+PAGING = (
+    OFFSET,
+    Query("limit", Annotated[int, Meta(ge=1, le=1_000)], "How many a page has at most; all of them unless said."),
+    Query("after_id", str, "The id of the last model of the page before; an offset comes before it."),
+    Query("before_id", str, "The id of the first model of the page behind; an offset comes before it."),
+)
+"""The parameters that say which page of a list is asked for."""
+
+FILTERS = (
+    Query("q", str, "Words that stand in the id or the name."),
+    Query("supported_parameters", str, "Parameters that the model takes, with commas between them."),
+    Query("input_modalities", str, "Kinds of input that the model takes, with commas between them."),
+    Query("output_modalities", str, "Kinds of output, one of which the model gives; `text` unless said, or `all`."),
+    Query("providers", str, "Providers, one of which offers the model, with commas between them."),
+    Query("model_authors", str, "What stands before the slash in the model's id, with commas between them."),
+    Query("arch", str, "The family of the model's tokenizer."),
+    Query("region", str, "Where an endpoint of the model is."),
+    Query("context", Annotated[int, Meta(ge=0)], "The least context length, in tokens."),
+    Query("min_price", _Amount, "The lowest price of the prompt, in US dollars per million tokens."),
+    Query("max_price", _Amount, "The highest price of the prompt, in US dollars per million tokens."),
+    Query("min_output_price", _Amount, "The lowest price of the completion, in US dollars per million tokens."),
+    Query("max_output_price", _Amount, "The highest price of the completion, in US dollars per million tokens."),
+    Query("min_age_days", _Amount, "The least age, in days."),
+    Query("max_age_days", _Amount, "The greatest age, in days."),
+    Query("distillable", Flag, "Whether the model's answers may be learned from."),
+    Query("zdr", Flag, "`true`: only models with an endpoint that retains nothing."),
+    Query("sort", str, "The order: `newest`, `pricing-low-to-high`, `context-high-to-low` and others."),
+)
+"""The parameters that `read_search` reads."""
 
 
 class Search(Struct, frozen=True, kw_only=True):

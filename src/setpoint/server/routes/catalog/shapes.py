@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 from urllib.parse import quote
 
 from setpoint.ids import timestamp
 from setpoint.protocols.rules import RULES
-from setpoint.records import RATES
+from setpoint.records import RATES, ModelReasoning
+from setpoint.routing.standing import Percentiles
+from setpoint.server.routes.kinds import Time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,121 @@ _PARAMETERS = sorted(
 )
 _UNKNOWN_PRICE = "-1"
 _CHOICES = ("auto", "none", "required", "function")
+
+
+class Architecture(TypedDict):
+    """What goes in and what comes out."""
+
+    modality: str
+    input_modalities: list[str]
+    output_modalities: list[str]
+    tokenizer: str | None
+    instruct_type: str | None
+
+
+class PriceOverride(TypedDict, total=False):
+    """The rates of prompts of more tokens than these: those that differ."""
+
+    min_prompt_tokens: int
+    prompt: str
+    completion: str
+    request: str
+    image: str
+    web_search: str
+    internal_reasoning: str
+    input_cache_read: str
+    input_cache_write: str
+    input_cache_write_1h: str
+    audio: str
+    input_audio_cache: str
+
+
+class Pricing(TypedDict):
+    """US dollars per token, or per one of what is named. One that is required and not known is `-1`."""
+
+    prompt: str
+    completion: str
+    request: NotRequired[str]
+    image: NotRequired[str]
+    web_search: NotRequired[str]
+    internal_reasoning: NotRequired[str]
+    input_cache_read: NotRequired[str]
+    input_cache_write: NotRequired[str]
+    input_cache_write_1h: NotRequired[str]
+    audio: NotRequired[str]
+    input_audio_cache: NotRequired[str]
+    overrides: NotRequired[list[PriceOverride]]
+
+
+class TopProvider(TypedDict):
+    """What the model can do where it can do most."""
+
+    context_length: int | None
+    max_completion_tokens: int | None
+    is_moderated: bool
+
+
+class Links(TypedDict):
+    """Where there is more."""
+
+    details: str
+
+
+class ShownModel(TypedDict):
+    """A model in a form that OpenRouter, OpenAI and Anthropic clients read."""
+
+    id: str
+    object: Literal["model"]
+    type: Literal["model"]
+    canonical_slug: str
+    name: str
+    display_name: str
+    created: int
+    created_at: Time
+    owned_by: str
+    description: str
+    context_length: int | None
+    architecture: Architecture
+    pricing: Pricing
+    top_provider: TopProvider
+    per_request_limits: None
+    supported_parameters: list[str]
+    supported_voices: None
+    default_parameters: dict[str, float] | None
+    reasoning: ModelReasoning | None
+    links: Links
+
+
+class ShownEndpoint(TypedDict):
+    """One model at one provider, and how it has done of late: uptime in percent, latency in milliseconds, throughput in
+    tokens per second; null where too little is known.
+    """
+
+    name: str
+    model_id: str
+    model_name: str
+    provider_name: str
+    tag: str
+    context_length: int
+    max_completion_tokens: int | None
+    max_prompt_tokens: int | None
+    pricing: Pricing
+    quantization: str | None
+    supported_parameters: list[str]
+    supports_tool_choice: dict[str, bool]
+    native_tools: dict[str, Any]
+    service_tier: str | None
+    supports_implicit_caching: bool
+    supports_diarization: bool
+    data_collection: str | None
+    zdr: bool
+    region: str | None
+    status: int
+    uptime_last_5m: float | None
+    uptime_last_30m: float | None
+    uptime_last_1d: float | None
+    latency_last_30m: Percentiles | None
+    throughput_last_30m: Percentiles | None
 
 
 def usable(model: Model) -> list[Endpoint]:
@@ -51,7 +168,7 @@ def parameters_of(endpoints: Iterable[Endpoint]) -> list[str]:
     return sorted(listed)
 
 
-def shown_model(model: Model) -> dict[str, Any]:
+def shown_model(model: Model) -> ShownModel:
     """A model in a form that OpenRouter, OpenAI and Anthropic clients read."""
     limits = [one.max_output_tokens for one in model.endpoints if one.max_output_tokens is not None]
     return {
@@ -87,7 +204,7 @@ def _details(model_id: str) -> str:
     return f"/api/v1/models/{quote(author, safe='~')}/{quote(slug, safe='')}/endpoints" if slug else "/api/v1/models"
 
 
-def shown_architecture(model: Model) -> dict[str, Any]:
+def shown_architecture(model: Model) -> Architecture:
     """What goes in and what comes out."""
     inputs, outputs = list(model.input_modalities), list(model.output_modalities)
     return {
@@ -99,7 +216,7 @@ def shown_architecture(model: Model) -> dict[str, Any]:
     }
 
 
-def shown_price(price: Price | None) -> dict[str, Any]:
+def shown_price(price: Price | None) -> Pricing:
     """Every rate that is known, and for longer prompts those that differ. A required one that is not known is `-1`."""
     if price is None:
         return {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE}
@@ -107,7 +224,7 @@ def shown_price(price: Price | None) -> dict[str, Any]:
     shown: dict[str, Any] = {"prompt": _UNKNOWN_PRICE, "completion": _UNKNOWN_PRICE, **known}
     if price.long:
         shown["overrides"] = _overrides(price)
-    return shown
+    return cast("Pricing", shown)
 
 
 def _overrides(price: Price) -> list[dict[str, Any]]:
@@ -126,7 +243,7 @@ def _rates(price: Price) -> dict[str, str]:
     return {name: _UNKNOWN_PRICE if rate is None else format(rate, "f") for name, rate in rates.items()}
 
 
-def shown_endpoint(endpoint: Endpoint, model: Model, performance: Performance) -> dict[str, Any]:
+def shown_endpoint(endpoint: Endpoint, model: Model, performance: Performance) -> ShownEndpoint:
     """An endpoint of a model. A context length that nobody knows is 0: official clients take no null."""
     provider, price = endpoint.provider, endpoint.price
     parameters = parameters_of([endpoint])
