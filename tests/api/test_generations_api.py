@@ -149,3 +149,13 @@ def test_what_one_worker_answered_is_soon_in_the_list_of_the_other(
         for worker, sibling in ((one, other), (other, one)):
             id_ = worker.call("POST", "/chat/completions", asked).header("x-generation-id")
             until(partial(is_listed, sibling, id_), 10)
+
+
+def test_an_old_record_is_deleted_and_what_it_cost_stays(start_gateway: StartGateway, simulator: Simulator) -> None:
+    simulator.script(ok(tokens=(1_000, 500)))
+    gateway = start_gateway(settings={"record_days": 1e-5}, arguments=("--workers", "2"))
+    id_ = answered(gateway, gateway.key, {"model": "sim/solo"})
+    until(lambda: gateway.call("GET", f"/generation?id={id_}").status == 404)
+    assert listed(gateway)["data"] == []
+    assert data_of(gateway.call("GET", "/key"))["usage"] == 0.002
+    assert data_of(gateway.call("GET", "/ledger/verify"))["ok"]

@@ -56,6 +56,7 @@ from setpoint.server.telemetry.gauges import (
     look_up_breakers,
     look_up_clients,
     look_up_process,
+    look_up_retention,
     look_up_storage,
     look_up_upstream,
     look_up_work,
@@ -67,6 +68,7 @@ from setpoint.storage.leasing import leasing
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
 from setpoint.storage.recovery import Recovery
+from setpoint.storage.retention import Kept, Retention
 from setpoint.storage.sealing import Sealer
 from setpoint.storage.secret import derived
 from setpoint.storage.segments import FOLDER as SPOOL_FOLDER
@@ -107,6 +109,7 @@ class Application:
         spools = settings.data_dir / SPOOL_FOLDER
         spool = Spool(spools)
         self._recorder = Recorder(database, spool, seat)
+        self._retention = Retention(database, _kept(settings), clock=utc_now, works=seat.index == 0)
         self._recovery = Recovery(database, spools)
         self._versions = Versions(PinnedVersions(self._store).find)
         self._client = HttpClient()
@@ -125,6 +128,7 @@ class Application:
         self._watch = LoopWatch(self._lag)
         look_up_work(registry, self._admission, self._lag)
         look_up_storage(registry, self._snapshots, self._recorder, spool)
+        look_up_retention(registry, self._retention)
         look_up_upstream(registry, self._snapshots, self._client)
         look_up_breakers(registry, self._upstreams)
         look_up_process(registry, seat.board)
@@ -153,6 +157,7 @@ class Application:
         self._upstreams.forget(self._snapshots.current.catalog.endpoint_keys())
         self._budget.share = settings.retry_budget
         self._budget.fill()
+        self._retention.kept = _kept(settings)
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
@@ -240,6 +245,7 @@ class Application:
             self._observed.keep_up(),
             self._discovery.run(),
             self._leases.run(),
+            self._retention.run(),
         ):
             task = loop.create_task(running)
             task.add_done_callback(_say_end)
@@ -261,6 +267,7 @@ class Application:
         await self._client.close()
         with suppress(GatewayError):  # the storage is away: whoever brings home what this process leaves releases them
             await self._leases.close()
+        self._retention.close()
         self._store.close()
         self._recovery.close()
         self._recorder.close()
@@ -340,6 +347,10 @@ class Application:
         self._recorder.record(generation)
         self._figures.ended(generation)
         log_exchange(generation, client)
+
+
+def _kept(settings: Settings) -> Kept:
+    return Kept(records_days=settings.record_days, contents_days=None)
 
 
 def _say_end(task: asyncio.Task[None]) -> None:

@@ -60,6 +60,7 @@ _API_KEY = scalar(f"a printable string of at least {_LEAST_API_KEY} characters",
 _BYTES = integer(1, unit="bytes")
 _COUNT = integer(1)
 _LIMIT = or_null(SECONDS)
+_DAYS = number("a number of days greater than 0 and up to 36500", lambda days: 0 < days <= 36_500)
 
 
 def _data_dir() -> Path:
@@ -185,6 +186,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     allow_unpriced_on_limited_keys: Annotated[
         bool, Row(BOOLEAN, "whether endpoints without a price may be used under a limit of money, which counts nothing")
     ] = False
+    record_days: Annotated[
+        float | None,
+        Row(
+            or_null(_DAYS),
+            "how long records of generations are kept; null: for ever. What they cost stays in the ledger",
+        ),
+    ] = None
     metrics: Annotated[
         bool, Row(BOOLEAN, "whether `GET /metrics` is there, for keys of the roles `admin` and `read_only`")
     ] = False

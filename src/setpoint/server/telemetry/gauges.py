@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from setpoint.server.connection.connections import Connections
     from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.recorder import Recorder
+    from setpoint.storage.retention import Retention
     from setpoint.storage.spool import Spool
 
 _HTTPS, _HTTP = 443, 80
@@ -75,6 +76,14 @@ def look_up_storage(registry: Registry, snapshots: SnapshotHolder, recorder: Rec
         keys.set(len(snapshot.keys))
 
     registry.collector(collect)
+
+
+def look_up_retention(registry: Registry, retention: Retention) -> None:
+    """What is deleted because it has been kept as long as it was to be."""
+    deleted = registry.counter("setpoint_kept_rows_deleted_total", "Records and contents that were too old.")
+    registry.tally(deleted, lambda: retention.deleted)
+    steps = registry.counter("setpoint_retention_steps_total", "The steps in which they were deleted.")
+    registry.tally(steps, lambda: retention.steps)
 
 
 def look_up_upstream(registry: Registry, snapshots: SnapshotHolder, client: HttpClient) -> None:
