@@ -403,6 +403,11 @@ class Endpoint(Struct, frozen=True, kw_only=True, dict=True):
         return self.price.per_token if self.price else None
 
     @cached_property
+    def prices_images(self) -> bool:
+        """Whether an image of the input costs something by itself, at whichever tier."""
+        return any(price is not None and price.image for price in (self.price, *self.tier_prices.values()))
+
+    @cached_property
     def pull(self) -> float:
         """Its share of the draw: the weight over the square of the price; 0 where there is no price to divide by."""
         return self.weight / self.per_token**2 if self.per_token else 0

@@ -19,7 +19,7 @@ GOOD = (
     "settings: {port: 9000, secret_key: canary-sealing-key}\n"
     "providers:\n"
     "  groq: {api_key: canary-groq, headers: {X-A: canary-header}, proxy: 'http://u:canary@proxy.test'}\n"
-    "  own: {dialect: chat, base_url: 'http://own.test/v1', enabled: false}\n"
+    "  own: {dialect: chat, base_url: 'http://own.test/v1', enabled: false, verify: false}\n"
     "models:\n"
     "  a/m: {endpoints: [{provider: groq, pricing: {image: '0.1'}}]}\n"
 )
@@ -43,7 +43,7 @@ def test_a_right_file_is_said_to_be_right_with_its_warnings(tmp_path: Path, caps
     (tmp_path / "mine.yaml").write_text(GOOD)
     assert checked("--config", "mine.yaml") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "warning: mine.yaml:6: models.a/m.endpoints[0].pricing.image is shown in the model list, but not billed yet",
+        "warning: mine.yaml:4: providers.own.verify: TLS is not verified; anyone on the way can read the key",
         "mine.yaml: nothing is wrong",
     ]
 

@@ -270,8 +270,8 @@ def keys_table(table: type[Table]) -> str:
     rows: list[tuple[str, ...]] = []
     for key, row in rows_of(table).items():
         default = "required" if row.required else "" if row.default in (None, UNSET, ()) else f"`{_yaml(row.default)}`"
-        rows.append((f"`{key}`", may_be(row), default, row.doc, row.later or ""))
-    return written(("key", "may be", "default", "meaning", "note"), rows)
+        rows.append((f"`{key}`", may_be(row), default, row.doc))
+    return written(("key", "may be", "default", "meaning"), rows)
 
 
 def _yaml(content: object) -> str:

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from setpoint.canonical.usage import Usage
-from setpoint.gateway.meter import bill, cost, spent
+from setpoint.gateway.meter import bill, cost, input_alone, spent
 from setpoint.protocols.answer import Outcome
 from setpoint.records import RATES, Cost, Price
-from setpoint.routing.tables import PricingTable
-from setpoint.settings.rows import rows_of
 from support.records import endpoint
 
 if TYPE_CHECKING:
@@ -203,16 +201,34 @@ def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:
     assert bill(Outcome(usage=used(1, 1), provider_cost=Decimal(9)), at(FREE), never).amount == 0
 
 
-def test_the_rates_that_change_no_cost_are_those_that_the_configuration_says_are_not_billed() -> None:
-    everything = used(
-        100, 50, cached_tokens=10, cache_write_tokens=20, cache_write_1h_tokens=5, reasoning_tokens=5,
-        input_audio_tokens=5, image_tokens=5,
+def test_every_rate_changes_what_something_costs() -> None:
+    read = used(
+        100, 50, cached_tokens=10, cache_write_tokens=20, cache_write_1h_tokens=5, reasoning_tokens=5, image_tokens=5,
+        searches=2, images=3,
     )  # fmt: skip
-    rows = rows_of(PricingTable)
-    unbilled = {
-        name
-        for name in rows
-        if cost(everything, structs.replace(FREE, **{name: Decimal(1)}))
-        == Cost(prompt=Decimal(0), completion=Decimal(0), total=Decimal(0))
-    }
-    assert unbilled == {name for name, row in rows.items() if row.later}
+    heard, heard_again = used(10, input_audio_tokens=5), used(10, cached_tokens=10, input_audio_tokens=10)
+    for name in RATES:
+        price = structs.replace(FREE, **{name: Decimal(1)})
+        found = [cost(usage, price) for usage in (read, heard, heard_again)]
+        assert any(one is not None and one.total for one in found), name
+
+
+def test_each_search_and_each_image_costs_its_rate() -> None:
+    price = structs.replace(PLAIN, web_search=Decimal("0.01"), image=Decimal("0.002"))
+    # as the plain answer, 2 images x $0.002 = $0.004 of the prompt, 3 searches x $0.01 = $0.03 beside both
+    expected = dollars("0.007", "0.0075", "0.0445")
+    assert cost(used(1000, 500, searches=3, images=2), price) == expected
+
+
+def test_searches_without_a_rate_are_unknown_and_images_are_tokens() -> None:
+    assert cost(used(1000, 500, searches=1), PLAIN) is None
+    assert cost(used(1000, 500, images=2), PLAIN) == dollars("0.003", "0.0075", "0.0105")
+    found = bill(Outcome(usage=used(1000, 500, searches=1)), at(PLAIN), never)
+    assert (found.amount, found.charged) == (None, Decimal("0.0105")), "limits count what has a price"
+
+
+def test_the_images_of_the_request_are_on_its_bill() -> None:
+    price = structs.replace(PLAIN, image=Decimal("0.002"))
+    found = bill(Outcome(usage=used(1000, 500)), at(price), never, 2)
+    assert (found.usage.images, found.amount) == (2, Decimal("0.0145"))
+    assert input_alone(at(price), 1000, 2) == Decimal("0.007")

@@ -148,6 +148,7 @@ TO_BEFORE_0004 = (
         f"ALTER TABLE generations DROP COLUMN {name}"
         for name in ("user_id", "metadata", "trace", "cost_drift", "facet")
     ),
+    *(f"ALTER TABLE generations DROP COLUMN usage_{name}" for name in ("searches", "images")),
     *(f"ALTER TABLE keys DROP COLUMN {name}" for name in ('"limit"', "limit_reset", "include_byok_in_limit")),
     *(f"ALTER TABLE keys DROP COLUMN allowed_{name}" for name in ("presets", "models", "providers")),
     *(f"ALTER TABLE keys DROP COLUMN {name}_per_minute" for name in ("requests", "tokens")),

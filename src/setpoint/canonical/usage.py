@@ -9,7 +9,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     """The tokens of one answer.
 
     `input_tokens` counts all of the prompt, cached reads and cache writes included (`cache_write_1h_tokens` are those
-    of the writes that are kept for an hour); `output_tokens` all that was generated, reasoning included. `estimated`
+    of the writes that are kept for an hour); `output_tokens` all that was generated, reasoning included. `searches`
+    are those of the web that were made for it, `images` the pictures of the input where each has a price. `estimated`
     means that the provider gave no count and this is our own.
     """
 
@@ -22,6 +23,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
     image_tokens: int = 0
+    searches: int = 0
+    images: int = 0
     estimated: bool = False
 
     @property

@@ -102,6 +102,7 @@ class Exchange:
         self.error: SetpointError | None = None  # that it ended with
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
+        self.images = 0  # of the request, where the endpoint under way has a price for each
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
@@ -184,7 +185,7 @@ class Exchange:
             uncounted=not free,
         )
         if error is not None and not free and self.spent is None:  # nobody will ever count it
-            charged = input_alone(candidate.endpoint, self.estimated_input())
+            charged = input_alone(candidate.endpoint, self.estimated_input(), self.images)
             attempt = structs.replace(attempt, charged=charged)
         self._attempts.append(_billed(attempt, self.spent))
         if reserved is not None and free:

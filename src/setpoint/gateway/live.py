@@ -117,7 +117,7 @@ class LiveStream:
     def settle(self) -> Bill:
         """Book what the answer used up to here, by the provider's count or else by our own."""
         exchange = self._exchange
-        exchange.bill = bill(self.edited.outcome, self._candidate.endpoint, exchange.estimated_input)
+        exchange.bill = bill(self.edited.outcome, self._candidate.endpoint, exchange.estimated_input, exchange.images)
         return exchange.bill
 
     async def close(self) -> None:

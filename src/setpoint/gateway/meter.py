@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def cost(usage: Usage, price: Price | None) -> Cost | None:
     """What one answer cost, in US dollars; None when the price lacks a rate that the usage needs.
 
-    Prices are dollars per single token. Cached reads and cache writes are counted inside `usage.input_tokens`, and
-    reasoning inside `usage.output_tokens`: each is taken out before the plain rate applies. Reasoning without a rate
-    of its own is output like any other. An estimated usage has no cost: it would be a guess that looks exact.
+    Prices are dollars per single token, image and search. Cached reads and cache writes are counted inside
+    `usage.input_tokens`, and reasoning inside `usage.output_tokens`: each is taken out before the plain rate applies.
+    Reasoning without a rate of its own is output like any other. An estimated usage has no cost: it would be a guess
+    that looks exact.
     """
     if price is None or usage.estimated:
         return None
@@ -39,9 +40,12 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
         (reasoning, price.internal_reasoning),
         (usage.output_audio_tokens, None),  # `audio` is the rate of the input; none is known for the output
     )
-    if prompt is None or completion is None:
+    pictures = _sum((usage.images if price.image is not None else 0, price.image))  # elsewhere they are tokens like all
+    searches = _sum((usage.searches, price.web_search))
+    if prompt is None or completion is None or pictures is None or searches is None:
         return None
-    return Cost(prompt=prompt, completion=completion, total=prompt + completion + (price.request or Decimal(0)))
+    prompt += pictures
+    return Cost(prompt=prompt, completion=completion, total=prompt + completion + searches + (price.request or 0))
 
 
 def _prompt(usage: Usage, price: Price) -> Decimal | None:
@@ -72,12 +76,15 @@ def _input(usage: Usage, price: Price, cached_audio: int) -> Decimal | None:
     )
 
 
-def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int]) -> Bill:
+def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int], images: int = 0) -> Bill:
     """The bill of an answer: by our price at the tier that has served it, else the provider's own figure, else unknown.
 
-    `estimated_input` gives our own count of the request, for an upstream that gave none.
+    `estimated_input` gives our own count of the request, for an upstream that gave none; `images` are those in it,
+    which no upstream counts.
     """
     usage = outcome.usage if outcome.usage is not None else _estimate(outcome, estimated_input)
+    if images:
+        usage = structs.replace(usage, images=images)
     price = price_served(endpoint, outcome.service_tier)
     ours = cost(usage, price)
     amount = ours.total if ours is not None else outcome.provider_cost
@@ -88,27 +95,29 @@ def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int
 def _guess(usage: Usage, price: Price | None) -> Decimal | None:
     """What an estimated usage would have cost, had it been counted: no cost, but what limits go by.
 
-    So it is at the endpoint's own price where that of the tier that served is not known, and with all audio at its full
-    rate where nobody knows how much of it was cached.
+    So it is at the endpoint's own price where that of the tier that served is not known, with all audio at its full
+    rate where nobody knows how much of it was cached, and without searches that have no price.
     """
     counted = structs.replace(usage, estimated=False)
+    if price is not None and price.web_search is None:
+        counted = structs.replace(counted, searches=0)
     guess = cost(counted, price) or cost(structs.replace(counted, cached_tokens=0), price)
     return guess.total if guess is not None else None
 
 
-def input_alone(endpoint: Endpoint, estimated_input: int) -> Decimal | None:
+def input_alone(endpoint: Endpoint, estimated_input: int, images: int = 0) -> Decimal | None:
     """What the input of a try cost that nobody has counted, by our own count: no cost, but what limits go by."""
-    return _guess(Usage(input_tokens=estimated_input), endpoint.price)
+    return _guess(Usage(input_tokens=estimated_input, images=images), endpoint.price)
 
 
-def spent(outcome: Outcome, endpoint: Endpoint) -> Bill | None:
+def spent(outcome: Outcome, endpoint: Endpoint, images: int = 0) -> Bill | None:
     """The bill of a try that gave no answer: what its upstream counted all the same, None when it counted nothing.
 
     Where it counted the input alone, nothing is known of the cost.
     """
     if outcome.usage is None and outcome.partial is None:
         return None
-    return bill(outcome, endpoint, lambda: 0)  # which is not asked: the input is counted
+    return bill(outcome, endpoint, lambda: 0, images)  # our count is not asked: the input is counted
 
 
 def _estimate(outcome: Outcome, estimated_input: Callable[[], int]) -> Usage:

@@ -16,6 +16,7 @@ from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill, spent
 from setpoint.protocols.allowance import ALL, Allowance
 from setpoint.protocols.answer import Opening, Outcome, Stamp, StreamFailedError
+from setpoint.protocols.attached import media_in
 from setpoint.protocols.debug import redacted, wants_echo
 from setpoint.protocols.failures import reported_in
 from setpoint.protocols.forward import lower
@@ -107,6 +108,7 @@ class Relay:
         anything is sent, limits among it, is no attempt.
         """
         lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
+        exchange.images = media_in(body).count("image") if candidate.endpoint.prices_images else 0
         limited = exchange.limited
         now = exchange.now()
         reserved = await limited.set_aside(candidate, lowered.body, body, now) if limited is not None else None
@@ -172,7 +174,7 @@ class Relay:
         size = max(len(answer.body), exchange.size)  # an answer may repeat what was asked
         result = await self._aside.run(size, lambda: self._result(exchange, candidate, answer, lowered))
         exchange.commit_attempt(answer.status, result.outcome)
-        exchange.bill = bill(result.outcome, candidate.endpoint, exchange.estimated_input)
+        exchange.bill = bill(result.outcome, candidate.endpoint, exchange.estimated_input, exchange.images)
         trial.ended(exchange.bill.usage.output_tokens)
         told = self._opening(exchange, candidate), exchange.bill, router_metadata(exchange)
         return await self._aside.run(size, lambda: result.write(*told))
@@ -183,10 +185,10 @@ class Relay:
             self._check_reported(candidate, answer, body)
             return read_answer(body, skin=exchange.skin, dialect=dialect, names=lowered.names)
         except StreamFailedError as failed:
-            exchange.spent = _spent(dialect, candidate, body)
+            exchange.spent = _spent(exchange, dialect, candidate, body)
             raise self._failed.reported(candidate, failed.reported, answer.headers, answer.body) from None
         except ProviderError:
-            exchange.spent = _spent(dialect, candidate, body)
+            exchange.spent = _spent(exchange, dialect, candidate, body)
             raise
 
     def _split(self, candidate: Candidate, answer: Answer) -> Body:
@@ -233,7 +235,7 @@ class Relay:
             if answer is not None:
                 answer.abort()
             if live is not None:
-                exchange.spent = spent(live.edited.outcome, candidate.endpoint)
+                exchange.spent = spent(live.edited.outcome, candidate.endpoint, exchange.images)
             if isinstance(error, TimeoutError):
                 raise ProviderError("timeout", "the provider did not begin to answer in time") from None
             raise
@@ -279,7 +281,8 @@ def _malformed() -> ProviderError:
     return ProviderError("provider_unavailable", "the provider's answer is malformed")
 
 
-def _spent(dialect: Room, candidate: Candidate, body: Body) -> Bill | None:
+def _spent(exchange: Exchange, dialect: Room, candidate: Candidate, body: Body) -> Bill | None:
     """The bill of a whole answer that is none, by what it says that it used."""
     usage, cost = dialect.read_usage(body.get("usage", NULL)) or (None, None)
-    return spent(Outcome(usage=usage, provider_cost=cost, service_tier=dialect.read_tier(body)), candidate.endpoint)
+    outcome = Outcome(usage=usage, provider_cost=cost, service_tier=dialect.read_tier(body))
+    return spent(outcome, candidate.endpoint, exchange.images)

@@ -27,19 +27,41 @@ def read_counts(data: Raw, said: str, made: str) -> tuple[Usage, Decimal | None]
         return None
     of_said, of_made = as_object(body.get(f"{said}_details")), as_object(body.get(f"{made}_details"))
     try:
+        input_tokens, output_tokens = read_count(body, said), read_count(body, made)
+        reasoning_tokens = read_count(of_made, "reasoning_tokens")
+        # "Reasoning token consumption will be counted separately from completion_tokens, but will be counted in the
+        # total_tokens" (xAI's guide to consumption, read 2026-11). Gemini counts likewise, and some that speak for it
+        # have its thoughts in the total alone.
+        beside = read_total(body) - input_tokens - output_tokens
+        if beside > 0 and reasoning_tokens in (0, beside):
+            output_tokens, reasoning_tokens = output_tokens + beside, beside
         usage = Usage(
-            input_tokens=read_count(body, said),
-            output_tokens=read_count(body, made),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
             cached_tokens=read_count(of_said, "cached_tokens"),
             cache_write_tokens=read_count(of_said, "cache_write_tokens"),
-            reasoning_tokens=read_count(of_made, "reasoning_tokens"),
+            reasoning_tokens=reasoning_tokens,
             input_audio_tokens=read_count(of_said, "audio_tokens"),
             output_audio_tokens=read_count(of_made, "audio_tokens"),
             image_tokens=read_count(of_made, "image_tokens"),
+            searches=read_searches(body),
         )
     except ValueError:
         return None
     return usage, read_money(body.get("cost"))
+
+
+def read_searches(body: Body) -> int:
+    """The searches of the web that an upstream counted. Raises: `ValueError` as `read_count`.
+
+    OpenRouter's schema says `server_tool_use_details` where its guide and Anthropic say `server_tool_use`. "Live Search
+    costs $25 per 1,000 sources used", which are `num_sources_used` (xAI's guide to live search, read 2026-11).
+    """
+    counts = (read_count(as_object(body.get(name)), "web_search_requests") for name in _TOOLS)
+    return max(*counts, read_count(body, "num_sources_used"))
+
+
+_TOOLS = ("server_tool_use_details", "server_tool_use")
 
 
 def read_total(body: Body) -> int:

@@ -1,7 +1,6 @@
 """The tables of `setpoint.yaml` under `providers:` and `models:`, a row each key.
 
-Every key parses; a row with `later` is one that does not do all yet, and whose use is warned about. UNSET is where
-null says something and nothing said says something else.
+UNSET is where null says something and nothing said says something else.
 """
 
 from decimal import Decimal
@@ -30,8 +29,6 @@ from setpoint.settings.kinds import (
     word,
 )
 from setpoint.settings.rows import Row, Table, table
-
-_NOT_BILLED = "is shown in the model list, but not billed yet"
 
 _DIALECT = word("chat", "messages", "responses")
 _POLICY = word("allow", "deny")
@@ -102,8 +99,8 @@ class PricingTable(Table, frozen=True, kw_only=True):
     prompt: Annotated[Decimal | None, Row(PRICE, "input")] = None
     completion: Annotated[Decimal | None, Row(PRICE, "output")] = None
     request: Annotated[Decimal | None, Row(PRICE, "each request")] = None
-    image: Annotated[Decimal | None, Row(PRICE, "each image of the input", _NOT_BILLED)] = None
-    web_search: Annotated[Decimal | None, Row(PRICE, "each search", _NOT_BILLED)] = None
+    image: Annotated[Decimal | None, Row(PRICE, "each image of the input")] = None
+    web_search: Annotated[Decimal | None, Row(PRICE, "each search of the web")] = None
     internal_reasoning: Annotated[Decimal | None, Row(PRICE, "reasoning")] = None
     input_cache_read: Annotated[Decimal | None, Row(PRICE, "input read from a cache")] = None
     input_cache_write: Annotated[Decimal | None, Row(PRICE, "input written to a cache")] = None

@@ -92,7 +92,6 @@ class Report:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._later: dict[str, list[Problem]] = {}
 
     def wrong(self, place: Place, message: str) -> None:
         """Note something that stops the start."""
@@ -102,19 +101,10 @@ class Report:
         """Note something that the user should know."""
         self._warnings.append(Problem(place, message))
 
-    def later(self, key: str, place: Place, message: str) -> None:
-        """Note the use of a key that does not do all yet; all uses of one key make one warning."""
-        self._later.setdefault(key, []).append(Problem(place, message))
-
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """All warnings, those about one key folded into one."""
-        return (*self._warnings, *(_folded(uses) for uses in self._later.values()))
-
-
-def _folded(uses: list[Problem]) -> Problem:
-    first = uses[0]
-    return first if len(uses) == 1 else Problem(first.place, f"{first.message} (used {len(uses)} times, first here)")
+        """All warnings."""
+        return tuple(self._warnings)
 
 
 def shown(name: str) -> str:

@@ -20,16 +20,15 @@ from setpoint.settings.nodes import Members, Node, Place, Report, Scalar, member
 
 
 class Row(Struct, frozen=True):
-    """One key: what it may be, what it means, and what it does not do yet.
+    """One key: what it may be, and what it means.
 
-    The use of a key with `later` is warned about in these words. `only` names the one source that it is taken
-    from, where it is taken from one only; `at_start`, that it is read at the start only, and not when what the user
-    wrote is read again. `name`, `default` and `required` are filled in from the field.
+    `only` names the one source that it is taken from, where it is taken from one only; `at_start`, that it is read at
+    the start only, and not when what the user wrote is read again. `name`, `default` and `required` are filled in from
+    the field.
     """
 
     kind: Kind
     doc: str
-    later: str | None = None
     only: str | None = None
     at_start: bool = False
     name: str = ""
@@ -95,8 +94,6 @@ def read_table(made: type[AnyTable], node: Node, path: str, report: Report) -> A
             continue
         places[row.name] = key.place
         values[row.name] = read_as(row.kind, content, member(path, row.name), report)
-        if row.later is not None:
-            report.later(f"{made.__name__}.{row.name}", key.place, f"{member(path, row.name)} {row.later}")
     for row in rows.values():
         if row.required and row.name not in values:
             report.wrong(node.place, f"{path}: needs the key {row.name}")

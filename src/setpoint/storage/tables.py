@@ -252,6 +252,8 @@ generations = Table(
     Column("metadata", Json),
     Column("trace", Json),
     Column("cost_drift", Boolean, nullable=False, server_default=false()),
+    Column("usage_searches", BigInteger),
+    Column("usage_images", BigInteger),
     Column("facet", BigInteger, nullable=False, server_default="0"),
     Index(None, "workspace_id", "created_at", "id", "facet"),
     Index(None, "facet", "created_at", "id"),

@@ -377,7 +377,8 @@ def test_an_answer_is_read_into_canonical_values() -> None:
     )
     assert [type(part) for part in result.parts] == [Reasoning, Text, Refusal, ToolCall]
     assert result.finish == Finish(reason="tool_calls", native="completed")
-    assert (result.usage, result.provider_cost) == (Usage(input_tokens=1, output_tokens=2), Decimal("0.5"))
+    assert result.usage == Usage(input_tokens=1, output_tokens=2, searches=2)
+    assert result.provider_cost == Decimal("0.5")
     assert (result.upstream_id, result.service_tier, result.unsaid) == ("resp_far", "default", ("web_search_call",))
     assert result.logprobs is not None
     assert json.loads(bytes(result.logprobs)) == entries

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
-from setpoint.protocols.counts import write_cost
+from setpoint.protocols.counts import read_searches, write_cost
 from setpoint.protocols.money import MEDIA_TOKENS, read_count, read_money, text_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_array, is_null, is_object, join, raw
 
@@ -32,6 +32,7 @@ COUNTED = (
     _CACHE_WRITE,
     "cache_creation",
     "output_tokens_details",
+    "server_tool_use",
     "cost",
 )
 """The members of a usage that the canonical count is made of."""
@@ -58,6 +59,7 @@ def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
             cache_write_tokens=written,
             cache_write_1h_tokens=written_1h,
             reasoning_tokens=read_count(as_object(body.get("output_tokens_details")), "thinking_tokens"),
+            searches=read_searches(body),
         )
     except ValueError:
         return None

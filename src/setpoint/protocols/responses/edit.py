@@ -27,7 +27,7 @@ from setpoint.protocols.responses.instead import broken_response, is_too_long
 from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.result import fill_response, finish_of, response_object
 from setpoint.protocols.responses.tracked import TrackedItems
-from setpoint.protocols.responses.usage import read_usage, write_usage
+from setpoint.protocols.responses.usage import read_response_usage, read_usage, write_usage
 from setpoint.wire.body import NULL, MalformedError, as_object, as_text, is_null, is_string, join
 from setpoint.wire.sse import DONE
 
@@ -226,7 +226,7 @@ class ResponsesStream:
         self.outcome.service_tier = as_text(response.get("service_tier")) or self.outcome.service_tier
 
     def _count(self, response: Body) -> None:
-        if "usage" in response and (counted := read_usage(response["usage"])):
+        if counted := read_response_usage(response):
             self._usage = as_object(response["usage"])
             self.outcome.usage, self.outcome.provider_cost = counted
 

@@ -12,7 +12,7 @@ from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.responses.frames import LIFECYCLE, TERMINAL, check_failure, last_response, read_event
 from setpoint.protocols.responses.output import Output
 from setpoint.protocols.responses.result import finish_of
-from setpoint.protocols.responses.usage import read_usage
+from setpoint.protocols.responses.usage import read_response_usage
 from setpoint.wire.body import MalformedError, as_array, as_object, as_text
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class ResponsesReader:
         return [Began(as_text(response.get("id")), self._service_tier)]
 
     def _count(self, response: Body, *, final: bool) -> list[Counted]:
-        if "usage" not in response or not (counted := read_usage(response["usage"])):
+        counted = read_response_usage(response)
+        if counted is None:
             return []
         self._counted = self._counted or final
         return [Counted(*counted, final=final)]

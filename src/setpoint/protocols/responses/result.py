@@ -19,7 +19,7 @@ from setpoint.protocols.responses.errors import response_error
 from setpoint.protocols.responses.items import ITEM_PREFIXES, read_items, write_items
 from setpoint.protocols.responses.repeated import repeated
 from setpoint.protocols.responses.scores import filled_scores
-from setpoint.protocols.responses.usage import read_tier, read_usage, said_bytes, write_usage
+from setpoint.protocols.responses.usage import read_response_usage, read_tier, said_bytes, write_usage
 from setpoint.wire.body import (
     NULL,
     Body,
@@ -279,7 +279,7 @@ def finish_of(response: Body) -> Finish | None:
 
 
 def _counted(body: Body) -> tuple[Usage | None, Decimal | None]:
-    return read_usage(body["usage"]) or (None, None) if "usage" in body else (None, None)
+    return read_response_usage(body) or (None, None)
 
 
 def _logprobs(output: list[Body]) -> Raw | None:

@@ -5,14 +5,15 @@ Source: the usage of the response object in the Responses reference, read 2026-1
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.counts import read_counts, read_total, write_cost
 from setpoint.protocols.money import MEDIA_TOKENS, text_bytes
-from setpoint.wire.body import Body, as_array, as_object, as_text, is_null, is_string, join, raw
+from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, is_string, join, raw
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -36,6 +37,30 @@ _SAID_IN_PARTS = ("content", "output")
 def read_usage(data: Raw) -> tuple[Usage, Decimal | None] | None:
     """The tokens that an upstream counted and the cost it names, None when it counted nothing that can be read."""
     return read_counts(data, "input_tokens", "output_tokens")
+
+
+def read_response_usage(response: Body) -> tuple[Usage, Decimal | None] | None:
+    """The same of a response that is complete: its searches are items of its output, which its usage does not count."""
+    counted = read_usage(response.get("usage", NULL))
+    searches = _searches(response.get("output", NULL))
+    if counted is None or not searches:
+        return counted
+    usage, cost = counted
+    return structs.replace(usage, searches=max(usage.searches, searches)), cost
+
+
+def _searches(output: Raw) -> int:
+    """How often the web was searched: "`search`: performs a web search query"; to open a page or to look for something
+    in it are other actions (the reference of `web_search_call`, read 2026-11).
+    """
+    if not _SEARCH.search(memoryview(output)):  # an output may be large
+        return 0
+    items = [one for one in map(as_object, as_array(output)) if as_text(one.get("type")) == "web_search_call"]
+    return sum(as_text(as_object(one.get("action")).get("type")) in (None, "search") for one in items)
+
+
+# Inside of a text the quotes would be escaped.
+_SEARCH = re.compile(rb'"web_search_call"')
 
 
 def read_tier(body: Body) -> str | None:

@@ -83,8 +83,11 @@ def _generations() -> None:
         sa.Column("metadata", sa.Text()),
         sa.Column("trace", sa.Text()),
         sa.Column("cost_drift", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("usage_searches", sa.BigInteger()),
+        sa.Column("usage_images", sa.BigInteger()),
     ):
         op.add_column("generations", column)
+    op.execute("UPDATE generations SET usage_searches = 0, usage_images = 0 WHERE usage_input_tokens IS NOT NULL")
     op.execute(
         "UPDATE generations SET user_id = "
         "coalesce((SELECT creator_user_id FROM keys WHERE keys.digest = generations.key_digest), '')"
