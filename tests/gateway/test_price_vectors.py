@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from setpoint.gateway.meter import bill
 from setpoint.protocols.answer import Outcome
@@ -27,9 +28,8 @@ PIECES = ("request", "image", "web_search")
 
 def rates(**dollars: str) -> Price:
     """A price of these rates."""
-    return Price(
-        **{name: Decimal(said) if name in PIECES else Decimal(said) / MILLION for name, said in dollars.items()}
-    )
+    said = {name: Decimal(amount) / (1 if name in PIECES else MILLION) for name, amount in dollars.items()}
+    return structs.replace(Price(), **said)
 
 
 def billed(dialect: Dialect, usage: dict[str, Any], price: Price | None, *, images: int = 0) -> Bill:
@@ -64,10 +64,7 @@ LLAMA = rates(prompt="0.20", completion="0.60", image="0.0005")
 
 
 def tiered(price: Price, above: int, long: Price) -> Price:
-    return Price(
-        **{name: getattr(price, name) for name in price.__struct_fields__ if name != "long"},
-        long=(LongPrice(above_tokens=above, price=long),),
-    )
+    return structs.replace(price, long=(LongPrice(above_tokens=above, price=long),))
 
 
 VECTORS: dict[str, tuple[Dialect, dict[str, Any], Price, str]] = {

@@ -341,3 +341,48 @@ def test_beyond_a_bound_reads_are_refused_at_once(database: Database, snapshots:
         store.close()
 
     asyncio.run(read())
+
+
+def test_what_reads_long_has_its_own_line(database: Database, snapshots: SnapshotHolder) -> None:
+    store = Store(database, snapshots, lone_seat(), SEALER)
+    begun, finish = Event(), Event()
+
+    def slowly(_: Connection, go_on: Callable[[], None]) -> str:
+        begun.set()
+        assert finish.wait(60)
+        go_on()
+        return "read"
+
+    async def read() -> None:
+        first = asyncio.create_task(store.read_long(slowly, wait_s=60))
+        await asyncio.to_thread(begun.wait, 60)
+        assert await store.read(count) == 0, "others do not wait for it"
+        second = asyncio.create_task(store.read_long(slowly, wait_s=60))
+        await asyncio.sleep(0)
+        with pytest.raises(GatewayError):
+            await store.read_long(slowly, wait_s=60)
+        finish.set()
+        assert [await first, await second] == ["read", "read"]
+
+    asyncio.run(read())
+    store.close()
+
+
+def test_closing_does_not_wait_for_what_reads_long(database: Database, snapshots: SnapshotHolder) -> None:
+    store = Store(database, snapshots, lone_seat(), SEALER)
+    begun = Event()
+
+    def forever(_: Connection, go_on: Callable[[], None]) -> None:
+        begun.set()
+        while True:
+            go_on()
+            sleep(0.001)
+
+    async def read() -> None:
+        reading = asyncio.create_task(store.read_long(forever, wait_s=60))
+        await asyncio.to_thread(begun.wait, 60)
+        await asyncio.wait_for(asyncio.to_thread(store.close), 60)
+        with pytest.raises(GatewayError):
+            await reading
+
+    asyncio.run(read())

@@ -13,7 +13,7 @@ from setpoint.gateway.meter import input_alone
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
 from setpoint.routing.plan import passing_over
-from setpoint.wire.body import as_text, is_object
+from setpoint.wire.body import as_object, as_text, is_object
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class Exchange:
             not_honoured=tuple(map(readable, self.not_honoured)),
             attempts=attempts,
             session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
-            external_user=self._kept(as_text(self.body.get("user"))),
+            external_user=self._kept(self._external_user()),
             http_referer=self._kept(self.caller.referer),
             app_title=self._kept(self.caller.app_title),
             user_agent=self._kept(self.caller.user_agent),
@@ -309,6 +309,13 @@ class Exchange:
     def _unsaid_answer(self) -> tuple[str, ...]:
         """What of the answer the skin had no word for. No JSON pointer begins so."""
         return tuple(f"answer:{name}" for name in self.outcome.unsaid) if self.outcome else ()
+
+    def _external_user(self) -> str | None:
+        """Whom of its own the caller asks for: `user`; messages have a place for that in their metadata, too."""
+        user = as_text(self.body.get("user"))
+        if user is None and self.skin.name == "messages" and (metadata := self.body.get("metadata")) is not None:
+            user = as_text(as_object(metadata).get("user_id"))
+        return user
 
     def _kept_object(self, name: str) -> bytes | None:
         """What the caller labels the request with, as a record may hold it; None when that is too long."""

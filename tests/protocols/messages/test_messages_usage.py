@@ -16,10 +16,10 @@ from setpoint.protocols.answer import Bill
 from setpoint.protocols.messages.usage import (
     EMPTY_USAGE,
     estimated_input,
-    read_tier,
     read_usage,
     read_whole_usage,
     said_bytes,
+    tier_in,
     write_delta_usage,
     write_message_usage,
     write_tier,
@@ -222,7 +222,7 @@ def test_what_is_written_is_read_as_what_it_was(
     ("here", "elsewhere"), [("standard", "default"), ("priority", "priority"), ("batch", "batch"), (None, None)]
 )
 def test_the_standard_tier_is_called_default_elsewhere(here: str | None, elsewhere: str | None) -> None:
-    assert read_tier(body({"service_tier": here})) == elsewhere
+    assert tier_in(body({"service_tier": here})) == elsewhere
     assert write_tier(elsewhere) == raw(here)
 
 
