@@ -11,14 +11,14 @@ from setpoint.canonical.usage import Usage
 from setpoint.errors import RequestError
 from setpoint.gateway.meter import cost
 from setpoint.gateway.relay import allowance
+from setpoint.gateway.reservation import output_asked
 from setpoint.gateway.telling import each_endpoint
 from setpoint.presets.origin import Origin
 from setpoint.protocols.forward import likeness
-from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Excluded, Planned
 from setpoint.routing.plan import passing_over
 from setpoint.routing.rates import price_served
-from setpoint.wire.body import Body, as_text, join, value
+from setpoint.wire.body import Body, as_text, join
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from setpoint.routing.plan import Candidate, Plan
 
 _SOLD = frozenset({"flex", "priority", "fast"})
-_LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 class Estimate(Struct, frozen=True):
@@ -119,12 +118,11 @@ def _told(exchange: Exchange, candidate: Candidate, relay: Relay) -> _Told | Req
         lowered = relay.told(exchange, candidate)
     except RequestError as error:
         return error
-    call = PROTOCOLS[candidate.dialect].read_call(lowered.body)
-    limits = (_whole(call.get(name)) for name in _LIMITS)
+    most, answers = output_asked(lowered.body, candidate.dialect)
     return _Told(
         unsaid=tuple(map(readable, exchange.untold(lowered.unsaid))),
-        most=min((limit for limit in limits if limit is not None), default=None),
-        answers=_whole(call.get("n")) or 1,
+        most=most,
+        answers=answers,
         tier=_tier(lowered.body),
     )
 
@@ -166,8 +164,3 @@ def _all(ranges: list[Estimate | None]) -> Estimate | None:
     if not known or len(known) < len(ranges):
         return None
     return Estimate(min(one.min for one in known), max(one.max for one in known))
-
-
-def _whole(said: Raw | None) -> int | None:
-    amount = None if said is None else value(said)
-    return int(amount) if isinstance(amount, int | float) else None

@@ -42,14 +42,21 @@ class Bound(Struct, frozen=True):
 
 def bound(sent: Body, data: bytes, endpoint: Endpoint, dialect: Dialect) -> Bound:
     """The bound of a body as it goes out (`data` are its bytes): a byte of text is a token at least."""
-    call = PROTOCOLS[dialect].read_call(sent)
     messages = sum(len(as_array(sent.get(name))) for name in _CONVERSATIONS)
     tokens = _input_tokens(data) + _OF_A_MESSAGE * messages
     if endpoint.room is not None:
         tokens = min(tokens, endpoint.room)  # what is longer is refused
-    said = max((limit for name in _LIMITS if (limit := _whole(call.get(name))) is not None), default=None)
-    most = min((limit for limit in (said, endpoint.max_output_tokens) if limit is not None), default=None)
-    return Bound(tokens, None if most is None else max(0, most) * max(1, _whole(call.get("n")) or 1))
+    asked, answers = output_asked(sent, dialect)
+    most = min((limit for limit in (asked, endpoint.max_output_tokens) if limit is not None), default=None)
+    return Bound(tokens, None if most is None else most * answers)
+
+
+def output_asked(sent: Body, dialect: Dialect) -> tuple[int | None, int]:
+    """The most tokens that a body asks for in each answer, None where it has no limit; and how many answers."""
+    call = PROTOCOLS[dialect].read_call(sent)
+    limits = (limit for name in _LIMITS if (limit := _whole(call.get(name))) is not None)
+    most = max(limits, default=None)  # who knows which of two is heeded
+    return (None if most is None else max(0, most)), max(1, _whole(call.get("n")) or 1)
 
 
 def price_of(bound: Bound, endpoint: Endpoint, data: bytes) -> Decimal | None:
