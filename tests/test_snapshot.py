@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.records import AddedKey, Key, KeyTerms, Preset, Provider, ProviderKey, Workspace
+from setpoint.records import AddedKey, Key, KeyTerms, Preset, Provider, ProviderKey
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.offers import offer
 from setpoint.snapshot import Layered, SnapshotHolder
@@ -135,25 +135,11 @@ def test_same_row_again_changes_nothing() -> None:
     assert holder.current.revision == 5
 
 
-def make_workspace(name: str, revision: int, *, deleted: bool = False) -> Workspace:
-    return Workspace(
-        id=name,
-        slug=name,
-        name=name,
-        is_default=False,
-        owner_id="u",
-        created_at=NOW,
-        updated_at=NOW,
-        revision=revision,
-        deleted=deleted,
-    )
-
-
 def test_a_deleted_workspace_does_not_come_back_by_an_older_state() -> None:
     holder = SnapshotHolder(dormant("one"))
-    holder.apply(2, [], [], [], [make_workspace("a", 1), make_workspace("b", 2)])
-    holder.apply(4, [], [], [], [make_workspace("a", 4, deleted=True)])
-    holder.apply(3, [], [], [], [make_workspace("a", 3), make_workspace("b", 3)])
+    holder.apply(2, [], [], [], [records.workspace("a", 1), records.workspace("b", 2)])
+    holder.apply(4, [], [], [], [records.workspace("a", 4, deleted=True)])
+    holder.apply(3, [], [], [], [records.workspace("a", 3), records.workspace("b", 3)])
     assert {name: one.revision for name, one in holder.current.workspaces.items()} == {"b": 3}
 
 

@@ -25,6 +25,8 @@ Role = Literal["admin", "editor", "caller", "read_only"]
 GenerationStatus = Literal["completed", "failed", "cancelled", "interrupted"]
 Reset = Literal["daily", "weekly", "monthly"]
 """After what time a limit is whole again: at 00:00 UTC, on Mondays, on the first."""
+Interval = Literal["lifetime", "monthly", "weekly", "daily"]
+"""What a budget is for, the broadest first."""
 Exclusion = Literal[
     "unknown_provider",
     "disabled",
@@ -146,7 +148,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
     id: str
     workspace_id: str
-    interval: Reset | Literal["lifetime"]
+    interval: Interval
     limit: Decimal
     created_at: datetime
     updated_at: datetime
@@ -155,7 +157,11 @@ class Budget(Struct, frozen=True, kw_only=True):
 class Workspace(Struct, frozen=True, kw_only=True):
     """Who keys, presets, provider keys and records belong to. A deleted one's row stays, as a key's does.
 
-    The `is_`, `io_` and `default_` members are kept for their owners, as they said them; None: nothing said.
+    `default_text_model` is for requests that name no model, `default_provider_sort` for those that ask for no order;
+    None: as the settings of the server have it. Where `is_observability_io_logging_enabled`, what is asked and answered
+    is kept of a share of requests, the `io_logging_sampling_rate`, with the keys that are listed by digest, None: all.
+    All spend is on the team's own provider keys, so budgets count it whatever `include_byok_in_budgets` says, which is
+    kept for its owner. The broadest budget is first.
     """
 
     id: str
@@ -169,16 +175,11 @@ class Workspace(Struct, frozen=True, kw_only=True):
     deleted: bool = False
     description: str | None = None
     default_text_model: str | None = None
-    default_image_model: str | None = None
     default_provider_sort: Sort | None = None
-    default_guardrail_id: str | None = None
     include_byok_in_budgets: bool = True
-    is_observability_broadcast_enabled: bool = False
     is_observability_io_logging_enabled: bool = False
-    is_data_discount_logging_enabled: bool = False
     io_logging_sampling_rate: float = 1
     io_logging_api_key_ids: tuple[str, ...] | None = None
-    disabled_server_tools: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()
 
 
@@ -324,7 +325,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     beyond the dialect's plain words that it is known to take, `lacks` those that only one of its dialects does without
     (`responses.stop`). `reasoning_form` is how it wants reasoning to be asked for (None: as it came), `reasoning_back`
     how it wants its own back in a later turn (`reasoning_details`, `reasoning_content`, not at all). `discover` has its
-    own model list asked for, every so many seconds. `builtin` is the echo model's provider, which no socket leads to.
+    own model list asked for, every so many seconds. `needs_key`: it is there for those alone who have brought it one.
+    `builtin` is the echo model's provider, which no socket leads to.
     """
 
     slug: str
@@ -350,6 +352,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     lacks: frozenset[str] = frozenset()
     discover: bool = False
     discover_every_s: float = 300
+    needs_key: bool = False
     builtin: bool = False
 
     def __repr__(self) -> str:

@@ -5,11 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from setpoint.storage import tables, workspaces
-from setpoint.storage.database import Database
-from setpoint.storage.revisions import next_revision
-from support.waiting import until
-
 if TYPE_CHECKING:
     from simulator.client import Simulator
     from support.http import Answer
@@ -81,18 +76,12 @@ def new_key(gateway: Gateway, **members: Any) -> tuple[str, dict[str, Any]]:
     return content["key"], content["data"]
 
 
-def new_workspace(gateway: Gateway) -> str:
-    """The id of a new workspace, which belongs to the owner of the others."""
+def new_workspace(gateway: Gateway, **members: Any) -> str:
+    """The id of a new workspace."""
     word = fresh("workspace")
-    database = Database.open(gateway.data_dir / "setpoint.db")
-    with database.write() as connection:
-        [default, *_] = workspaces.read_since(connection, None)
-        row = {field: getattr(default, field) for field in default.__struct_fields__ if field != "budgets"}
-        mine = {"id": word, "slug": word, "is_default": False, "revision": next_revision(connection)}
-        connection.execute(tables.workspaces.insert().values(row | mine))
-    database.close()
-    until(lambda: gateway.call("GET", f"/keys?workspace_id={word}").status == 200)
-    return word
+    answer = gateway.call("POST", "/workspaces", {"name": word, "slug": word, **members})
+    assert answer.status == 201, answer.body
+    return answer.json()["data"]["id"]
 
 
 def sent(simulator: Simulator, prefix: str = "") -> dict[str, Any]:

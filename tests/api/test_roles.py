@@ -51,6 +51,15 @@ MAY = {
     "GET /byok/{id}": {*MANAGERS, "read_only"},
     "PATCH /byok/{id}": MANAGERS,
     "DELETE /byok/{id}": MANAGERS,
+    "GET /workspaces": {*MANAGERS, "read_only"},
+    "POST /workspaces": MANAGERS,
+    "GET /workspaces/{workspace}": {*MANAGERS, "read_only"},
+    "PATCH /workspaces/{workspace}": MANAGERS,
+    "DELETE /workspaces/{workspace}": MANAGERS,
+    "GET /workspaces/{workspace}/budgets": {*MANAGERS, "read_only"},
+    "GET /workspaces/{workspace}/budgets/{interval}": {*MANAGERS, "read_only"},
+    "PUT /workspaces/{workspace}/budgets/{interval}": MANAGERS,
+    "DELETE /workspaces/{workspace}/budgets/{interval}": MANAGERS,
     "GET /generation": ALL,
     "GET /generations": ALL,
     "GET /activity": {*MANAGERS, "read_only"},
@@ -82,9 +91,12 @@ CALLERS = {
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}
 
 
+HOME = {"workspace": "nobodys", "interval": "daily"}
+
+
 def addresses(route: Route) -> Iterator[str]:
     """Every path that the route stands under, for things that exist where reading them is harmless."""
-    path = route.path.format(slug="for-roles", author="nobody", version="1", hash="0" * 64, id="nobodys")
+    path = route.path.format(slug="for-roles", author="nobody", version="1", hash="0" * 64, id="nobodys", **HOME)
     for base in BASES if route.based else ("",):
         yield base + path + ("?id=gen-1-x" if path == "/generation" else "")
 

@@ -140,6 +140,7 @@ SHOWN = {
         '"version":3,"system_prompt":"You triage.","config":{"model":"setpoint/echo","max_tokens":512}',
         '"status":"archived"',
     ),
+    "docs/workspaces.md": ('"slug":"support","name":"Support"', '"limit_usd":500,"reset_interval":"monthly"'),
 }
 """What the tours of some documents say that one sees, as it comes out."""
 
@@ -189,6 +190,14 @@ def test_the_manual_names_every_member_of_a_provider_key(gateway: Gateway) -> No
     made = gateway.call("POST", "/byok", {"provider": "openai", "key": "sk-of-the-manual-0123"}).json()["data"]
     rows = cells("docs/api.md", "member of a provider key")
     assert sorted(member for row in rows for member in quoted(row[0])) == sorted(made)
+
+
+def test_the_manual_names_every_member_of_a_workspace_and_of_a_budget(gateway: Gateway) -> None:
+    for noun, path in (("workspace", "/workspaces/default"), ("budget", "/workspaces/default/budgets/daily")):
+        gateway.call("PUT", "/workspaces/default/budgets/daily", {"limit_usd": 5})
+        shown = gateway.call("GET", path).json()["data"]
+        rows = cells("docs/workspaces.md", f"member of a {noun}")
+        assert sorted(member for row in rows for member in quoted(row[0])) == sorted(shown)
 
 
 # --- links ---------------------------------------------------------------------------------------------------

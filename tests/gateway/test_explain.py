@@ -77,7 +77,7 @@ def told(
         begin=NOBODY,
         record=NOBODY,
     )
-    return explained(exchange, plan, {}, relay or Counting())
+    return explained(exchange, plan, exchange.body, {}, relay or Counting())
 
 
 def test_an_endpoint_of_several_keys_is_told_of_once() -> None:

@@ -151,7 +151,7 @@ def test_a_used_up_limit_of_a_key_is_402_and_says_what_is_left(process: Process)
         await set_aside(one, 60)
         error = await refused(one, 50)
         assert (error.type, error.status) == ("payment_required", 402)
-        assert "$40 of its daily limit of $100." in str(error)
+        assert "$40.00 of its daily limit of $100.00." in str(error)
         await set_aside(one, 40)
 
     run(work)
@@ -165,7 +165,7 @@ def test_a_used_up_limit_of_a_key_is_402_and_says_what_is_left(process: Process)
         ({"daily": 100, "weekly": 101}, "Workspace weekly budget of $101.00 exceeded. Contact your org admin."),
         (
             {"weekly": 101, "monthly": 102, "lifetime": 105},
-            "Workspace budget of $105.00 exceeded. Contact your org admin.",
+            "Workspace lifetime budget of $105.00 exceeded. Contact your org admin.",
         ),
     ],
 )

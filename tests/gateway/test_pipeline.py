@@ -21,7 +21,7 @@ from setpoint.gateway.relay import Bounds, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import Answer, AnswerStream, UpstreamRequest
-from setpoint.records import Endpoint, Generation, Price, ProviderKey, Version
+from setpoint.records import Endpoint, Generation, Price, ProviderKey, Version, Workspace
 from setpoint.routing.budget import RetryBudget
 from setpoint.routing.catalog import Catalog
 from setpoint.routing.health import Health
@@ -117,13 +117,14 @@ class Gateway:
         merge: Literal["override", "prepend"] = "override",
         default_model: str | None = None,
         places: int = 10,
+        home: Workspace | None = None,
     ) -> None:
         self.upstreams = Upstreams(*answers)
         self.records: list[Generation] = []
         self.begun: list[Generation] = []
         self.admission = Admission(places, lambda: 0.0)
         snapshots = SnapshotHolder(CATALOG)
-        snapshots.apply(1, [PRESET], ())
+        snapshots.apply(1, [PRESET], (), workspaces=[home] if home is not None else ())
         limits = Bounds(max_answer_bytes=9_999, max_event_bytes=9_999, max_json_depth=99, max_json_members=999)
         aside, failed = Aside(), Failed(snapshots)
         relay = Relay(self.upstreams, self.upstreams, limits, b"identity", lambda prefix: f"{prefix}1", aside, failed)
@@ -247,6 +248,63 @@ def test_an_unknown_preset_is_not_found_and_no_other_model_is_asked() -> None:
     assert (error.type, error.message) == ("not_found", "Preset not found: nobody")
     exchange.finish("failed", error)
     assert (gateway.upstreams.asked, gateway.records) == ([], [])
+
+
+# --- what a workspace says for its requests ------------------------------------------------------------------
+
+
+def test_a_workspaces_model_is_asked_where_nobody_names_one_and_comes_before_the_servers() -> None:
+    home = records.workspace(default_text_model="acme/sage")
+    gateway = Gateway(*[ok()] * 3, default_model="acme/rune", home=home)
+    gateway.answer()
+    gateway.answer(model="acme/mint")
+    gateway.answer(model="@preset/triage")
+    assert models_asked(gateway) == ["sage", "mint", "mint"]
+    told, _ = gateway.explanation()
+    assert told.origin["/model"] == "default"
+    elsewhere = Gateway(ok(), default_model="acme/rune", home=records.workspace("w2", default_text_model="acme/sage"))
+    elsewhere.answer()
+    assert models_asked(elsewhere) == ["rune"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "by_default"),
+    [
+        ({}, "price", True),
+        ({"provider": {"sort": None}}, "price", True),
+        ({"provider": {"sort": "latency"}}, "latency", False),
+        ({"provider": {"sort": {"by": "latency"}}}, "latency", False),
+        ({"model": "acme/rune:nitro"}, "throughput", False),
+        ({"service_tier": "priority"}, "drawn", False),
+    ],
+)
+def test_a_workspaces_order_is_that_of_requests_that_ask_for_none(
+    said: dict[str, Any], expected: str, *, by_default: bool
+) -> None:
+    gateway = Gateway(home=records.workspace(default_provider_sort="price"))
+    told, _ = gateway.explanation(**{"model": "acme/rune", **said})
+    assert told.endpoints[0].reason == expected
+    effective = json.loads(bytes(told.effective))
+    if by_default:
+        assert told.origin["/provider/sort"] == "default"
+        assert effective["provider"]["sort"] == "price"
+    else:
+        assert "default" not in told.origin.values()
+        assert effective.get("provider") == said.get("provider")
+    [plain, _] = Gateway(home=records.workspace()).explanation(model="acme/rune")
+    assert (plain.endpoints[0].reason, "default" in plain.origin.values()) == ("drawn", False)
+
+
+def test_where_a_workspaces_order_stands_is_said_beside_what_the_request_says_of_it() -> None:
+    gateway = Gateway(home=records.workspace(default_provider_sort="price"))
+    provider = {"sort": {"partition": "none"}, "only": ["acme"]}
+    told, _ = gateway.explanation(model="acme/rune", provider=provider)
+    assert told.origin["/provider"] == "request"
+    assert told.origin["/provider/sort/by"] == "default"
+    assert json.loads(bytes(told.effective))["provider"] == {
+        "sort": {"partition": "none", "by": "price"},
+        "only": ["acme"],
+    }
 
 
 # --- asking first --------------------------------------------------------------------------------------------

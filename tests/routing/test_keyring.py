@@ -65,12 +65,22 @@ def test_keys_that_rest_are_as_not_there(kept: dict[str, Any]) -> None:
         ({"allowed_user_ids": ("u1",)}, True),
         ({"allowed_user_ids": ("u2",)}, False),
         ({"workspace_id": "w1"}, True),
-        ({"workspace_id": "w2"}, False),
     ],
 )
 def test_a_key_is_carried_by_those_it_is_for(terms: dict[str, Any], *, fits: bool) -> None:
     assert carried(added("a", **terms)) == (["of-a"] if fits else [])
     assert carried(added("a", **terms), provider=WITH) == ["of-the-file", *(["of-a"] if fits else [])]
+
+
+def test_what_another_workspace_brings_changes_nothing_here() -> None:
+    theirs, ours = added("a", workspace_id="w2"), added("b", workspace_id="w1", allowed_user_ids=("u2",))
+    assert carried(theirs) == ["-"]
+    assert carried(theirs, provider=WITH) == ["of-the-file"]
+    assert carried(theirs, ours) == []
+    assert carried(theirs, added("c")) == ["of-c"]
+    bought = provider(needs_key=True)
+    assert carried(theirs, provider=bought) == [], "it is there for that other workspace alone"
+    assert carried(theirs, added("c"), provider=bought) == ["of-c"]
 
 
 def test_nobody_carries_a_key_without_being_somebody() -> None:

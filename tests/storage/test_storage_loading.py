@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from setpoint.errors import RequestError
 from setpoint.records import Key
 from setpoint.storage import keys, loading, presets, tables, workspaces
-from setpoint.storage.revisions import next_revision, read_revision
+from setpoint.storage.revisions import read_revision
 from support.sealed import SEALER
 
 if TYPE_CHECKING:
@@ -118,32 +117,7 @@ def test_write_that_fails_moves_no_revision(database: Database, capture: Callabl
 
 def test_loading_changes_goes_by_an_index(database: Database) -> None:
     with database.read() as connection:
-        for table in (tables.presets, tables.keys):
+        for table in (tables.presets, tables.keys, tables.workspaces):
             query = sa.select(table).where(table.c.revision > sa.literal_column("7"))
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
             assert f"ix_{table.name}_revision" in str(plan)
-
-
-def test_a_workspace_is_loaded_with_its_budgets_when_it_has_changed(
-    database: Database, owner: Owner, now: datetime
-) -> None:
-    known = load(database).revision
-    mine = {"workspace_id": owner.workspace_id, "created_at": now, "updated_at": now}
-    with database.write() as connection:
-        for interval, most in (("daily", Decimal("0.10")), ("lifetime", Decimal(500))):
-            row = sa.insert(tables.budgets).values(id=interval, interval=interval, limit=most, **mine)
-            connection.execute(row)
-        change = sa.update(tables.workspaces).values(revision=next_revision(connection), description="Ours")
-        connection.execute(change.where(tables.workspaces.c.id == owner.workspace_id))
-    (changed,) = load_since(database, known).workspaces
-    assert changed.description == "Ours"
-    assert [(one.interval, one.limit) for one in changed.budgets] == [
-        ("daily", Decimal("0.10")),
-        ("lifetime", Decimal(500)),
-    ]
-    assert load(database).workspaces == [changed]
-    with database.write() as connection:
-        gone = sa.update(tables.workspaces).values(revision=next_revision(connection), deleted=True)
-        connection.execute(gone.where(tables.workspaces.c.id == owner.workspace_id))
-    assert [one.deleted for one in load_since(database, known).workspaces] == [True]
-    assert load(database).workspaces == []

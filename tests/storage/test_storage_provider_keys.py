@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from msgspec import structs
 
 from setpoint.records import AddedKey, KeyTerms
-from setpoint.storage import loading, provider_keys, tables
+from setpoint.storage import loading, provider_keys, tables, workspaces
 from setpoint.storage.sealing import Sealer
+from support import records
 from support.sealed import SEALER
 
 if TYPE_CHECKING:
@@ -99,22 +100,38 @@ def test_keys_of_a_provider_get_their_places_one_behind_the_other(
     assert save().sort_order == 1
     with database.read() as connection:
         everything, total = provider_keys.list_keys(
-            connection, SEALER, owner.workspace_id, provider=None, offset=0, limit=9
+            connection, SEALER, owner.workspace_id, everyones=True, provider=None, offset=0, limit=9
         )
         page, of_provider = provider_keys.list_keys(
-            connection, SEALER, owner.workspace_id, provider="groq", offset=1, limit=1
+            connection, SEALER, owner.workspace_id, everyones=True, provider="groq", offset=1, limit=1
         )
     assert [key.id for key in everything][:3] == [other.id, last.id, fallback.id]
     assert (total, of_provider, page) == (5, 3, [last])
 
 
 def test_keys_of_another_workspace_are_not_listed(database: Database, save: Save, owner: Owner) -> None:
-    mine = save(workspace_id=owner.workspace_id)
-    with database.read() as connection:
-        listed = provider_keys.list_keys(connection, SEALER, owner.workspace_id, provider=None, offset=0, limit=9)
-        others = provider_keys.list_keys(connection, SEALER, "another", provider=None, offset=0, limit=9)
-    assert listed == ([mine], 1)
-    assert others == ([], 0)
+    mine, everyones = save(workspace_id=owner.workspace_id), save()
+
+    def listed(workspace: str, *, everyones: bool) -> tuple[list[AddedKey], int]:
+        with database.read() as connection:
+            return provider_keys.list_keys(
+                connection, SEALER, workspace, everyones=everyones, provider=None, offset=0, limit=9
+            )
+
+    assert listed(owner.workspace_id, everyones=True) == ([mine, everyones], 2)
+    assert listed(owner.workspace_id, everyones=False) == ([mine], 1)
+    assert listed("another", everyones=True) == ([everyones], 1)
+    assert listed("another", everyones=False) == ([], 0)
+
+
+def test_a_place_tells_nothing_of_another_workspaces_keys(database: Database, save: Save, owner: Owner) -> None:
+    with database.write() as connection:
+        workspaces.save(connection, records.workspace("w2", owner_id=owner.user_id))
+    for _ in range(3):
+        save(workspace_id=owner.workspace_id)
+    assert [save(workspace_id="w2").sort_order for _ in range(2)] == [0, 1]
+    assert save().sort_order == 3
+    assert save(workspace_id="w2").sort_order == 4
 
 
 def test_a_key_is_changed_in_place(database: Database, save: Save, now: datetime) -> None:

@@ -130,10 +130,8 @@ def test_upgrade_that_breaks_off_leaves_the_old_database(bare: Database) -> None
 
 
 OF_WORKSPACES = (
-    *("revision", "deleted", "description", "default_text_model", "default_image_model", "default_provider_sort"),
-    *("default_guardrail_id", "include_byok_in_budgets", "is_observability_broadcast_enabled"),
-    *("is_observability_io_logging_enabled", "is_data_discount_logging_enabled", "io_logging_sampling_rate"),
-    *("io_logging_api_key_ids", "disabled_server_tools"),
+    *("revision", "deleted", "description", "default_text_model", "default_provider_sort", "include_byok_in_budgets"),
+    *("is_observability_io_logging_enabled", "io_logging_sampling_rate", "io_logging_api_key_ids"),
 )
 TO_BEFORE_0004 = (
     *(

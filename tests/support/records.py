@@ -21,6 +21,7 @@ from setpoint.records import (
     Provider,
     ProviderKey,
     Version,
+    Workspace,
 )
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
@@ -99,6 +100,21 @@ def added_key(name: str, revision: int = 1, *, secret: str | None = "", **given:
         revision=revision,
         **everything,
     )
+
+
+def workspace(id_: str = "w1", revision: int = 1, **more: Any) -> Workspace:
+    """A workspace that is called by its id."""
+    everything: dict[str, Any] = {
+        "id": id_,
+        "slug": id_,
+        "name": id_,
+        "is_default": False,
+        "owner_id": "u1",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "revision": revision,
+    }
+    return Workspace(**(everything | more))
 
 
 def version(number: int = 1, **more: Any) -> Version:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.server.routes.activity import Activity
+from setpoint.server.routes.budgets import Budgets
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.documents import Documents
 from setpoint.server.routes.explain import Explain
@@ -17,6 +18,7 @@ from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.routes.table import routes
+from setpoint.server.routes.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,8 @@ def route_table() -> Sequence[Route]:
         Presets.__new__(Presets),
         Keys.__new__(Keys),
         ProviderKeys.__new__(ProviderKeys),
+        Workspaces.__new__(Workspaces),
+        Budgets.__new__(Budgets),
         Generations.__new__(Generations),
         Activity.__new__(Activity),
         Ledger.__new__(Ledger),

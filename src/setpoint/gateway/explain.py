@@ -71,8 +71,8 @@ class _Told(Struct, frozen=True, kw_only=True):
     tier: str | None
 
 
-def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], relay: Relay) -> Explained:
-    """The explanation of a request whose plan is known.
+def explained(exchange: Exchange, planned: Plan, effective: Body, origin: dict[str, Origin], relay: Relay) -> Explained:
+    """The explanation of a request whose plan is known. `effective` is its body, each of whose fields has an origin.
 
     Raises: `RequestError` when there is no endpoint that could be told what the request insists on.
     """
@@ -100,7 +100,7 @@ def explained(exchange: Exchange, planned: Plan, origin: dict[str, Origin], rela
     preset, version = exchange.preset, exchange.version
     return Explained(
         preset=(preset.slug, version.version) if preset is not None and version is not None else None,
-        effective=Raw(join(exchange.body)),
+        effective=Raw(join(effective)),
         origin={readable(at): whose for at, whose in origin.items()},
         system_prompt_from=exchange.system_prompt_from,
         endpoints=planned.endpoints,

@@ -24,6 +24,7 @@ from setpoint.coordination.allowances import (
 from setpoint.coordination.leases import Hold, Leases, Need, UsedUpError
 from setpoint.errors import RequestError
 from setpoint.gateway.reservation import bound, price_of
+from setpoint.protocols.money import dollars
 from setpoint.records import Reservation
 
 if TYPE_CHECKING:
@@ -134,16 +135,15 @@ class Limited:
         if allowance.scope.startswith(RATES):
             return _too_many(used_up, now)
         if (budget := budgets.get((allowance.scope, allowance.period))) is not None:
-            words = "" if budget.interval == "lifetime" else f"{budget.interval} "
             return LimitReachedError(
                 "permission_denied",
-                f"Workspace {words}budget of ${budget.limit:,.2f} exceeded. Contact your org admin.",
+                f"Workspace {budget.interval} budget of {dollars(budget.limit)} exceeded. Contact your org admin.",
             )
         left = max(used_up.left, Decimal(0))
         return LimitReachedError(
             "payment_required",
-            f"This request may cost more than this key has left: ${_shown(left)} of its {_interval(self._key)}limit "
-            f"of ${_shown(allowance.limit)}. Ask for fewer tokens, or have the limit raised",
+            f"This request may cost more than this key has left: {dollars(left)} of its {_interval(self._key)}limit "
+            f"of {dollars(allowance.limit)}. Ask for fewer tokens, or have the limit raised",
         )
 
 
@@ -200,8 +200,3 @@ def _too_many(used_up: UsedUpError, now: datetime) -> LimitReachedError:
 
 def _interval(key: Key) -> str:
     return "" if key.limit_reset is None else f"{key.limit_reset} "
-
-
-def _shown(amount: Decimal) -> str:
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

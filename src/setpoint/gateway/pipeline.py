@@ -16,7 +16,7 @@ from setpoint.gateway.rehearsal import Known, caveats, known_models, open_to_all
 from setpoint.gateway.telling import Telling
 from setpoint.presets.capture import Captured
 from setpoint.presets.merge import Resolved, resolve
-from setpoint.presets.origin import origin
+from setpoint.presets.origin import origin, with_default_sort
 from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import behind, exhausted
 from setpoint.routing.keyring import KeyRing
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from setpoint.gateway.versions import Versions
     from setpoint.presets.receipt import Caveat
     from setpoint.protocols.base import Room
-    from setpoint.records import Endpoint, Key, Version
+    from setpoint.records import Endpoint, Key, Version, Workspace
     from setpoint.routing.budget import RetryBudget
     from setpoint.routing.health import Health
     from setpoint.routing.placing import Candidate
@@ -109,7 +109,8 @@ class Pipeline:
         def explanation() -> Explained:
             resolved = Resolved(exchange.body, system_prompt_from=exchange.system_prompt_from)
             origins = origin(exchange.skin, asked, exchange.version, resolved)
-            return explained(exchange, planned, origins, self._relay)
+            effective, origins = with_default_sort(exchange.body, origins, planned.default_sort)
+            return explained(exchange, planned, effective, origins, self._relay)
 
         return await self._aside.run(exchange.size * len(planned.endpoints), explanation)
 
@@ -119,6 +120,7 @@ class Pipeline:
         The paths are pointers into a request of the skin that has nothing but this preset.
         """
         snapshot = self._snapshots.current
+        home = snapshot.workspaces.get(key.workspace_id)
         exchange = rehearsal(skin, key, now)
 
         def route() -> tuple[Known, Plan | None]:
@@ -127,8 +129,8 @@ class Pipeline:
                 return known, None
             exchange.size = weight(known.config)
             try:
-                exchange.apply(None, None, self._resolve(exchange, Captured(join(known.config), None)))
-                return known, self._plan(exchange, snapshot, NothingKnown())
+                exchange.apply(None, None, self._resolve(exchange, Captured(join(known.config), None), home))
+                return known, self._plan(exchange, snapshot, NothingKnown(), home)
             except RequestError:  # no model is named, or none of its endpoints may serve: there is nobody to tell
                 return known, None
 
@@ -170,25 +172,27 @@ class Pipeline:
         if named is not None:
             preset, version = await self._versions.find(named, exchange.key, snapshot)
         exchange.size = weight(exchange.body) + (len(version.config) if version is not None else 0)
-        exchange.limited = self._limits.of(exchange.key, snapshot.workspaces.get(exchange.key.workspace_id))
+        home = snapshot.workspaces.get(exchange.key.workspace_id)
+        exchange.limited = self._limits.of(exchange.key, home)
 
         def route() -> Plan:
-            exchange.apply(preset, version, self._resolve(exchange, version))
-            return self._plan(exchange, snapshot, self._standings)
+            exchange.apply(preset, version, self._resolve(exchange, version, home))
+            return self._plan(exchange, snapshot, self._standings, home)
 
         many = _MODEL_BYTES * bytes(exchange.body.get("models", b"")).count(b",")  # who lists models by the thousand
         return await self._aside.run(exchange.size + many, route)
 
-    def _resolve(self, exchange: Exchange, version: Version | Captured | None) -> Resolved:
+    def _resolve(self, exchange: Exchange, version: Version | Captured | None, home: Workspace | None) -> Resolved:
+        said = home.default_text_model if home is not None else None
         return resolve(
             exchange.skin,
             exchange.body,
             version,
             prepend_system=self._policy.system_prompt_merge == "prepend",
-            default_model=self._policy.default_model,
+            default_model=said or self._policy.default_model,
         )
 
-    def _plan(self, exchange: Exchange, snapshot: Snapshot, standings: Standings) -> Plan:
+    def _plan(self, exchange: Exchange, snapshot: Snapshot, standings: Standings, home: Workspace | None) -> Plan:
         config = exchange.skin.read_config(exchange.body)
         models = read_models(exchange.body, config, exchange.requested_model)
         exchange.models = tuple(models)
@@ -200,6 +204,7 @@ class Pipeline:
             session=exchange.caller.session_id,
             size=exchange.size,
             input_tokens=exchange.estimated_input,
+            default_sort=home.default_provider_sort if home is not None else None,
         )
         model = snapshot.catalog.named(exchange.models[0]) if exchange.models else None
         if model is not None and model.keeps_conversations:

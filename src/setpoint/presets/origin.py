@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Raw
+
 from setpoint.presets.merge import named_model, said, surviving
 from setpoint.protocols.tools import identity
-from setpoint.wire.body import NULL, as_array, as_pointer, is_array, is_object, is_string, members
+from setpoint.wire.body import NULL, as_array, as_object, as_pointer, is_array, is_object, is_string, join, members, raw
 
 if TYPE_CHECKING:
-    from msgspec import Raw
-
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.base import PresetSkin
     from setpoint.records import Version
     from setpoint.wire.body import Body
 
 Origin = Literal["request", "preset", "default"]
-"""Who said it: the request, the version that it names, or the server's settings."""
+"""Who said it: the request, the version that it names, or its workspace and the server's settings."""
 
 
 def origin(skin: PresetSkin, body: Body, version: Version | None, resolved: Resolved) -> dict[str, Origin]:
@@ -43,6 +43,20 @@ def origin(skin: PresetSkin, body: Body, version: Version | None, resolved: Reso
         else:
             found |= _of_prompt(at, content, resolved)
     return found
+
+
+def with_default_sort(body: Body, origins: dict[str, Origin], sort: str | None) -> tuple[Body, dict[str, Origin]]:
+    """A resolved request, and where it comes from, with the order that it has though nobody asks for one.
+
+    None: it has none.
+    """
+    if sort is None:
+        return body, origins
+    provider = as_object(body.get("provider"))
+    said = provider.get("sort", NULL)
+    by = raw({**as_object(said), "by": sort}) if is_object(said) else raw(sort)
+    at = as_pointer("provider", "sort", "by") if is_object(said) else as_pointer("provider", "sort")
+    return {**body, "provider": Raw(join({**provider, "sort": by}))}, {**origins, at: "default"}
 
 
 def _of_model(skin: PresetSkin, request: Body, version: Version | None) -> Origin:

@@ -36,7 +36,13 @@ def money(amount: Decimal | None) -> Raw:
     return Raw((text.rstrip("0").rstrip(".") if "." in text else text).encode())
 
 
-def read_money(data: Raw | None) -> Decimal | None:
+def dollars(amount: Decimal) -> str:
+    """An amount as people read it, with all of its digits: `$1,250.00`, `$0.005`."""
+    whole, _, cents = format(amount, ",f").partition(".")
+    return f"${whole}.{cents.rstrip('0'):0<2}"
+
+
+def read_money(data: Raw | None, *, below: int = 1_000_000) -> Decimal | None:
     """An amount of dollars from its own digits, never through a float.
 
     None for what is no amount, or would fill a page when written out.
@@ -47,7 +53,7 @@ def read_money(data: Raw | None) -> Decimal | None:
         amount = Decimal(bytes(data).decode())
     except (InvalidOperation, UnicodeDecodeError):
         return None
-    sensible = amount.is_finite() and 0 <= amount < 1_000_000 and amount.adjusted() >= -_MONEY_PLACES
+    sensible = amount.is_finite() and 0 <= amount < below and amount.adjusted() >= -_MONEY_PLACES
     return amount if sensible else None
 
 

@@ -117,7 +117,7 @@ def build(
         raise ConfigError(report.problems)
     usable = {slug: base for slug, base in offers.items() if base.enabled and not base.provider.builtin}
     dormant = {
-        slug: offer(structs.replace(row.provider, timeouts=default_timeouts(loaded.settings)), row)
+        slug: offer(structs.replace(row.provider, timeouts=default_timeouts(loaded.settings), needs_key=True), row)
         for slug, row in known.items()
         if slug not in providers and row.provider.base_url
     }

@@ -47,16 +47,19 @@ class KeyRing(Struct, frozen=True):
     def of(self, provider: Provider, model: Model) -> tuple[ProviderKey | None, ...]:
         """The keys for this provider and model; a lone None for a provider that is asked without any.
 
-        Nothing at all where there are keys and none of them is for this: nobody goes there without.
+        Nothing at all where the caller's workspace has keys and none of them is for this: nobody goes there without.
         """
         ring = self.added.get(provider.slug)
         if ring is None or not ring.usable:
             return provider.keys or _WITHOUT
         if ring.everybodys is not None and not provider.keys and self.caller is not None:
             return ring.everybodys
+        here = [row for row in ring.usable if self._has(row)]
+        if not here and not provider.needs_key:
+            return provider.keys or _WITHOUT
         keys = list(provider.keys)
         seen = {key.secret for key in keys}
-        for row in ring.usable:
+        for row in here:
             if row.key is not None and row.key.secret not in seen and self._may_carry(row, model):
                 keys.append(row.key)
                 seen.add(row.key.secret)
@@ -76,11 +79,14 @@ class KeyRing(Struct, frozen=True):
         rings = (self.added.get(endpoint.provider.slug) for endpoint in model.endpoints)
         return all(ring is None or ring.everybodys is not None for ring in rings)
 
+    def _has(self, row: AddedKey) -> bool:
+        """Whether the caller's workspace has this key."""
+        return row.workspace_id is None or (self.caller is not None and row.workspace_id == self.caller.workspace_id)
+
     def _may_carry(self, row: AddedKey, model: Model) -> bool:
         terms, caller = row.terms, self.caller
         return caller is not None and (
-            (row.workspace_id is None or row.workspace_id == caller.workspace_id)
-            and (terms.allowed_models is None or is_named(model, terms.allowed_models))
+            (terms.allowed_models is None or is_named(model, terms.allowed_models))
             and (terms.allowed_api_key_hashes is None or caller.digest in terms.allowed_api_key_hashes)
             and (terms.allowed_user_ids is None or caller.creator_user_id in terms.allowed_user_ids)
         )

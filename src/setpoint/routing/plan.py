@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
-from setpoint.records import Dialect, Endpoint, Excluded, Planned
+from setpoint.records import Dialect, Endpoint, Excluded, Planned, Sort
 from setpoint.routing.arrangement import arranged
 from setpoint.routing.choice import Option, giving, in_tier, lack, meeting, with_room
 from setpoint.routing.draw import Chance
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 class Plan(Struct, frozen=True, kw_only=True):
     """The candidates in order; each endpoint with the reason for its place; those that were left out, with theirs.
 
-    `strategy` is how the first model was found. `unsearched` are the models whose
-    variant asks for a search, which nobody makes.
+    `strategy` is how the first model was found. `unsearched` are the models whose variant asks for a search, which
+    nobody makes. `default_sort` is the order that endpoints are in though the request asks for none.
     """
 
     candidates: tuple[Candidate, ...]
@@ -52,6 +52,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     excluded: tuple[Excluded, ...]
     strategy: Strategy = "direct"
     unsearched: tuple[str, ...] = ()
+    default_sort: Sort | None = None
 
 
 def plan(
@@ -153,6 +154,7 @@ class _Planning:
         if keys.is_bounded:
             self._conditions.insert(0, ("key_not_allowed", self._may_go))
         self._excluded: dict[tuple[str, str], Excluded] = {}
+        self._default_sort: Sort | None = None  # once something is in that order
 
     # --- which ---
 
@@ -219,15 +221,24 @@ class _Planning:
 
     def in_order(self, groups: list[list[Option]], asked: list[Named]) -> list[Placed]:
         """The endpoints in the order of trying: model by model, or all together."""
-        wanted, sort = self._wanted, self._wanted.preferences.sort
+        wanted = self._wanted
         if wanted.preferences.mixed:
             together = [option for options in groups for option in options]
-            return arranged(together, wanted, sort or asked[0].sort, self._chance)
+            return arranged(together, wanted, self._sort(asked[0]), self._chance)
         placed: list[Placed] = []
         for options, one in zip(groups, asked, strict=True):
             if options:
-                placed += arranged(options, wanted, sort or one.sort, self._chance)
+                placed += arranged(options, wanted, self._sort(one), self._chance)
         return placed
+
+    def _sort(self, one: Named) -> Sort | None:
+        """The order that is asked for, in whatever way; else the one of those who ask for none."""
+        wanted = self._wanted
+        asked = wanted.preferences.sort or one.sort
+        if asked is None and wanted.tier is None:
+            self._default_sort = wanted.default_sort
+            return wanted.default_sort
+        return asked
 
     def done(self, placed: list[Placed], catalog: Catalog) -> Plan:
         """The plan of what is placed. Raises: `RequestError` when it is empty."""
@@ -241,7 +252,12 @@ class _Planning:
             if self._is_barred and any(one.reason == "key_not_allowed" for one in excluded):
                 raise out_of_bounds(self._wanted.models)
             raise nothing_left(self._wanted.models, excluded)
-        return Plan(candidates=line.candidates, endpoints=line.planned, excluded=excluded)
+        return Plan(
+            candidates=line.candidates,
+            endpoints=line.planned,
+            excluded=excluded,
+            default_sort=self._default_sort,
+        )
 
     def _leave_out(self, option: Option, reason: Exclusion) -> None:
         self._excluded[option.model.id, option.endpoint.key] = left_out(option, reason)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Raw, Struct, structs
+from msgspec import Raw, Struct
 
 from setpoint.records import Sort
 from setpoint.wire.body import Body, as_object, as_pointer, as_text, is_null, is_object, items, value
@@ -130,11 +130,6 @@ def read_preferences(body: Body) -> Preferences:
         most_latency_s=_cutoffs(asked.get("preferred_max_latency")),
         not_honoured=tuple(first_of(list(_not_honoured(asked)))),
     )
-
-
-def sorted_by(preferences: Preferences, sort: Sort) -> Preferences:
-    """The preferences with this order, unless they have one."""
-    return preferences if preferences.sort else structs.replace(preferences, sort=sort)
 
 
 def _not_honoured(asked: Body) -> Iterable[str]:

@@ -54,7 +54,7 @@ class Usual(Struct, frozen=True, kw_only=True):
     def suits(self, wanted: Wanted) -> bool:
         """Whether what a request without preferences wants makes no difference to which of them may serve it."""
         return (
-            wanted.tier is None
+            wanted.tier is wanted.default_sort is None
             and (wanted.max_output is None or wanted.max_output <= self.most_output)
             and (wanted.input_tokens is None or wanted.most_input <= self.most_input)
             and self.alike.issuperset(wanted.needs)

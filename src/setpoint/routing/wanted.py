@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Raw, Struct
 
 from setpoint.protocols.attached import media_in
-from setpoint.records import Dialect
+from setpoint.records import Dialect, Sort
 from setpoint.routing.preferences import NO_PREFERENCES, Preferences, read_preferences
 from setpoint.wire.body import as_array, as_text, value
 
@@ -36,7 +36,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     conversation, where other models may stand in. `most_input` is more tokens than the prompt can have; `input_tokens`
     is our own count, which is asked for only where `most_input` does not settle it. `max_output` is the longest answer
     that is asked for. `conversation` is the caller's name for it, and `sticky` the key of the endpoint that it went to
-    before. `priced`: only what has a known price may be used.
+    before. `default_sort` is the order of those who ask for none. `priced`: only what has a known price may be used.
     """
 
     models: tuple[str, ...]
@@ -50,6 +50,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     conversation: str | None = None
     sticky: str | None = None
+    default_sort: Sort | None = None
     priced: bool = False
 
 
@@ -62,6 +63,7 @@ def read_wanted(
     session: str | None = None,
     size: int = 0,
     input_tokens: Callable[[], int] | None = None,
+    default_sort: Sort | None = None,
 ) -> Wanted:
     """What an effective body asks for, whose configuration this is, of these models.
 
@@ -77,6 +79,7 @@ def read_wanted(
         most_input=size,
         input_tokens=input_tokens,
         max_output=_limit(config),
+        default_sort=default_sort,
         conversation=as_text(body.get("session_id")) or session or as_text(body.get("prompt_cache_key")),
     )
 

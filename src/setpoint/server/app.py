@@ -38,6 +38,7 @@ from setpoint.server.respond import Response, error_response, send_response, unf
 from setpoint.server.router import Router
 from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.answering import Answering, StreamTimes
+from setpoint.server.routes.budgets import Budgets
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
 from setpoint.server.routes.documents import Documents
@@ -51,6 +52,7 @@ from setpoint.server.routes.metrics import Metrics
 from setpoint.server.routes.presets import Presets
 from setpoint.server.routes.provider_keys import ProviderKeys
 from setpoint.server.routes.table import routes
+from setpoint.server.routes.workspaces import Workspaces
 from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,
@@ -219,6 +221,8 @@ class Application:
             ),
             Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
             ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
+            Workspaces(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
+            Budgets(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
             Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
             Activity(self._store, self._snapshots, clock=utc_now),
             Ledger(self._store, self._snapshots),

@@ -11,7 +11,7 @@ from setpoint.ids import key_digest
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from setpoint.records import Key
+    from setpoint.records import Key, Workspace
     from setpoint.server.request import Request
     from setpoint.server.router import Access
     from setpoint.snapshot import Snapshot
@@ -59,7 +59,13 @@ def authorize(key: Key, access: Access) -> None:
 
 def manages(key: Key, workspace_id: str, snapshot: Snapshot) -> bool:
     """Whether what belongs to this workspace is the key's to see: its own, and any for an admin of the default one."""
-    return workspace_id == key.workspace_id or _manages_all(key, snapshot)
+    return workspace_id == key.workspace_id or manages_all(key, snapshot)
+
+
+def manages_all(key: Key, snapshot: Snapshot) -> bool:
+    """Whether what belongs to any workspace is the key's to manage: it is an admin of the default one."""
+    own = snapshot.workspaces.get(key.workspace_id)
+    return key.role == "admin" and own is not None and own.is_default
 
 
 def workspace(key: Key, asked: str | None, snapshot: Snapshot) -> str:
@@ -78,12 +84,17 @@ def reach(key: Key, asked: str | None, snapshot: Snapshot) -> str | None:
 
     Raises: as `workspace`.
     """
-    return None if asked is None and _manages_all(key, snapshot) else workspace(key, asked, snapshot)
+    return None if asked is None and manages_all(key, snapshot) else workspace(key, asked, snapshot)
 
 
-def _manages_all(key: Key, snapshot: Snapshot) -> bool:
-    own = snapshot.workspaces.get(key.workspace_id)
-    return key.role == "admin" and own is not None and own.is_default
+def managed(found: Workspace | None, key: Key, snapshot: Snapshot) -> Workspace:
+    """The workspace that was found.
+
+    Raises: `RequestError` (not_found), the same where there is none and where it is not the key's to see.
+    """
+    if found is None or not manages(key, found.id, snapshot):
+        raise RequestError("not_found", "Resource not found")
+    return found
 
 
 def _bearer(request: Request) -> str | None:

@@ -83,6 +83,20 @@ def delete(connection: Connection, digest: str, *, now: datetime) -> bool:
     return True
 
 
+def count_active(connection: Connection, workspace_id: str, now: datetime) -> int:
+    """How many keys of a workspace work now: neither deleted nor disabled nor expired."""
+    works = sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > now) & ~keys.c.disabled & ~keys.c.deleted
+    query = sa.select(sa.func.count()).select_from(keys).where(keys.c.workspace_id == workspace_id, works)
+    return connection.execute(query).scalar_one()
+
+
+def delete_all(connection: Connection, workspace_id: str, *, now: datetime) -> None:
+    """Delete what keys a workspace has."""
+    gone = {"deleted": True, "updated_at": now, "revision": next_revision(connection)}
+    mine = (keys.c.workspace_id == workspace_id) & ~keys.c.deleted
+    connection.execute(sa.update(keys).where(mine).values(gone))
+
+
 def ensure(
     connection: Connection,
     *,

@@ -51,10 +51,20 @@ def get(connection: Connection, sealer: Sealer, key_id: str) -> AddedKey | None:
 
 
 def list_keys(
-    connection: Connection, sealer: Sealer, workspace_id: str, *, provider: str | None, offset: int, limit: int
+    connection: Connection,
+    sealer: Sealer,
+    workspace_id: str,
+    *,
+    everyones: bool,
+    provider: str | None,
+    offset: int,
+    limit: int,
 ) -> tuple[list[AddedKey], int]:
-    """One page of the keys of a workspace and of all workspaces, in the order of trying; and how many there are."""
-    mine = _of_workspace(workspace_id)
+    """One page of the keys of a workspace, in the order of trying, and how many there are.
+
+    `everyones`: those that are of no workspace as well.
+    """
+    mine = _of_workspace(workspace_id) if everyones else ~table.c.deleted & (table.c.workspace_id == workspace_id)
     if provider is not None:
         mine &= table.c.provider == provider
     order = (table.c.provider, table.c.is_fallback, table.c.sort_order, table.c.id)
@@ -76,9 +86,10 @@ def save(
     creator_user_id: str,
     now: datetime,
 ) -> AddedKey:
-    """A new key, behind all others of its provider."""
+    """A new key, behind all others of its provider that its workspace has."""
     revision = next_revision(connection)
-    last = sa.select(sa.func.max(table.c.sort_order)).where(table.c.provider == provider, ~table.c.deleted)
+    there = ~table.c.deleted if workspace_id is None else _of_workspace(workspace_id)
+    last = sa.select(sa.func.max(table.c.sort_order)).where(table.c.provider == provider, there)
     highest = connection.execute(last).scalar_one()
     key = AddedKey(
         id=key_id,
@@ -122,14 +133,23 @@ def update(
 
 def delete(connection: Connection, key_id: str, *, now: datetime) -> None:
     """Delete a key: what was sealed is gone at once. The rest of its row stays: snapshots have to hear of it."""
-    gone = {"deleted": True, "sealed": "", "updated_at": now, "revision": next_revision(connection)}
-    connection.execute(sa.update(table).where(table.c.id == key_id).values(gone))
+    _delete(connection, table.c.id == key_id, now)
+
+
+def delete_all(connection: Connection, workspace_id: str, *, now: datetime) -> None:
+    """Delete those of one workspace alone."""
+    _delete(connection, (table.c.workspace_id == workspace_id) & ~table.c.deleted, now)
 
 
 def count_closed(connection: Connection, sealer: Sealer) -> int:
     """How many keys are there that this secret does not open."""
     rows = connection.execute(select_keys().where(~table.c.deleted))
     return sum(read_key(row, sealer).key is None for row in rows)
+
+
+def _delete(connection: Connection, mine: ColumnElement[bool], now: datetime) -> None:
+    gone = {"deleted": True, "sealed": "", "updated_at": now, "revision": next_revision(connection)}
+    connection.execute(sa.update(table).where(mine).values(gone))
 
 
 def _of_workspace(workspace_id: str) -> ColumnElement[bool]:

@@ -54,8 +54,8 @@ users = Table(
 workspaces = Table(
     "workspaces",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("slug", Text, nullable=False, unique=True),
+    Column("id", FreeText, primary_key=True),
+    Column("slug", FreeText, nullable=False, unique=True),
     Column("name", FreeText, nullable=False),
     Column("is_default", Boolean, nullable=False),
     Column("owner_id", Text, ForeignKey(users.c.id), nullable=False),
@@ -66,16 +66,11 @@ workspaces = Table(
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("description", FreeText),
     Column("default_text_model", FreeText),
-    Column("default_image_model", FreeText),
     Column("default_provider_sort", Text),
-    Column("default_guardrail_id", FreeText),
     Column("include_byok_in_budgets", Boolean, nullable=False, server_default=true()),
-    Column("is_observability_broadcast_enabled", Boolean, nullable=False, server_default=false()),
     Column("is_observability_io_logging_enabled", Boolean, nullable=False, server_default=false()),
-    Column("is_data_discount_logging_enabled", Boolean, nullable=False, server_default=false()),
     Column("io_logging_sampling_rate", Float, nullable=False, server_default="1"),
     Column("io_logging_api_key_ids", Words),
-    Column("disabled_server_tools", Words, nullable=False, server_default="[]"),
     Index(None, "revision"),
 )
 

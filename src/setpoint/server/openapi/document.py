@@ -23,12 +23,13 @@ manages keys, workspaces, provider keys, records and figures. Every path stands 
 """
 
 _PARAMETERS = {
-    "slug": "The slug of a preset, of a workspace, or of a model behind its author's.",
+    "slug": "The slug of a preset, or of a model behind its author's.",
+    "workspace": "The id of a workspace, or its slug.",
     "version": "The number of a version, or a label that means one.",
     "hash": "The SHA-256 of a key, in lower-case hex digits.",
     "id": "The id that the list shows.",
     "author": "The part of a model's id before the slash.",
-    "interval": "The interval in which a budget counts.",
+    "interval": "`daily`, `weekly`, `monthly` or `lifetime`.",
 }
 _INFERENCE_HEADERS = {
     "X-Generation-Id": "The id of the record of this answer.",

@@ -160,8 +160,32 @@ def listed(fits: Callable[[str], object], words: str) -> Check:
     return Check(read, {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST_ENTRIES})
 
 
-model_ids = listed(lambda entry: is_model_id(entry) and len(entry) <= MAX_MADE_ID, "model ids")
+def _is_model(entry: str) -> bool:
+    return is_model_id(entry) and len(entry) <= MAX_MADE_ID
+
+
+model_ids = listed(_is_model, "model ids")
 """Several ids of models."""
+
+
+def _model_id(name: str, content: Raw) -> str:
+    """The id of a model."""
+    said = said_by(name, content)
+    if not isinstance(said, str) or not _is_model(said):
+        raise FieldError(name, "must be a model id, or null")
+    return said
+
+
+def number(least: float, most: float) -> Check:
+    """A number from the first to the second."""
+
+    def read(name: str, content: Raw) -> float:
+        said = said_by(name, content)
+        if not isinstance(said, int | float) or isinstance(said, bool) or not least <= said <= most:
+            raise FieldError(name, f"must be a number from {least} to {most}")
+        return float(said)
+
+    return Check(read, {"type": "number", "minimum": least, "maximum": most})
 
 
 def _dollars(name: str, content: Raw) -> Decimal:
@@ -195,6 +219,8 @@ def _moment(name: str, content: Raw) -> datetime:
 
 text = Check(read_text, {"type": "string"})
 """Any string."""
+model_id = Check(_model_id, {"type": "string"})
+"""The id of a model."""
 flag = Check(_flag, {"type": "boolean"})
 """True or false."""
 dollars = Check(_dollars, {"type": "number", "minimum": 0, "exclusiveMaximum": 1_000_000})

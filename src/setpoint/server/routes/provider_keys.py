@@ -12,6 +12,8 @@ from msgspec import UNSET
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import timestamp
 from setpoint.records import KeyTerms
+from setpoint.server.guard import manages
+from setpoint.server.guard import workspace as workspace_of
 from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.key_terms import MEMBERS, read_wanted
@@ -20,6 +22,7 @@ from setpoint.server.routes.kinds import Deleted, One, Page, Time
 from setpoint.server.routes.paging import PAGE, page
 from setpoint.storage import keys as stored_keys
 from setpoint.storage import provider_keys as stored
+from setpoint.storage import workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,14 +97,14 @@ class ProviderKeys:
         """GET /byok: the configuration's first, then the added ones in the order of trying."""
         query = request.query()
         offset, limit = page(query)
-        workspace, provider = request.key.workspace_id, query.get("provider")
-        _only(workspace, query.get("workspace_id"))
-        written = [row for row in self._written().values() if provider in (None, row["provider"])]
+        about, provider = self._workspace(request, query.get("workspace_id")), query.get("provider")
+        written = [row for row in self._written(request).values() if provider in (None, row["provider"])]
         rows, total = await self._store.read(
             lambda connection: stored.list_keys(
                 connection,
                 self._sealer,
-                workspace,
+                about,
+                everyones=self._knows_everyones(request),
                 provider=provider,
                 offset=max(0, offset - len(written)),
                 limit=max(0, limit - len(written[offset:])),
@@ -113,10 +116,9 @@ class ProviderKeys:
     @described("A provider key", group="Provider keys", answer=One[ShownProviderKey])
     async def get(self, request: Request) -> Response:
         """GET /byok/{id}."""
-        key_id, workspace = request.params["id"], request.key.workspace_id
-        if (row := self._written().get(key_id)) is not None:
+        if (row := self._written(request).get(request.params["id"])) is not None:
             return json_response({"data": row})
-        return self._one(await self._store.read(lambda connection: self._existing(connection, workspace, key_id)))
+        return self._one(await self._store.read(lambda connection: self._existing(connection, request)))
 
     @described(
         "Add a key of a provider",
@@ -131,13 +133,16 @@ class ProviderKeys:
         wanted = read_wanted(await request.body(), creating=True)
         maker, now, secret = request.key, self._clock(), wanted.key or ""
         provider, workspace = wanted.fixed["provider"], wanted.fixed.get("workspace_id")
-        _only(maker.workspace_id, workspace)
+        if workspace is not None or not self._knows_everyones(request):
+            workspace = self._workspace(request, workspace)
         if not _takes_keys(self._snapshots.current.catalog, provider):
             raise FieldError("provider", "is none that is configured or known here")
         terms = wanted.applied(KeyTerms())
 
         def write(connection: Connection) -> AddedKey:
-            _check_hashes(connection, terms, maker.workspace_id)
+            if workspace is not None and not workspaces.exists(connection, workspace):
+                raise RequestError("not_found", "Resource not found")
+            _check_hashes(connection, terms, workspace)
             return stored.save(
                 connection,
                 self._sealer,
@@ -162,15 +167,15 @@ class ProviderKeys:
     )
     async def update(self, request: Request) -> Response:
         """PATCH /byok/{id}. A new `key` takes the place of the old one."""
-        key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
-        self._refuse_written(key_id)
+        now = self._clock()
+        self._refuse_written(request)
         wanted = read_wanted(await request.body(), creating=False)
 
         def write(connection: Connection) -> AddedKey:
-            known = self._existing(connection, workspace, key_id)
+            known = self._existing(connection, request)
             terms = wanted.applied(known.terms)
             if "allowed_api_key_hashes" in wanted.terms:
-                _check_hashes(connection, terms, workspace)
+                _check_hashes(connection, terms, known.workspace_id)
             return stored.update(
                 connection,
                 self._sealer,
@@ -186,30 +191,45 @@ class ProviderKeys:
     @described("Delete a provider key", group="Provider keys", errors=(409,), answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /byok/{id}."""
-        key_id, workspace, now = request.params["id"], request.key.workspace_id, self._clock()
-        self._refuse_written(key_id)
+        now = self._clock()
+        self._refuse_written(request)
 
         def write(connection: Connection) -> None:
-            stored.delete(connection, self._existing(connection, workspace, key_id).id, now=now)
+            stored.delete(connection, self._existing(connection, request).id, now=now)
 
         await self._store.write(write)
         return json_response({"deleted": True})
 
-    def _existing(self, connection: Connection, workspace_id: str, key_id: str) -> AddedKey:
-        key = stored.get(connection, self._sealer, key_id)
-        if key is None or key.workspace_id not in (None, workspace_id):
+    def _existing(self, connection: Connection, request: Request) -> AddedKey:
+        key = stored.get(connection, self._sealer, request.params["id"])
+        if key is None or not self._sees(request, key.workspace_id):
             raise RequestError("not_found", "Resource not found")
         return key
 
-    def _refuse_written(self, key_id: str) -> None:
-        if key_id in self._written():
+    def _sees(self, request: Request, workspace_id: str | None) -> bool:
+        if workspace_id is None:
+            return self._knows_everyones(request)
+        return manages(request.key, workspace_id, self._snapshots.current)
+
+    def _knows_everyones(self, request: Request) -> bool:
+        """Whether what is there for all workspaces is the caller's to see: those of the default one look after it."""
+        home = self._snapshots.current.workspaces.get(request.key.workspace_id)
+        return home is not None and home.is_default
+
+    def _workspace(self, request: Request, asked: str | None) -> str:
+        return workspace_of(request.key, asked, self._snapshots.current)
+
+    def _refuse_written(self, request: Request) -> None:
+        if request.params["id"] in self._written(request):
             raise RequestError("conflict", "This key is set in the configuration, and can only be changed there")
 
     def _one(self, key: AddedKey, *, status: int = 200) -> Response:
         return json_response({"data": self._added(key)}, status=status)
 
-    def _written(self) -> dict[str, ShownProviderKey]:
-        """The configuration's keys by id, as they are shown."""
+    def _written(self, request: Request) -> dict[str, ShownProviderKey]:
+        """The configuration's keys by id, as they are shown to this caller."""
+        if not self._knows_everyones(request):
+            return {}
         return {
             key.id: _row(
                 key.id,
@@ -247,16 +267,10 @@ def _takes_keys(catalog: Catalog, slug: str) -> bool:
     return slug in catalog.dormant if provider is None else not provider.builtin
 
 
-def _only(own: str, asked: str | None) -> None:
-    """Whoever manages one workspace knows of no other."""
-    if asked not in (None, own):
-        raise RequestError("not_found", "Resource not found")
-
-
-def _check_hashes(connection: Connection, terms: KeyTerms, workspace_id: str) -> None:
+def _check_hashes(connection: Connection, terms: KeyTerms, workspace_id: str | None) -> None:
     for at, digest in enumerate(terms.allowed_api_key_hashes or ()):
         key = stored_keys.get(connection, digest)
-        if key is None or key.workspace_id != workspace_id:
+        if key is None or workspace_id not in (None, key.workspace_id):
             raise FieldError(f"allowed_api_key_hashes[{at}]", "is no key's")
 
 

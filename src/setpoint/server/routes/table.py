@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from setpoint.server.routes.activity import Activity
+    from setpoint.server.routes.budgets import Budgets
     from setpoint.server.routes.catalog.models import Models
     from setpoint.server.routes.documents import Documents
     from setpoint.server.routes.explain import Explain
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from setpoint.server.routes.metrics import Metrics
     from setpoint.server.routes.presets import Presets
     from setpoint.server.routes.provider_keys import ProviderKeys
+    from setpoint.server.routes.workspaces import Workspaces
 
 
 def routes(
@@ -29,6 +31,8 @@ def routes(
     presets: Presets,
     keys: Keys,
     provider_keys: ProviderKeys,
+    workspaces: Workspaces,
+    budgets: Budgets,
     generations: Generations,
     activity: Activity,
     ledger: Ledger,
@@ -39,6 +43,8 @@ def routes(
 ) -> Sequence[Route]:
     """All rows; that of the metrics only where there are some to show."""
     version = "/presets/{slug}/versions/{version}"
+    workspace = "/workspaces/{workspace}"
+    budget = workspace + "/budgets/{interval}"
     measured = (Route("GET", "/metrics", metrics.get, "admin_read", based=False),) if metrics is not None else ()
     return (
         *measured,
@@ -70,6 +76,15 @@ def routes(
         Route("GET", "/byok/{id}", provider_keys.get, "admin_read"),
         Route("PATCH", "/byok/{id}", provider_keys.update, "admin"),
         Route("DELETE", "/byok/{id}", provider_keys.delete, "admin"),
+        Route("GET", "/workspaces", workspaces.list, "admin_read"),
+        Route("POST", "/workspaces", workspaces.create, "admin"),
+        Route("GET", workspace, workspaces.get, "admin_read"),
+        Route("PATCH", workspace, workspaces.update, "admin"),
+        Route("DELETE", workspace, workspaces.delete, "admin"),
+        Route("GET", workspace + "/budgets", budgets.list, "admin_read"),
+        Route("GET", budget, budgets.get, "admin_read"),
+        Route("PUT", budget, budgets.put, "admin"),
+        Route("DELETE", budget, budgets.delete, "admin"),
         Route("GET", "/generation", generations.get, "any"),
         Route("GET", "/activity", activity.list, "admin_read"),
         Route("GET", "/credits", activity.credits, "admin_read"),

@@ -50,16 +50,11 @@ def _keys_and_workspaces() -> None:
         _flag("deleted", sa.false()),
         sa.Column("description", sa.Text()),
         sa.Column("default_text_model", sa.Text()),
-        sa.Column("default_image_model", sa.Text()),
         sa.Column("default_provider_sort", sa.Text()),
-        sa.Column("default_guardrail_id", sa.Text()),
         _flag("include_byok_in_budgets", sa.true()),
-        _flag("is_observability_broadcast_enabled", sa.false()),
         _flag("is_observability_io_logging_enabled", sa.false()),
-        _flag("is_data_discount_logging_enabled", sa.false()),
         sa.Column("io_logging_sampling_rate", sa.Float(), nullable=False, server_default="1"),
         sa.Column("io_logging_api_key_ids", sa.Text()),
-        sa.Column("disabled_server_tools", sa.Text(), nullable=False, server_default="[]"),
     ):
         op.add_column("workspaces", column)
     op.create_index(op.f("ix_workspaces_revision"), "workspaces", ["revision"])
