@@ -6,18 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.faults_support import Front, attempts, front_of_gateway, plain_gateway
+from faults.faults_support import PRICE, Front, attempts, endpoint, front_of_gateway, serving
 from simulator.answers import chunk, completion, data_frame, usage_chunk
 from simulator.script import body, cut, hang, ok, sse, status, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.client import Simulator
     from simulator.steps import Script
+    from support.processes import Gateway
 
 ERROR = {"message": "out of memory", "code": 502}
 
 
-gateway = plain_gateway
 front = front_of_gateway
+
+
+@pytest.fixture(scope="module")
+def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """As the plain one, with a model that has a price for each image and each search."""
+    pieces = endpoint("alpha", pricing={**PRICE, "image": "0.002", "web_search": "0.01"})
+    with serving(tmp_path_factory, simulator_process, more_models={"pieces/model": {"endpoints": [pieces]}}) as gateway:
+        yield gateway
 
 
 def booked(record: dict[str, Any]) -> list[tuple[int, int, float | None] | None]:
@@ -84,6 +95,33 @@ def test_a_try_that_the_client_cancels_is_booked_with_what_it_had_counted(front:
     assert (record["status"], attempt["status"]) == ("cancelled", 200)
     assert attempt["usage"]["output_tokens"] == record["tokens_completion"] > 0
     assert record["zero_completion"] is False
+
+
+@pytest.mark.parametrize(("theirs", "drifts"), [(0.00002, False), (0.5, True)])
+def test_what_the_provider_says_that_it_cost_is_kept_beside_ours(front: Front, theirs: float, drifts: bool) -> None:
+    usage = {**usage_chunk((10, 5))["usage"], "cost": theirs}
+    front.simulator.script(body({**completion("x", (10, 5)), "usage": usage}), prefix="/a")
+    record = front.record(front.ask("solo/alpha"))
+    [attempt] = record["provider_responses"]
+    assert (record["total_cost"], record["provider_cost"], record["cost_drift"]) == (0.00002, theirs, drifts)
+    assert (attempt["cost"], attempt["provider_cost"]) == (0.00002, theirs)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_each_image_and_each_search_costs_its_rate(front: Front, streamed: bool) -> None:
+    usage = {**usage_chunk((10, 5))["usage"], "server_tool_use_details": {"web_search_requests": 3}}
+    whole = {**completion("x", (10, 5)), "usage": usage}
+    frames = [data_frame(chunk({"content": "Hi"}, "stop")), data_frame({**usage_chunk((10, 5)), "usage": usage})]
+    front.simulator.script(sse([*frames, b"data: [DONE]\n\n"]) if streamed else body(whole), prefix="/a")
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    messages = [
+        {"role": "user", "content": [picture, {"type": "text", "text": 'a "type":"image_url" of words'}, picture]}
+    ]
+    record = front.record(front.ask("pieces/model", stream=streamed, messages=messages))
+    # 10 x 0.000001 + 5 x 0.000002 = 0.00002; two images at 0.002, three searches at 0.01
+    assert record["total_cost"] == 0.03402
+    [attempt] = record["provider_responses"]
+    assert (attempt["usage"]["images"], attempt["usage"]["searches"]) == (2, 3)
 
 
 # --- what was paid for and gave nothing ----------------------------------------------------------------------

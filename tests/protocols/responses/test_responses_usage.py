@@ -14,7 +14,7 @@ from openai.types.responses import ResponseUsage
 
 from setpoint.canonical.usage import Usage
 from setpoint.protocols.answer import Bill
-from setpoint.protocols.responses.usage import estimated_input, read_usage, said_bytes, write_usage
+from setpoint.protocols.responses.usage import estimated_input, read_response_usage, read_usage, said_bytes, write_usage
 from setpoint.records import Cost
 from setpoint.wire.body import members, raw, split
 
@@ -156,3 +156,36 @@ def test_an_answer_says_as_many_bytes_as_its_words_have() -> None:
     content = [{"type": "output_text", "text": "é"}, {"type": "refusal", "refusal": "No"}]
     assert said_bytes(members(raw({"type": "message", "content": content}))) == len("éNo".encode())
     assert said_bytes(members(Raw(b'{"type":"function_call","name":"f","arguments":"{}"}'))) == 3
+
+
+# --- searches ------------------------------------------------------------------------------------------------
+
+
+def search(kind: str | None = None) -> dict[str, Any]:
+    action = {} if kind is None else {"action": {"type": kind}}
+    return {"type": "web_search_call", "id": "ws", "status": "completed", **action}
+
+
+@pytest.mark.parametrize(
+    ("output", "counted", "searches"),
+    [
+        ([search("search"), search("open_page"), search("find_in_page"), search("search")], {}, 2),
+        ([search()], {}, 1),  # an older answer does not say what it did
+        ([{"type": "message", "content": [{"type": "output_text", "text": '"web_search_call"'}]}], {}, 0),
+        ([], {"num_sources_used": 3}, 3),
+        ([search("search")], {"num_sources_used": 3}, 3),
+        ([], {"server_tool_use_details": {"web_search_requests": 2}}, 2),
+    ],
+)
+def test_searches_are_items_of_the_output_or_counted(
+    output: list[dict[str, Any]], counted: dict[str, Any], searches: int
+) -> None:
+    response = members(raw({"output": output, "usage": {"input_tokens": 1, "output_tokens": 2, **counted}}))
+    found = read_response_usage(response)
+    assert found is not None
+    assert found[0] == Usage(input_tokens=1, output_tokens=2, searches=searches)
+
+
+def test_searches_without_a_count_of_tokens_are_no_usage() -> None:
+    assert read_response_usage(members(raw({"output": [search("search")]}))) is None
+    assert read_response_usage(members(raw({}))) is None

@@ -87,7 +87,7 @@ class Activity:
     async def list(self, request: Request) -> Response:
         """GET /activity: the last 30 UTC days that are over, or one of them, or today."""
         query, snapshot = request.query(), self._snapshots.current
-        first, last = _days(query.get("date"), self._clock().date())
+        first, last = days_asked(query.get("date"), self._clock().date())
         by = _groupings(query.get("group_by"))
         only = {
             "workspace_id": reach(request.key, query.get("workspace_id"), snapshot),
@@ -110,7 +110,7 @@ class Activity:
         return json_response({"data": {"total_credits": money(limit), "total_usage": money(spent)}})
 
 
-def _days(said: str | None, today: date) -> tuple[date, date]:
+def days_asked(said: str | None, today: date) -> tuple[date, date]:
     """The first and the last day that are asked for. Raises: `FieldError`."""
     first = today - timedelta(days=_DAYS)
     if said is None:
