@@ -159,6 +159,12 @@ def test_where_several_prices_may_apply_it_is_the_highest() -> None:
     assert priced(heard, audio=40 * DOLLAR) > 39 * priced(heard)
 
 
+def test_each_image_that_has_a_price_counts_beside_its_tokens() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://a.test/a.png"}}
+    content = user([picture, {"type": "text", "text": 'a "type":"image_url"'}, picture], max_tokens=1)
+    assert priced(content, image=Decimal(3)) - priced(content) == 6
+
+
 def test_a_dearer_tier_or_a_dearer_long_prompt_counts() -> None:
     content = user("x" * 3_000, max_tokens=1)
     dear = Price(prompt=5 * DOLLAR, completion=5 * DOLLAR)

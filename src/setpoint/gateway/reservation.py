@@ -113,7 +113,8 @@ def _amount(bound: Bound, price: Price, data: bytes) -> Decimal | None:
         dear.append(price.audio)
     spoken = _highest(price.completion, price.internal_reasoning)
     told = bound.input_tokens * _highest(*dear) + (bound.output_tokens or 0) * spoken
-    return told + (price.request or Decimal(0))
+    pictures = media_in(data).count("image") * price.image if price.image else Decimal(0)
+    return told + pictures + (price.request or Decimal(0))  # how often it will be searched nobody knows
 
 
 def _highest(*rates: Decimal | None) -> Decimal:
