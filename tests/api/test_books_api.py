@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -223,6 +227,17 @@ def test_the_books_of_a_gateway_at_work_close(shared_gateway: Gateway, simulator
     mine = data_of(shared_gateway.call("GET", f"/ledger/verify?workspace_id={me['workspace_id']}"))
     assert mine["ok"]
     refused(shared_gateway.call("GET", "/ledger/verify?workspace_id=nobodys"), 404)
+
+
+def test_the_command_reads_the_books_beside_the_server(shared_gateway: Gateway, simulator: Simulator) -> None:
+    simulator.script(ok())
+    ask(shared_gateway, {"model": "sim/solo"})
+    environ = {**os.environ, "SETPOINT_DATA_DIR": str(shared_gateway.data_dir)}
+    words = [sys.executable, "-m", "setpoint", "ledger", "verify"]
+    with tempfile.TemporaryDirectory() as empty:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env=environ, cwd=empty)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].endswith("entries: the books close")
 
 
 def test_books_that_were_tampered_with_are_told(shared_gateway: Gateway, seeded: tuple[str, datetime]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.client import HTTPException
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,11 @@ def record(gateway: Gateway, id_: str) -> Mapping[str, Any]:
         time.sleep(0.02)
 
 
+def _days(created_at: str) -> set[str]:
+    """The days on which a test was that had a request then."""
+    return {created_at[:10], datetime.now(UTC).date().isoformat()}
+
+
 def spent(gateway: Gateway) -> float:
     answer = gateway.call("GET", "/key")
     assert answer.status == 200
@@ -77,6 +83,11 @@ def test_a_stream_that_the_kill_cut_is_interrupted_and_what_ended_before_it_is_c
     assert (attempt["status"], attempt["latency"]) == (None, None)
     assert [record(again, id_)["status"] for id_ in ended] == ["completed"] * 5
     until(lambda: spent(again) == 0.01)  # five times 1,000 and 500 tokens, once
+    books = again.call("GET", "/ledger/verify").json()["data"]
+    assert (books["ok"], books["checked"], set(books["sums"].values())) == (True, 6, {0.01})
+    days = [again.call("GET", f"/activity?date={day}").json()["data"] for day in _days(found["created_at"])]
+    counted = [(one["requests"], one["unknown_cost_requests"]) for day in days for one in day]
+    assert tuple(map(sum, zip(*counted, strict=True))) == (6, 1), "the one that was cut is counted, and not its cost"
     assert again.stop() == 0
     assert list((gateway.data_dir / "spool").iterdir()) == []
 
