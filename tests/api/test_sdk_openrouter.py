@@ -201,6 +201,43 @@ def test_keys_are_made_changed_and_deleted(shared_gateway: Gateway, client: Open
         client.api_keys.get(hash=made.data.hash)
 
 
+def test_workspaces_and_their_budgets_are_made_changed_and_deleted(client: OpenRouter) -> None:
+    slug = fresh("from-the-client")
+    made = client.workspaces.create(
+        name="From the client",
+        slug=slug,
+        description=None,
+        default_provider_sort="latency",
+        default_image_model=None,
+        is_observability_broadcast_enabled=False,
+        disabled_server_tools=[],
+        io_logging_sampling_rate=0.5,
+    ).data
+    assert (made.slug, made.default_provider_sort, made.io_logging_sampling_rate) == (slug, "latency", 0.5)
+    assert made in list(walk(client.workspaces.list(limit=2)))
+    assert client.workspaces.get(id=slug).data == client.workspaces.get(id=made.id).data == made
+    changed = client.workspaces.update(id=slug, default_text_model="sim/solo", default_provider_sort=None).data
+    assert (changed.default_text_model, changed.default_provider_sort, changed.name) == ("sim/solo", None, made.name)
+
+    def put(interval: Any, limit: float) -> Any:
+        return client.workspaces.set_budget(workspace_ref=slug, interval=interval, limit_usd=limit)
+
+    day, ever = put("daily", 2.5).data, put("lifetime", 100).data
+    assert (day.limit_usd, day.reset_interval, ever.reset_interval) == (2.5, "daily", None)
+    assert client.workspaces.list_budgets(workspace_ref=made.id).data == [ever, day]
+    one = client.workspaces.get_budget(workspace_ref=slug, interval="daily")
+    assert (one.data, one.include_byok_in_budgets) == (day, True)
+    with pytest.raises(errors.BadRequestResponseError, match="lifetime budget"):
+        put("daily", 100)
+    for _ in range(2):
+        assert client.workspaces.delete_budget(workspace_ref=slug, interval="daily").DELETED is True
+    with pytest.raises(errors.NotFoundResponseError):
+        client.workspaces.get_budget(workspace_ref=slug, interval="daily")
+    assert client.workspaces.delete(id=slug).DELETED is True
+    with pytest.raises(errors.NotFoundResponseError):
+        client.workspaces.get(id=made.id)
+
+
 @pytest.mark.filterwarnings(_DEPRECATED)
 def test_what_a_key_may_spend_is_said_and_changed(shared_gateway: Gateway, client: OpenRouter) -> None:
     own = client.api_keys.get_current_key_metadata().data

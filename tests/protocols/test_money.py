@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from setpoint.protocols.money import money, read_count, read_money, text_bytes
+from setpoint.protocols.money import dollars, money, read_count, read_money, text_bytes
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,21 @@ from setpoint.protocols.money import money, read_count, read_money, text_bytes
 )
 def test_money_is_a_plain_number(amount: Decimal | None, text: str) -> None:
     assert bytes(money(amount)).decode() == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "$0.00"),
+        ("500", "$500.00"),
+        ("1E+3", "$1,000.00"),
+        ("2.5", "$2.50"),
+        ("0.0050", "$0.005"),
+        ("1E-7", "$0.0000001"),
+    ],
+)
+def test_people_read_all_digits_of_an_amount(amount: str, text: str) -> None:
+    assert dollars(Decimal(amount)) == text
 
 
 @given(st.decimals(0, 10**6 - 1, allow_nan=False, places=30))

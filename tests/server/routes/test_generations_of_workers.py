@@ -73,3 +73,16 @@ def test_an_id_that_no_worker_knows_is_not_found(start_gateway: StartGateway) ->
         until(lambda: record(other, id_).status == 200)
         assert record(other, f"gen-{int(time.time())}-{'0' * 20}").status == 404
         assert record(other, f"gen-1000000000-{'0' * 20}").status == 404
+
+
+def test_a_record_of_another_key_is_looked_for_as_long_as_one_that_is_not_there(start_gateway: StartGateway) -> None:
+    with two_workers(start_gateway) as (gateway, one, _):
+        caller = gateway.call("POST", "/keys", {"name": "another"}).json()["key"]
+
+        def took(id_: str) -> float:
+            began = time.monotonic()
+            assert one.call("GET", f"/generation?id={id_}", key=caller).status == 404
+            return time.monotonic() - began
+
+        nobodys = took(f"gen-{int(time.time())}-{'0' * 20}")
+        assert took(answered(one)) > nobodys / 2

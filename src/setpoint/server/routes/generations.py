@@ -60,8 +60,8 @@ class Generations:
         id_, key = request.query().get("id", ""), request.key
         if not id_:
             raise FieldError("id", "is required")
-        found = await self._find(id_, key.workspace_id)
-        if found is None or not _visible(found, key):
+        found = await self._find(id_, key)
+        if found is None:
             raise RequestError("not_found", "Resource not found")
         return json_response({"data": _generation(found)})
 
@@ -82,34 +82,38 @@ class Generations:
 
         return json_response(await self._store.read(read))
 
-    async def _find(self, id_: str, workspace_id: str) -> Generation | None:
-        """The record: from memory, else from the spool, else from the database. Raises: `GatewayError`."""
+    async def _find(self, id_: str, key: Key) -> Generation | None:
+        """The record: from memory, else from the spool, else from the database. Raises: `GatewayError`.
+
+        One that the key may not see is looked for as long as one that is not there.
+        """
         found = self._recorder.find(id_)
         if found is None and self._recorder.has_parked(id_):
             found = await asyncio.to_thread(self._recorder.read_parked, id_)
-        if found is not None:
+        if found is not None and _visible(found, key):
             return found
-        found = await self._stored(id_, workspace_id)
+        found = await self._stored(id_, key)
         age_s = generation_age_s(id_, self._clock())
         if found is None and self._siblings is not None and age_s is not None and age_s < _YOUNG_S:
-            return await self._elsewhere(id_, workspace_id, self._siblings)
+            return await self._elsewhere(id_, key, self._siblings)
         return found
 
-    async def _elsewhere(self, id_: str, workspace_id: str, siblings: Seat) -> Generation | None:
+    async def _elsewhere(self, id_: str, key: Key, siblings: Seat) -> Generation | None:
         """A record that another worker may have. Raises: `GatewayError` while that cannot be told."""
         held_s = 0.0
         for _ in range(_ELSEWHERE_TRIES):
             await asyncio.sleep(_ELSEWHERE_PAUSE_S)
             held_s = siblings.held_s()  # before the look: what is let go meanwhile is found by it
-            found = await self._stored(id_, workspace_id)
+            found = await self._stored(id_, key)
             if found is not None:
                 return found
         if held_s >= _AWAY_S:
             raise away()
         return None
 
-    async def _stored(self, id_: str, workspace_id: str) -> Generation | None:
-        return await self._store.read(lambda connection: get(connection, id_, workspace_id))
+    async def _stored(self, id_: str, key: Key) -> Generation | None:
+        found = await self._store.read(lambda connection: get(connection, id_, key.workspace_id))
+        return found if found is not None and _visible(found, key) else None
 
 
 def _visible(generation: Generation, key: Key) -> bool:
