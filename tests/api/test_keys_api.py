@@ -263,6 +263,45 @@ def test_what_is_left_of_a_limit_is_what_its_period_has_not_spent(
     assert (own["budgets"][0]["reset_interval"], own["budgets"][0]["resets_at"]) == (None, None)
 
 
+def test_a_key_is_told_of_the_budgets_of_its_workspace_in_the_order_of_asking(
+    shared_gateway: Gateway, simulator: Simulator
+) -> None:
+    simulator.script(ok(tokens=(100, 20)))
+    home = new_workspace(shared_gateway)
+    for interval, dollars in (("daily", 1), ("lifetime", 4), ("weekly", 2), ("monthly", 3)):
+        put = shared_gateway.call("PUT", f"/workspaces/{home}/budgets/{interval}", {"limit_usd": dollars})
+        assert put.status == 200, put.body
+    plain, told = new_key(shared_gateway, workspace_id=home, limit=2.5)
+    assert ask(shared_gateway, {"model": "sim/solo", "max_tokens": 20}, key=plain).status == 200
+    until(lambda: data_of(shared_gateway.call("GET", f"/keys/{told['hash']}"))["usage"])
+
+    def own() -> dict[str, Any]:
+        return data_of(shared_gateway.call("GET", "/key", key=plain))
+
+    seen = own()
+    assert [(one["scope"], one["reset_interval"], one["limit_usd"]) for one in seen["budgets"]] == [
+        ("key_limit", None, 2.5),
+        ("workspace", None, 4),
+        ("workspace", "monthly", 3),
+        ("workspace", "weekly", 2),
+        ("workspace", "daily", 1),
+    ]
+    assert {one["spend_usd"] for one in seen["budgets"]} == {0.00014}
+    assert [one["resets_at"] is None for one in seen["budgets"]] == [True, True, False, False, False]
+    rows = data_of(shared_gateway.call("GET", f"/workspaces/{home}/budgets"))
+    ids = {row["reset_interval"]: row["id"] for row in rows}
+    assert [one["budget_id"] for one in seen["budgets"]] == [
+        None,
+        *(ids[one] for one in (None, "monthly", "weekly", "daily")),
+    ]
+    assert seen["effective_budget"] == seen["budgets"][-1], "the one with least left"
+    assert shared_gateway.call("PUT", f"/workspaces/{home}/budgets/daily", {"limit_usd": 0.0001}).status == 200
+    data_of(shared_gateway.call("PATCH", f"/keys/{told['hash']}", {"limit": 0.00014}))
+    seen = own()
+    assert [one["remaining_usd"] for one in (seen["budgets"][0], seen["budgets"][-1])] == [0, -0.00004]
+    assert seen["effective_budget"]["scope"] == "key_limit", "the first of which nothing is left"
+
+
 @pytest.mark.parametrize("hash_", ["0" * 64, "x", "%00", "..", "a" * 10_000, "%27%20OR%201=1"])
 def test_a_key_that_is_not_there_is_a_404(shared_gateway: Gateway, hash_: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"disabled": True}), ("DELETE", None)):
