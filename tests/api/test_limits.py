@@ -128,7 +128,7 @@ def test_a_used_up_budget_is_403_and_names_the_broadest(gateway: Gateway, simula
     kind, message = error_of(skin, answer)
     assert (kind, message) == (
         "permission_denied",
-        "Workspace monthly budget of $0.00 exceeded. Contact your org admin.",
+        "Workspace monthly budget of $0.0000002 exceeded. Contact your org admin.",
     )
     assert simulator.requests() == []
 
