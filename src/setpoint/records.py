@@ -619,3 +619,14 @@ class Generation(Struct, frozen=True, kw_only=True):
             return None
         with localcontext(EXACT):
             return sum(known, Decimal(0))
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What was asked and answered in one generation, as raw JSON objects. None: there was none."""
+
+    generation_id: str
+    workspace_id: str
+    created_at: datetime
+    input: bytes
+    output: bytes | None
+    error: bytes | None

@@ -33,6 +33,7 @@ from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,
     look_up_clients,
+    look_up_contents,
     look_up_process,
     look_up_retention,
     look_up_storage,
@@ -358,6 +359,7 @@ def test_the_manual_has_every_metric_with_its_kind_and_its_labels() -> None:
     look_up_work(registry, nothing, nothing)
     look_up_storage(registry, nothing, nothing, nothing)
     look_up_retention(registry, nothing)
+    look_up_contents(registry, nothing, nothing)
     look_up_upstream(registry, nothing, nothing)
     look_up_clients(registry, nothing)
     look_up_breakers(registry, nothing)

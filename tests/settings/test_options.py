@@ -49,6 +49,9 @@ CASES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "retry_budget": ({"0": 0, "0.5": 0.5, "1": 1}, ("-0.1", "1.1", "x")),
     "default_output_reservation_tokens": ({"1": 1, "100000": 100_000}, ("0", "-1", "x")),
     "allow_unpriced_on_limited_keys": ({"true": True, "false": False}, ("1", "yes", "x")),
+    "record_content": ({"true": True, "false": False}, ("1", "yes")),
+    "record_content_sample": ({"0": 0, "0.25": 0.25, "1": 1}, ("-0.1", "1.1", "x")),
+    "record_content_days": ({"90": 90, "0.5": 0.5}, ("0", "null", "nan")),
     "record_days": ({"null": None, "90": 90, "0.5": 0.5}, ("0", "-1", "36501", "nan", "30d")),
     "metrics": ({"true": True, "False": False}, ("yes", "1", "null")),
     "cors_origins": (

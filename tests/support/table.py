@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.budgets import Budgets
 from setpoint.server.routes.catalog.models import Models
+from setpoint.server.routes.contents import Contents
 from setpoint.server.routes.documents import Documents
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
@@ -37,6 +38,7 @@ def route_table() -> Sequence[Route]:
         Workspaces.__new__(Workspaces),
         Budgets.__new__(Budgets),
         Generations.__new__(Generations),
+        Contents.__new__(Contents),
         Activity.__new__(Activity),
         Ledger.__new__(Ledger),
         Models.__new__(Models),

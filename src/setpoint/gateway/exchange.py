@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, structs
 
 from setpoint.gateway.meter import input_alone
+from setpoint.gateway.transcript import OUR_KEY, REDACTED
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Attempt, Generation
 from setpoint.routing.plan import passing_over
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from setpoint.errors import ProviderError, SetpointError
+    from setpoint.gateway.contents import Gathered
     from setpoint.gateway.limits import Limited, Reserved
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.answer import Bill, Outcome, Stamp
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from setpoint.wire.body import Body
 
 
-_OUR_KEY = re.compile(r"sk-sp-v1-[0-9a-f]{64}")
-_REDACTED = "[redacted]"
 _LABEL_BYTES = 64 << 10
 
 
@@ -103,6 +102,7 @@ class Exchange:
         self.failures: list[tuple[str, ProviderError]] = []
         self.debug_bodies: list[tuple[Stamp, Raw]] = []
         self.images = 0  # of the request, where the endpoint under way has a price for each
+        self.gathered: Gathered | None = None  # of the answer, where its content is kept
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
         self._attempts: list[Attempt] = []
@@ -143,6 +143,8 @@ class Exchange:
         self._reserved, self._unsent = reserved, False
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
+        if self.gathered is not None:
+            self.gathered.restart()
         self._attempt_started = time.monotonic()
         self._attempt_at = self.now() if reserved is None else reserved.at
         unseen = _attempt(candidate, self._attempt_at, reserved, error="interrupted", uncounted=True)
@@ -217,6 +219,11 @@ class Exchange:
         return _ms(time.monotonic() - self._started)
 
     @property
+    def session_id(self) -> str | None:
+        """The conversation that it belongs to, by the body's word before the header's."""
+        return as_text(self.body.get("session_id")) or self.caller.session_id
+
+    @property
     def failed(self) -> bool:
         """Whether it has ended, and not with an answer."""
         return self._failed
@@ -244,6 +251,8 @@ class Exchange:
         for at, reserved in self._open:
             reserved.settle(self._attempts[at])
         self._record(self._generation(status, error, tuple(self._attempts)))
+        if self.gathered is not None:
+            self.gathered.finish(self)
 
     def _generation(
         self, status: GenerationStatus, error: SetpointError | None, attempts: tuple[Attempt, ...]
@@ -282,7 +291,7 @@ class Exchange:
             unsaid=tuple(map(readable, self.unsaid + self._unsaid_answer())),
             not_honoured=tuple(map(readable, self.not_honoured)),
             attempts=attempts,
-            session_id=self._kept(as_text(self.body.get("session_id")) or self.caller.session_id),
+            session_id=self._kept(self.session_id),
             external_user=self._kept(self._external_user()),
             http_referer=self._kept(self.caller.referer),
             app_title=self._kept(self.caller.app_title),
@@ -330,8 +339,8 @@ class Exchange:
         if text is None:
             return None
         for credential in self.caller.credentials:
-            text = text.replace(credential, _REDACTED)
-        return readable(_OUR_KEY.sub(_REDACTED, text))
+            text = text.replace(credential, REDACTED)
+        return readable(OUR_KEY.sub(REDACTED, text))
 
 
 def _attempt(

@@ -107,6 +107,7 @@ class LiveStream:
         metadata = router_metadata(self._exchange)
         size = self._exchange.size + self._read_bytes
         last = await self._aside.run(size, lambda: self.edited.end(billed, metadata))
+        self._gather(last)
         self._exchange.finish("completed")
         yield last
 
@@ -164,7 +165,13 @@ class LiveStream:
         edited = await self._aside.run(size, lambda: self._edit(piece))
         if edited:
             self._unopened = 0
+            self._gather(edited)
         return edited
+
+    def _gather(self, events: bytes) -> None:
+        """These events are part of the answer that the client gets."""
+        if self._exchange.gathered is not None:
+            self._exchange.gathered.add(events)
 
     def _edit(self, piece: bytes) -> bytes:
         """The events for the client in this piece; an error behind them waits until they are out."""

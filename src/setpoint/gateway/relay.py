@@ -177,7 +177,10 @@ class Relay:
         exchange.bill = bill(result.outcome, candidate.endpoint, exchange.estimated_input, exchange.images)
         trial.ended(exchange.bill.usage.output_tokens)
         told = self._opening(exchange, candidate), exchange.bill, router_metadata(exchange)
-        return await self._aside.run(size, lambda: result.write(*told))
+        written = await self._aside.run(size, lambda: result.write(*told))
+        if exchange.gathered is not None:
+            exchange.gathered.add(written)
+        return written
 
     def _result(self, exchange: Exchange, candidate: Candidate, answer: Answer, lowered: Lowered) -> EditedResult:
         body, dialect = self._split(candidate, answer), PROTOCOLS[candidate.dialect]

@@ -13,6 +13,7 @@ from setpoint.coordination.leases import Leases
 from setpoint.errors import GatewayError, SetpointError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
+from setpoint.gateway.contents import Contents, Sampling
 from setpoint.gateway.failed import Failed
 from setpoint.gateway.lag import LoopLag, Turn
 from setpoint.gateway.limits import Limits, Terms
@@ -41,6 +42,7 @@ from setpoint.server.routes.answering import Answering, StreamTimes
 from setpoint.server.routes.budgets import Budgets
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
+from setpoint.server.routes.contents import Contents as ContentRoutes
 from setpoint.server.routes.documents import Documents
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
@@ -57,6 +59,7 @@ from setpoint.server.telemetry.figures import Figures
 from setpoint.server.telemetry.gauges import (
     look_up_breakers,
     look_up_clients,
+    look_up_contents,
     look_up_process,
     look_up_retention,
     look_up_storage,
@@ -66,6 +69,7 @@ from setpoint.server.telemetry.gauges import (
 from setpoint.server.telemetry.lag import LoopWatch
 from setpoint.server.telemetry.log import log_exchange, log_notice, log_refused
 from setpoint.snapshot import SnapshotHolder
+from setpoint.storage.contents import ContentRecorder
 from setpoint.storage.leasing import leasing
 from setpoint.storage.pinned import PinnedVersions
 from setpoint.storage.recorder import Recorder
@@ -112,6 +116,8 @@ class Application:
         spool = Spool(spools)
         self._recorder = Recorder(database, spool, seat)
         self._retention = Retention(database, _kept(settings), clock=utc_now, works=seat.index == 0)
+        self._content_recorder = ContentRecorder(database)
+        self._contents = Contents(self._content_recorder.keep)
         self._recovery = Recovery(database, spools)
         self._versions = Versions(PinnedVersions(self._store).find)
         self._client = HttpClient()
@@ -131,6 +137,7 @@ class Application:
         look_up_work(registry, self._admission, self._lag)
         look_up_storage(registry, self._snapshots, self._recorder, spool)
         look_up_retention(registry, self._retention)
+        look_up_contents(registry, self._contents, self._content_recorder)
         look_up_upstream(registry, self._snapshots, self._client)
         look_up_breakers(registry, self._upstreams)
         look_up_process(registry, seat.board)
@@ -164,6 +171,7 @@ class Application:
 
     def _build(self, settings: Settings) -> None:
         """All that depends on settings and keeps nothing from one request to the next."""
+        self._contents.sampling = Sampling(on=settings.record_content, share=settings.record_content_sample)
         self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         relay = Relay(
@@ -211,6 +219,7 @@ class Application:
             begin=self._recorder.begin,
             record=self._record,
             proxies=Proxies(settings.trusted_proxies),
+            contents=self._contents,
         )
         dice = self._dice
         rows = routes(
@@ -224,6 +233,7 @@ class Application:
             Workspaces(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
             Budgets(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
             Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
+            ContentRoutes(self._store, clock=utc_now, recorded=settings.record_content),
             Activity(self._store, self._snapshots, clock=utc_now),
             Ledger(self._store, self._snapshots),
             Models(self._snapshots, self._observed, clock=utc_now),
@@ -275,6 +285,7 @@ class Application:
         self._store.close()
         self._recovery.close()
         self._recorder.close()
+        self._content_recorder.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -354,7 +365,7 @@ class Application:
 
 
 def _kept(settings: Settings) -> Kept:
-    return Kept(records_days=settings.record_days, contents_days=None)
+    return Kept(records_days=settings.record_days, contents_days=settings.record_content_days)
 
 
 def _say_end(task: asyncio.Task[None]) -> None:

@@ -60,6 +60,7 @@ _API_KEY = scalar(f"a printable string of at least {_LEAST_API_KEY} characters",
 _BYTES = integer(1, unit="bytes")
 _COUNT = integer(1)
 _LIMIT = or_null(SECONDS)
+_SHARE = number("a number from 0 to 1", lambda share: 0 <= share <= 1)
 _DAYS = number("a number of days greater than 0 and up to 36500", lambda days: 0 < days <= 36_500)
 
 
@@ -172,7 +173,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retry_budget: Annotated[
         float,
         Row(
-            number("a number from 0 to 1", lambda share: 0 <= share <= 1),
+            _SHARE,
             "further tries at providers in trouble, as a share of the requests; two a second may always be",
         ),
     ] = 0.2
@@ -186,6 +187,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     allow_unpriced_on_limited_keys: Annotated[
         bool, Row(BOOLEAN, "whether endpoints without a price may be used under a limit of money, which counts nothing")
     ] = False
+    record_content: Annotated[
+        bool, Row(BOOLEAN, "whether prompts and answers are kept, for admins at `GET /generation/content`")
+    ] = False
+    record_content_sample: Annotated[
+        float, Row(_SHARE, "of which share of the conversations they are kept, by their session ids")
+    ] = 1
+    record_content_days: Annotated[float, Row(_DAYS, "how long they are kept")] = 30
     record_days: Annotated[
         float | None,
         Row(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from setpoint.gateway.admission import Admission
+    from setpoint.gateway.contents import Contents
     from setpoint.gateway.pipeline import Pipeline
     from setpoint.protocols.base import Room
     from setpoint.records import Dialect, Generation
@@ -46,8 +47,10 @@ class Exchanges:
         begin: Callable[[Generation], None],
         record: Callable[[Generation, str], None],
         proxies: Proxies,
+        contents: Contents,
     ) -> None:
         self._clock = clock
+        self._contents = contents
         self._new_id = new_id
         self._begin = begin
         self._record = record
@@ -62,8 +65,9 @@ class Exchanges:
         skin.check(body, creating=False)
         now = self._clock()
         client = self._proxies.client(request.peer, request.header_values(b"x-forwarded-for"))
-        return Exchange(
-            self._new_id(now),
+        id_ = self._new_id(now)
+        exchange = Exchange(
+            id_,
             skin=skin,
             key=request.key,
             body=_with_messages(body),
@@ -72,6 +76,8 @@ class Exchanges:
             begin=self._begin,
             record=lambda generation: self._record(generation, client),
         )
+        exchange.gathered = self._contents.begin(id_, exchange.session_id)
+        return exchange
 
 
 class Inference:

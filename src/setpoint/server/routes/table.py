@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from setpoint.server.routes.activity import Activity
     from setpoint.server.routes.budgets import Budgets
     from setpoint.server.routes.catalog.models import Models
+    from setpoint.server.routes.contents import Contents
     from setpoint.server.routes.documents import Documents
     from setpoint.server.routes.explain import Explain
     from setpoint.server.routes.generations import Generations
@@ -34,6 +35,7 @@ def routes(
     workspaces: Workspaces,
     budgets: Budgets,
     generations: Generations,
+    contents: Contents,
     activity: Activity,
     ledger: Ledger,
     models: Models,
@@ -90,6 +92,7 @@ def routes(
         Route("GET", "/credits", activity.credits, "admin_read"),
         Route("GET", "/ledger/verify", ledger.verify, "admin"),
         Route("GET", "/generations", generations.list, "any"),
+        Route("GET", "/generation/content", contents.get, "admin"),
         Route("GET", "/models", models.list, "any", browsers=True),
         Route("GET", "/models/count", models.count, "any"),
         Route("GET", "/models/user", models.own, "any"),

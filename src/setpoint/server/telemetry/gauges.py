@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from setpoint.coordination.board import Board
     from setpoint.gateway.admission import Admission
+    from setpoint.gateway.contents import Contents
     from setpoint.gateway.lag import LoopLag
     from setpoint.metrics import Registry
     from setpoint.providers.client import HttpClient, Origin
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from setpoint.routing.health import Health
     from setpoint.server.connection.connections import Connections
     from setpoint.snapshot import SnapshotHolder
+    from setpoint.storage.contents import ContentRecorder
     from setpoint.storage.recorder import Recorder
     from setpoint.storage.retention import Retention
     from setpoint.storage.spool import Spool
@@ -84,6 +86,12 @@ def look_up_retention(registry: Registry, retention: Retention) -> None:
     registry.tally(deleted, lambda: retention.deleted)
     steps = registry.counter("setpoint_retention_steps_total", "The steps in which they were deleted.")
     registry.tally(steps, lambda: retention.steps)
+
+
+def look_up_contents(registry: Registry, contents: Contents, recorder: ContentRecorder) -> None:
+    """What of prompts and answers was to be kept, and is not."""
+    dropped = registry.counter("setpoint_contents_dropped_total", "Prompts and answers that were to be kept.")
+    registry.tally(dropped, lambda: contents.dropped + recorder.dropped)
 
 
 def look_up_upstream(registry: Registry, snapshots: SnapshotHolder, client: HttpClient) -> None:

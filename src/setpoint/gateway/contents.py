@@ -1,0 +1,129 @@
+"""What of prompts and answers is kept, where that is wanted: gathered as it goes by, read later and elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from setpoint.gateway.transcript import Said, transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setpoint.gateway.exchange import Exchange
+    from setpoint.records import Content
+
+MOST_ANSWER_BYTES = 8 << 20
+"""How much of one answer is kept, as the client gets it, in bytes."""
+
+MOST_HELD_BYTES = 64 << 20
+"""How much of all requests and answers together may wait to be written, in bytes."""
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """Whether contents are kept, and of which share of the conversations."""
+
+    on: bool = False
+    share: float = 1
+
+
+def keeps_content(sampling: Sampling, id_: str, session: str | None) -> bool:
+    """Whether the content of this request is kept: of a conversation always all or nothing."""
+    if not sampling.on:
+        return False
+    if sampling.share >= 1:
+        return True
+    drawn = hashlib.blake2b((session or id_).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(drawn) < sampling.share * 2**64
+
+
+class Contents:
+    """All that is held of contents in this process. `keep` takes one to where it is written, and says whether it will.
+
+    It is given a function that reads the content, which is to be called elsewhere, and one to call when it is written.
+    """
+
+    def __init__(self, keep: Callable[[str, Callable[[], Content], Callable[[], None]], bool]) -> None:
+        self.sampling = Sampling()
+        self.dropped = 0
+        self._keep = keep
+        self._held_bytes = 0
+        self._lock = Lock()  # held for moments only: what is written is let go by another thread
+
+    def begin(self, id_: str, session: str | None) -> Gathered | None:
+        """What gathers the answer to this request; None when it is not to be kept."""
+        return Gathered(self) if keeps_content(self.sampling, id_, session) else None
+
+    def take(self, size: int) -> bool:
+        """Whether so many bytes more may be held; then they are."""
+        with self._lock:
+            fits = self._held_bytes + size <= MOST_HELD_BYTES
+            if fits:
+                self._held_bytes += size
+            return fits
+
+    def let_go(self, size: int) -> None:
+        """So many bytes are not held any more."""
+        with self._lock:
+            self._held_bytes -= size
+
+    def hand_over(self, said: Said, held: int) -> None:
+        """Bring what was said to where it is written, or drop it."""
+        if not self._keep(said.id, lambda: transcript(said), lambda: self.let_go(held)):
+            self.let_go(held)
+
+    def drop(self, held: int) -> None:
+        """Give one up."""
+        self.let_go(held)
+        self.dropped += 1
+
+
+class Gathered:
+    """The answer of one exchange as its client gets it, so far."""
+
+    __slots__ = ("_contents", "_cut", "_held", "_pieces")
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._cut = False
+
+    def restart(self) -> None:
+        """Another try begins: what the last one gave is no answer."""
+        self._contents.let_go(self._held)
+        self._pieces, self._held, self._cut = [], 0, False
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the answer."""
+        size = len(piece)
+        if self._cut or not size:
+            return
+        if self._held + size > MOST_ANSWER_BYTES or not self._contents.take(size):
+            self._cut = True
+            return
+        self._held += size
+        self._pieces.append(piece)
+
+    def finish(self, exchange: Exchange) -> None:
+        """The exchange has ended: hand over what was said in it."""
+        if not self._contents.take(exchange.size):
+            self._contents.drop(self._held)
+            return
+        said = Said(
+            id=exchange.id,
+            workspace_id=exchange.key.workspace_id,
+            created_at=exchange.created_at,
+            skin=exchange.skin,
+            body=exchange.body,
+            stream=exchange.stream,
+            pieces=tuple(self._pieces),
+            cut=self._cut,
+            error=exchange.error,
+            provider=exchange.candidate.endpoint.provider.name if exchange.candidate else None,
+            credentials=exchange.caller.credentials,
+        )
+        self._contents.hand_over(said, self._held + exchange.size)

@@ -1,0 +1,88 @@
+"""What was asked and answered, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypedDict
+
+from msgspec import Raw
+
+from setpoint.errors import FieldError, RequestError
+from setpoint.ids import generation_age_s
+from setpoint.server.operation import Query, described
+from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.kinds import Anything, One
+from setpoint.storage.contents import get
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from setpoint.records import Content
+    from setpoint.server.request import Request
+    from setpoint.storage.store import Store
+
+# A content is written a moment after its answer, by whichever worker has it: so long, and so often, it is looked for.
+_TRIES = 8
+_PAUSE_S = 0.06
+_YOUNG_S = 60
+
+_NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header has.", required=True),)
+
+
+class ShownContent(TypedDict):
+    """What was asked and answered."""
+
+    input: Anything
+    output: Anything
+    error: Anything
+
+
+class Contents:
+    """The handler of the contents' route. While none are `recorded`, nobody waits for one."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime], recorded: bool) -> None:
+        self._store = store
+        self._clock = clock
+        self._recorded = recorded
+
+    @described(
+        "What was asked and answered, where it is kept",
+        group="Records",
+        query=_NAMED,
+        errors=(404,),
+        answer=One[ShownContent],
+    )
+    async def get(self, request: Request) -> Response:
+        """GET /generation/content?id=."""
+        id_ = request.query().get("id", "")
+        if not id_:
+            raise FieldError("id", "is required")
+        found = await self._stored(id_, request.key.workspace_id)
+        if found is None and self._recorded:
+            found = await self._soon(id_, request.key.workspace_id)
+        if found is None:
+            raise RequestError("not_found", "Resource not found")
+        return json_response({"data": _shown(found)})
+
+    async def _soon(self, id_: str, workspace_id: str) -> Content | None:
+        """A content that may be on its way."""
+        age_s = generation_age_s(id_, self._clock())
+        if age_s is None or age_s > _YOUNG_S:
+            return None
+        for _ in range(_TRIES):
+            await asyncio.sleep(_PAUSE_S)
+            if (found := await self._stored(id_, workspace_id)) is not None:
+                return found
+        return None
+
+    async def _stored(self, id_: str, workspace_id: str) -> Content | None:
+        return await self._store.read(lambda connection: get(connection, id_, workspace_id))
+
+
+def _shown(content: Content) -> ShownContent:
+    return {
+        "input": Raw(content.input),
+        "output": Raw(content.output or b"null"),
+        "error": Raw(content.error or b"null"),
+    }
