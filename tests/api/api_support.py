@@ -6,6 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simulator.client import Simulator
     from support.http import Answer
     from support.processes import Gateway
@@ -76,11 +78,13 @@ def new_key(gateway: Gateway, **members: Any) -> tuple[str, dict[str, Any]]:
     return content["key"], content["data"]
 
 
-def new_workspace(gateway: Gateway, **members: Any) -> str:
-    """The id of a new workspace."""
+def new_workspace(gateway: Gateway, budgets: Mapping[str, float] | None = None, **members: Any) -> str:
+    """The id of a new workspace, with these budgets by their intervals."""
     word = fresh("workspace")
     answer = gateway.call("POST", "/workspaces", {"name": word, "slug": word, **members})
     assert answer.status == 201, answer.body
+    for interval, limit in (budgets or {}).items():
+        data_of(gateway.call("PUT", f"/workspaces/{word}/budgets/{interval}", {"limit_usd": limit}))
     return answer.json()["data"]["id"]
 
 

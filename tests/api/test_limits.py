@@ -7,7 +7,6 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,6 @@ import pytest
 
 from api.api_support import data_of, new_key, new_workspace
 from api.skins_support import ROUTES, SKINS, error_of, least, text_of, three_dialects
-from setpoint.records import Budget
-from setpoint.storage import tables
-from setpoint.storage.database import Database
-from setpoint.storage.revisions import next_revision
 from simulator.script import body, ok, status, stream
 from support.http import open_stream
 from support.processes import Gateway, config_file
@@ -79,26 +74,6 @@ def verified(gateway: Gateway) -> None:
     assert told["ok"], told
 
 
-def budgeted(gateway: Gateway, **limits: str) -> str:
-    """A key of a new workspace with these budgets, by their intervals."""
-    workspace = new_workspace(gateway)
-    now = datetime.now(UTC)
-    database = Database.open(gateway.data_dir / "setpoint.db")
-    with database.write() as connection:
-        for interval, limit in limits.items():
-            row: dict[str, Any] = {"id": f"{workspace}-{interval}", "workspace_id": workspace, "interval": interval}
-            row |= {"limit": Decimal(limit), "created_at": now, "updated_at": now}
-            connection.execute(
-                tables.budgets.insert().values({field: row[field] for field in Budget.__struct_fields__})
-            )
-        changed = tables.workspaces.update().where(tables.workspaces.c.id == workspace)
-        connection.execute(changed.values(revision=next_revision(connection)))
-    database.close()
-    key, _ = new_key(gateway, workspace_id=workspace)
-    until(lambda: data_of(gateway.call("GET", "/key", key=key))["budgets"])
-    return key
-
-
 # --- refused, in the words of every skin ---------------------------------------------------------------------
 
 
@@ -122,7 +97,8 @@ def test_a_used_up_limit_is_402_and_nobody_is_asked_until_it_is_raised(
 
 @pytest.mark.parametrize("skin", SKINS)
 def test_a_used_up_budget_is_403_and_names_the_broadest(gateway: Gateway, simulator: Simulator, skin: Dialect) -> None:
-    key = budgeted(gateway, daily="0.0000001", monthly="0.0000002", lifetime="500")
+    budgets = {"daily": 0.0000001, "monthly": 0.0000002, "lifetime": 500}
+    key, _ = new_key(gateway, workspace_id=new_workspace(gateway, budgets))
     answer = ask(gateway, key, skin)
     assert answer.status == 403
     kind, message = error_of(skin, answer)

@@ -179,3 +179,13 @@ def _waits(database: Database, running: Retention, work: Callable[[], object]) -
     done.set()
     writer.join()
     return sorted(waits), seen
+
+
+@pytest.mark.parametrize(
+    ("records_days", "contents_days", "every_s"),
+    [(None, None, 60), (30, None, 60), (None, 1 / 864, 10), (30, 0.0001, 0.864)],
+)
+def test_it_looks_again_within_a_tenth_of_the_time_that_something_is_kept(
+    records_days: float | None, contents_days: float | None, every_s: float
+) -> None:
+    assert Kept(records_days=records_days, contents_days=contents_days).look_every_s == pytest.approx(every_s)

@@ -14,7 +14,7 @@ from setpoint.canonical.usage import Usage
 from setpoint.coordination.allowances import key_scope
 from setpoint.storage import keys, workspaces
 from setpoint.storage.generations import save_many
-from setpoint.storage.tables import activity, generations, leases, ledger, spend
+from setpoint.storage.tables import activity, generations, ledger, spend
 from setpoint.storage.verifying import SHOWN, Verified, verify
 
 if TYPE_CHECKING:
@@ -158,14 +158,6 @@ def test_what_is_told_names_the_entry_and_the_columns(database: Database, booked
     )
     assert day.subject == f"2026-04-20|w1|{'d' * 64}|user-1|p1|7|openai/gpt-4o|azure|azure/eu/gpt-4o"
     assert (day.expected, day.found) == ("reasoning_tokens: 5", "reasoning_tokens: 0")
-
-
-def test_a_lease_of_less_than_nothing_is_told(database: Database) -> None:
-    for holder, amount in (("1-a", "0"), ("2-b", "-0.1")):
-        lease = {"holder": holder, "scope": "key:d", "period": "ever", "amount": Decimal(amount)}
-        change(database, sa.insert(leases).values(lease))
-    [told] = verified(database).violations
-    assert (told.invariant, told.subject, told.found) == ("lease", "2-b|key:d|ever", "-0.1")
 
 
 def test_only_the_first_of_many_violations_are_told(database: Database, make_generation: Make) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from setpoint.coordination.allowances import key_scope, workspace_scope
 from setpoint.storage.ledger import ROWS
-from setpoint.storage.tables import activity, keys, leases, spend
+from setpoint.storage.tables import activity, keys, spend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,18 +69,11 @@ class Books:
 
     def spend(self) -> Keyed:
         """What each allowance has spent in each period."""
-        return self._of_scopes(spend)
-
-    def leases(self) -> Keyed:
-        """What each holder has of each allowance."""
-        return self._of_scopes(leases)
-
-    def _of_scopes(self, table: Table) -> Keyed:
         scopes: set[str] | None = None
         if self._mine is not None:
             mine = self._connection.scalars(select(keys.c.digest).where(keys.c.workspace_id == self._mine))
             scopes = {workspace_scope(self._mine), *map(key_scope, mine)}
-        for key, row in self._rows(table, select(table)):
+        for key, row in self._rows(spend, select(spend)):
             if scopes is None or row["scope"] in scopes:
                 yield key, row
 

@@ -55,7 +55,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     def look_every_s(self) -> float:
         """How long until it is looked again whether there is anything to delete, in seconds."""
         days = [days for days in (self.records_days, self.contents_days) if days is not None]
-        return min(EVERY_S, *(_DAY_S * one / 10 for one in days))
+        return min((EVERY_S, *(_DAY_S * one / 10 for one in days)))
 
 
 class Retention:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from setpoint.storage.books import Row
     from setpoint.storage.sums import Day
 
-Invariant = Literal["record", "activity", "spend", "sums", "lease"]
+Invariant = Literal["record", "activity", "spend", "sums"]
 """What has to be so: the entries of a generation are what its record says; a day is the sum of its entries; what an
-allowance has spent is, too; whatever is summed comes to the same; nobody holds less than nothing."""
+allowance has spent is, too; whatever is summed comes to the same."""
 
 SHOWN = 100
 """How many violations are told one by one."""
@@ -34,7 +34,7 @@ _NOTHING = Decimal(0)
 
 
 class Violation(Struct, frozen=True):
-    """What is not as it has to be (`subject`: a generation, a day, an allowance, a lease), and how it is instead."""
+    """What is not as it has to be (`subject`: a generation, a day, an allowance), and how it is instead."""
 
     invariant: Invariant
     subject: str
@@ -82,9 +82,6 @@ def verify(
         for name, one in sums.items():
             if one != total:
                 found.say("sums", name, str(total), str(one))
-        for key, row in books.leases():
-            if row["amount"] < 0:
-                found.say("lease", "|".join(key), "not less than 0", str(row["amount"]))
     more = found.count - len(found.shown)
     return Verified(ok=not found.count, checked=checked, violations=tuple(found.shown), more=more, sums=sums)
 
