@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,3 +91,25 @@ def test_streams_are_answers_of_another_type(document: dict[str, Any]) -> None:
         content = document["paths"][path]["post"]["responses"]["200"]["content"]
         assert set(content) == {"application/json", "text/event-stream"}
         assert content["text/event-stream"]["x-setpoint-event"]["$ref"].startswith("#/components/schemas/")
+
+
+@pytest.mark.parametrize("base", ["", "/api/v1", "/v1"])
+def test_the_page_needs_nothing_from_elsewhere_and_may_ask_nobody_else(shared_gateway: Gateway, base: str) -> None:
+    answer = call("GET", f"{shared_gateway.origin}{base}/docs")
+    html, policy = answer.body.decode(), answer.header("content-security-policy") or ""
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert len(answer.body) < 150_000
+    assert "://" not in html
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    for tag, name in (("script", "script-src"), ("style", "style-src")):
+        [inside] = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{name} 'sha256-{digest}'" in policy
+
+
+def test_the_page_writes_no_markup(shared_gateway: Gateway) -> None:
+    html = call("GET", f"{shared_gateway.origin}/docs").body.decode()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "cookie"):
+        assert way not in html
+    assert not re.search(r"<[a-z][^>]*\s(on[a-z]+|style)=", html), "which the policy would not let through"

@@ -91,9 +91,8 @@ AT_HOME = {"POST /workspaces"}
 """Those that let in keys of the default workspace alone."""
 
 SILENT = {"GET /health", "GET /ready", "HEAD /", "HEAD /api", "HEAD "}
-OPEN = {*SILENT, "GET /openapi.json"}
+OPEN = {*SILENT, "GET /openapi.json", "GET /docs"}
 """Those that let everybody in, without a key; the silent ones say nothing but that somebody is there."""
-
 
 TABLE = {f"{route.method} {route.path}": route for route in route_table()}
 

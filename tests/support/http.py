@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from support.contract import CONTRACT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
 TIMEOUT_S = 30
+_REQUEST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1\r\n")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -60,8 +63,10 @@ def call(
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
         connection.request(method, _target(url), data, dict(_headers(key, has_body=data is not None, more=headers)))
-        answer = connection.getresponse()
-        return Answer(answer.status, tuple(answer.getheaders()), answer.read())
+        response = connection.getresponse()
+        answer = Answer(response.status, tuple(response.getheaders()), response.read())
+        CONTRACT.check(method, url, answer.status, answer.header("content-type"), answer.body, asked=data)
+        return answer
     finally:
         connection.close()
 
@@ -79,7 +84,7 @@ def open_stream(
     data = json_.dumps(json).encode()
     try:
         connection.send(request_bytes("POST", url, data, headers=_headers(key, has_body=True, more=headers)))
-        return Streaming(connection, *connection.read_head())
+        return Streaming(connection, *connection.read_head(), answers=("POST", url))
     except BaseException:
         connection.close()
         raise
@@ -116,6 +121,8 @@ class RawConnection:
         self._socket.connect((parts.hostname or "", parts.port or 80))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._asked: list[tuple[str, str]] = []
 
     def __enter__(self) -> RawConnection:
         return self
@@ -129,6 +136,8 @@ class RawConnection:
 
     def send(self, data: bytes) -> None:
         """Send these bytes."""
+        if line := _REQUEST_LINE.match(data):
+            self._asked.append((line[1].decode(), self._origin + line[2].decode()))
         self._socket.sendall(data)
 
     def read_some(self, most: int = 65_536) -> Piece:
@@ -177,7 +186,9 @@ class RawConnection:
     def read_answer(self) -> Answer:
         """A whole answer, by its length, its chunks, or the end of the connection."""
         status, headers = self.read_head()
-        return Answer(status, headers, b"".join(piece.data for piece in Streaming(self, status, headers).pieces()))
+        asked = self._asked.pop(0) if self._asked else None
+        stream = Streaming(self, status, headers, answers=asked)
+        return Answer(status, headers, b"".join(piece.data for piece in stream.pieces()))
 
     def close(self) -> None:
         """Close it, both ways."""
@@ -196,9 +207,12 @@ class RawConnection:
 
 
 class Streaming:
-    """An answer whose head has been read, and whose body comes piece by piece."""
+    """An answer whose head has been read, and whose body comes piece by piece. `answers` is what was asked where."""
 
-    def __init__(self, connection: RawConnection, status: int, headers: Pairs) -> None:
+    def __init__(
+        self, connection: RawConnection, status: int, headers: Pairs, *, answers: tuple[str, str] | None = None
+    ) -> None:
+        self._answers = answers
         self.connection = connection
         self.status = status
         self.headers = headers
@@ -215,6 +229,16 @@ class Streaming:
 
     def pieces(self) -> Iterator[Piece]:
         """The body: a piece for each chunk, or for each read. Raises: `EOFError` when it is cut."""
+        if self._answers is None or not CONTRACT.is_bound(self._answers[1]):
+            yield from self._pieces()
+            return
+        have: list[bytes] = []
+        for piece in self._pieces():
+            have.append(piece.data)
+            yield piece
+        CONTRACT.check(*self._answers, self.status, self.header("content-type"), b"".join(have))
+
+    def _pieces(self) -> Iterator[Piece]:
         if (self.header("transfer-encoding") or "").lower() == "chunked":
             while size := int(self.connection.read_line(), 16):
                 data = self.connection.read_exactly(size + 2)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 
 from simulator.client import Simulator
+from support.contract import CONTRACT
 from support.http import Answer, call
 from support.waiting import children
 
@@ -152,6 +153,7 @@ class Gateway:
             self.process.kill()
             raise
         self.version, self.origin = ready[1], ready[2]
+        CONTRACT.binds(self.origin)
 
     @property
     def pid(self) -> int:
@@ -203,10 +205,12 @@ class Gateway:
 
     def stop(self, timeout_s: float = 20) -> int:
         """Its exit code after SIGTERM."""
+        CONTRACT.releases(self.origin)
         return self.process.stop(timeout_s)
 
     def kill(self) -> int:
         """Its exit code after SIGKILL."""
+        CONTRACT.releases(self.origin)
         return self.process.kill()
 
 

@@ -41,6 +41,7 @@ class Metrics:
         "The figures of all workers, for Prometheus",
         group="Server",
         answer=None,
+        errors=(404,),
         media={"text/plain": str, "application/openmetrics-text": str},
     )
     async def get(self, request: Request) -> Response:

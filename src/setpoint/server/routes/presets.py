@@ -76,6 +76,7 @@ def _creates(skin: Room) -> Callable[[Described], Described]:
         group="Presets",
         body=Named(f"{skin.name.capitalize()}Capture", skin.schema(creating=True)),
         query=_CREATION,
+        errors=(409,),
         answer=CreatedPreset,
     )
 

@@ -107,4 +107,6 @@ def routes(
         Route("HEAD", "", health.hello, "open"),
         Route("GET", "/openapi.json", documents.document, "open", browsers=True),
         Route("GET", "/openapi.json", documents.document, "open", based=False, browsers=True),
+        Route("GET", "/docs", documents.page, "open"),
+        Route("GET", "/docs", documents.page, "open", based=False),
     )
