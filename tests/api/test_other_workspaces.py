@@ -46,6 +46,7 @@ MADE_HERE = {f"POST /presets/{{slug}}/{skin}" for skin in ("chat/completions", "
 
 NAMED_ELSEWHERE: dict[str, tuple[str, str, Any]] = {
     "the id of a generation": ("GET", "/generation?id={generation}", None),
+    "the id of a generation's content": ("GET", "/generation/content?id={generation}", None),
     "whose keys": ("GET", "/keys?workspace_id={workspace}", None),
     "whose provider keys": ("GET", "/byok?workspace_id={workspace}", None),
     "whose activity": ("GET", "/activity?workspace_id={workspace}", None),

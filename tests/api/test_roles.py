@@ -72,6 +72,7 @@ WHO = {
     "PUT /workspaces/{workspace}/budgets/{interval}": (ADMINS, 400),
     "DELETE /workspaces/{workspace}/budgets/{interval}": (ADMINS, 404),
     "GET /generation": (ALL, 404),
+    "GET /generation/content": (ADMINS, 404),
     "GET /generations": (ALL, 200),
     "GET /activity": (READERS, 200),
     "GET /credits": (READERS, 200),
@@ -112,7 +113,7 @@ class Place:
         named = nothing if route.method == "DELETE" else nothing | self._there
         path = route.path.format(author="nobody", id="nobodys", **named)
         for base in BASES if route.based else ("",):
-            yield base + path + ("?id=gen-1-x" if path == "/generation" else "")
+            yield base + path + ("?id=gen-1-x" if path.startswith("/generation/") or path == "/generation" else "")
 
 
 @pytest.fixture(scope="module")
