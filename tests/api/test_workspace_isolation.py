@@ -166,6 +166,27 @@ def test_a_budget_is_its_workspaces_alone_on_every_worker(gateway: Gateway, work
         assert asked(worker, mine.caller).status == 200
 
 
+def test_prompts_are_kept_of_the_workspace_and_the_keys_that_have_them_kept(
+    gateway: Gateway, workers: list[Worker]
+) -> None:
+    mine, theirs = space(gateway, "kept"), space(gateway, "not-kept")
+    changes = {"is_observability_io_logging_enabled": True, "io_logging_api_key_ids": [mine.hash]}
+    assert workers[0].call("PATCH", "/workspaces/kept", changes, key=mine.admin).status == 200
+    for worker in workers:
+        ids = {key: asked(worker, key).header("x-generation-id") for key in (mine.caller, mine.admin, theirs.caller)}
+        content = data_of(worker.call("GET", f"/generation/content?id={ids[mine.caller]}", key=mine.admin))
+        assert content["input"] == {"messages": [USER]}
+        for other in (mine.admin, theirs.caller):
+            for reader in (mine.admin, theirs.admin):
+                refused(worker.call("GET", f"/generation/content?id={ids[other]}", key=reader), 404)
+        refused(worker.call("GET", f"/generation/content?id={ids[mine.caller]}", key=theirs.admin), 404)
+        refused(worker.call("GET", f"/generation/content?id={ids[mine.caller]}", key=mine.reader), 403)
+    assert workers[0].call("PATCH", "/workspaces/kept", {"io_logging_api_key_ids": None}, key=mine.admin).status == 200
+    for worker in workers:
+        id_ = asked(worker, mine.admin).header("x-generation-id")
+        assert data_of(worker.call("GET", f"/generation/content?id={id_}", key=mine.admin))["output"]
+
+
 def test_what_a_workspace_says_for_its_requests_holds_from_the_next_one_on(
     gateway: Gateway, workers: list[Worker]
 ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setpoint.gateway.exchange import Exchange
-    from setpoint.records import Content
+    from setpoint.records import Content, Key, Workspace
 
 MOST_ANSWER_BYTES = 8 << 20
 """How much of one answer is kept, as the client gets it, in bytes."""
@@ -28,6 +28,18 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
     on: bool = False
     share: float = 1
+
+
+OFF = Sampling()
+"""None are kept."""
+
+
+def own_sampling(home: Workspace | None, key: Key) -> Sampling:
+    """What a workspace has kept of requests with this key, whatever the server keeps."""
+    if home is None or not home.is_observability_io_logging_enabled:
+        return OFF
+    listed = home.io_logging_api_key_ids
+    return Sampling(on=listed is None or key.digest in listed, share=home.io_logging_sampling_rate)
 
 
 def keeps_content(sampling: Sampling, id_: str, session: str | None) -> bool:
@@ -53,9 +65,13 @@ class Contents:
         self._held_bytes = 0
         self._lock = Lock()  # held for moments only: what is written is let go by another thread
 
-    def begin(self, id_: str, session: str | None) -> Gathered | None:
-        """What gathers the answer to this request; None when it is not to be kept."""
-        return Gathered(self) if keeps_content(self.sampling, id_, session) else None
+    def begin(self, id_: str, session: str | None, own: Sampling = OFF) -> Gathered | None:
+        """What gathers the answer to this request; None when neither the server nor its workspace has it kept.
+
+        One draw is behind both: of two shares the larger one counts.
+        """
+        kept = keeps_content(self.sampling, id_, session) or keeps_content(own, id_, session)
+        return Gathered(self) if kept else None
 
     def take(self, size: int) -> bool:
         """Whether so many bytes more may be held; then they are."""

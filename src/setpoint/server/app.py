@@ -220,6 +220,7 @@ class Application:
             record=self._record,
             proxies=Proxies(settings.trusted_proxies),
             contents=self._contents,
+            snapshots=self._snapshots,
         )
         dice = self._dice
         rows = routes(
@@ -233,7 +234,7 @@ class Application:
             Workspaces(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
             Budgets(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
             Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
-            ContentRoutes(self._store, clock=utc_now, recorded=settings.record_content),
+            ContentRoutes(self._store, self._snapshots, clock=utc_now, recorded=settings.record_content),
             Activity(self._store, self._snapshots, clock=utc_now),
             Ledger(self._store, self._snapshots),
             Models(self._snapshots, self._observed, clock=utc_now),

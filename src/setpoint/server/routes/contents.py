@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from setpoint.records import Content
     from setpoint.server.request import Request
+    from setpoint.snapshot import SnapshotHolder
     from setpoint.storage.store import Store
 
 # A content is written a moment after its answer, by whichever worker has it: so long, and so often, it is looked for.
@@ -39,10 +40,13 @@ class ShownContent(TypedDict):
 
 
 class Contents:
-    """The handler of the contents' route. While none are `recorded`, nobody waits for one."""
+    """The handler of the contents' route. None is waited for where neither server nor workspace has any `recorded`."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime], recorded: bool) -> None:
+    def __init__(
+        self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime], recorded: bool
+    ) -> None:
         self._store = store
+        self._snapshots = snapshots
         self._clock = clock
         self._recorded = recorded
 
@@ -59,11 +63,15 @@ class Contents:
         if not id_:
             raise FieldError("id", "is required")
         found = await self._stored(id_, request.key.workspace_id)
-        if found is None and self._recorded:
+        if found is None and self._may_be_kept(request.key.workspace_id):
             found = await self._soon(id_, request.key.workspace_id)
         if found is None:
             raise RequestError("not_found", "Resource not found")
         return json_response({"data": _shown(found)})
+
+    def _may_be_kept(self, workspace_id: str) -> bool:
+        home = self._snapshots.current.workspaces.get(workspace_id)
+        return self._recorded or (home is not None and home.is_observability_io_logging_enabled)
 
     async def _soon(self, id_: str, workspace_id: str) -> Content | None:
         """A content that may be on its way."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from setpoint.gateway.contents import own_sampling
 from setpoint.gateway.exchange import Caller, Exchange
 from setpoint.protocols import messages
 from setpoint.protocols.registry import PROTOCOLS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from setpoint.server.request import Request
     from setpoint.server.router import Handler
     from setpoint.server.routes.answering import Answering
+    from setpoint.snapshot import SnapshotHolder
     from setpoint.wire.body import Body
 
 
@@ -48,9 +50,11 @@ class Exchanges:
         record: Callable[[Generation, str], None],
         proxies: Proxies,
         contents: Contents,
+        snapshots: SnapshotHolder,
     ) -> None:
         self._clock = clock
         self._contents = contents
+        self._snapshots = snapshots
         self._new_id = new_id
         self._begin = begin
         self._record = record
@@ -76,7 +80,8 @@ class Exchanges:
             begin=self._begin,
             record=lambda generation: self._record(generation, client),
         )
-        exchange.gathered = self._contents.begin(id_, exchange.session_id)
+        home = self._snapshots.current.workspaces.get(request.key.workspace_id)
+        exchange.gathered = self._contents.begin(id_, exchange.session_id, own_sampling(home, request.key))
         return exchange
 
 
