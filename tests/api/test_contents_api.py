@@ -130,10 +130,10 @@ def test_a_try_that_was_given_up_leaves_nothing_in_the_answer(keeping: Gateway, 
 def test_media_are_kept_as_their_size_and_keys_not_at_all(keeping: Gateway, simulator: Simulator) -> None:
     del simulator
     image = base64.b64encode(bytes(range(256)) * 30).decode()
-    key, _ = new_key(keeping)
+    (key, _), (theirs, _) = new_key(keeping), new_key(keeping)
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
     parts = [
-        {"type": "text", "text": f"my key is {key}"},
+        {"type": "text", "text": f"my key is {key}, theirs {theirs}"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
         {"type": "input_audio", "input_audio": {"data": image, "format": "wav"}},
     ]
@@ -146,7 +146,7 @@ def test_media_are_kept_as_their_size_and_keys_not_at_all(keeping: Gateway, simu
     )
     found = content(keeping, answer.header("x-generation-id"))
     text, url, audio = found["input"]["messages"][0]["content"]
-    assert text["text"] == "my key is [redacted]"
+    assert text["text"] == "my key is [redacted], theirs [redacted]"
     assert url["image_url"]["url"] == "data:image/png;base64,[7680 bytes]"
     assert audio["input_audio"]["data"] == "[7680 bytes]"
     assert found["input"]["messages"][1]["content"] == "[redacted]"
