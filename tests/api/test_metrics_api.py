@@ -77,6 +77,10 @@ def test_a_stream_counts_its_first_token_and_a_failed_try_its_error(
     assert grown("setpoint_unknown_costs_total", provider="other", model="sim/model") == 1
 
 
+NAMED = {"sim/model", "sim/solo", "other/solo", "setpoint/echo"}
+"""What the configuration of the gateway names, and what is built in."""
+
+
 def test_model_names_of_the_callers_making_are_one_series(shared_gateway: Gateway, simulator: Simulator) -> None:
     """`sim/<whatever>` is sent to the provider `sim`, by a name that nothing bounds; others are no model at all."""
     simulator.script(ok())
@@ -85,7 +89,7 @@ def test_model_names_of_the_callers_making_are_one_series(shared_gateway: Gatewa
         assert ask(shared_gateway, {"model": f"sim/made-up-{number}"}).status == 200
         ask(shared_gateway, {"model": f"nobody/made-up-{number}"})
     after = Scrape(shared_gateway)
-    assert after.values("setpoint_tokens_total", "model") <= {"sim/model", "sim/solo", "other/solo", "other"}
+    assert after.values("setpoint_tokens_total", "model") <= {*NAMED, "other"}
     assert after.get("setpoint_unknown_costs_total", provider="sim", model="other") >= 40
     assert len(after.samples) < series + 30
 

@@ -12,6 +12,8 @@ from support.table import route_table
 from support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.http import Answer
     from support.processes import Gateway
 
@@ -72,7 +74,7 @@ NAMED_ELSEWHERE: dict[str, tuple[str, str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def theirs(shared_gateway: Gateway) -> dict[str, str]:
+def theirs(shared_gateway: Gateway) -> Iterator[dict[str, str]]:
     """What is in the default workspace, by what a path calls it."""
     slug = fresh("theirs")
     create(shared_gateway, slug, {"model": "sim/solo"})
@@ -82,13 +84,17 @@ def theirs(shared_gateway: Gateway) -> dict[str, str]:
     provider_key = shared_gateway.call("POST", "/byok", added).json()["data"]["id"]
     generation = ask(shared_gateway, {"model": "setpoint/echo"}, key=plain).json()["id"]
     until(lambda: shared_gateway.call("GET", f"/generation?id={generation}").status == 200)
-    return {
+    yield {
         "slug": slug,
         "hash": key["hash"],
         "id": provider_key,
         "workspace": home,
         "generation": generation,
     }
+    # Others who ask the same gateway count its provider keys, and send what they ask with them.
+    for row in data_of(shared_gateway.call("GET", "/byok")):
+        if row["source"] != "configuration":
+            shared_gateway.call("DELETE", f"/byok/{row['id']}")
 
 
 @pytest.fixture(scope="module")

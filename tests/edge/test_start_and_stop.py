@@ -157,11 +157,11 @@ def test_everything_is_there_after_a_restart(start_gateway: StartGateway) -> Non
 
 def test_a_kill_loses_nothing_that_was_acknowledged(start_gateway: StartGateway) -> None:
     first = start_gateway()
-    made = first.call("POST", "/presets/kept/messages", {"top_k": 1}).json()
+    made = first.call("POST", "/presets/kept/messages", {"top_k": 1}).json()["data"]
     plain = first.call("POST", "/keys", {"name": "kept"}).json()["key"]
     first.kill()
     again = start_gateway(data_dir=first.data_dir)
-    assert again.call("GET", "/presets/kept").json() == made
+    assert again.call("GET", "/presets/kept").json()["data"] == made
     assert again.call("GET", "/presets", key=plain).status == 200
 
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.chat.content import KINDS
 from setpoint.protocols.counts import read_counts, read_total, write_cost
-from setpoint.protocols.money import MEDIA_TOKENS, text_bytes
+from setpoint.protocols.money import MEDIA_TOKENS, read_count, text_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     usage = bill.usage
     body = members(upstream) if upstream is not None and is_object(upstream) else _counted(usage)
     body["prompt_tokens"] = raw(usage.input_tokens)
-    body["completion_tokens"] = raw(usage.output_tokens)
+    body["completion_tokens"] = raw(_made(body, usage))
     body["total_tokens"] = raw(max(read_total(body), usage.total_tokens))
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         details = _details(body, name)
@@ -59,6 +59,16 @@ def write_usage(upstream: Raw | None, bill: Bill) -> Raw:
     body.pop("cost_details", None)
     body |= write_cost(bill)
     return Raw(join(body))
+
+
+def _made(body: Body, usage: Usage) -> int:
+    """The tokens of the output, as the upstream says them where it counts others beside them, in the total alone."""
+    if usage.estimated or read_total(body) != usage.total_tokens:
+        return usage.output_tokens
+    try:
+        return read_count(body, "completion_tokens") or usage.output_tokens
+    except ValueError:
+        return usage.output_tokens
 
 
 def _counted(usage: Usage) -> Body:
