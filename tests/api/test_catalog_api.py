@@ -9,6 +9,7 @@ from openrouter import OpenRouter
 
 from api.api_support import data_of, refused
 from support.processes import Gateway, config_file
+from support.sdk import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture
 def client(catalog: Gateway) -> Iterator[OpenRouter]:
-    with OpenRouter(api_key=catalog.key, server_url=catalog.url, retry_config=None) as made:
+    with held(OpenRouter(api_key=catalog.key, server_url=catalog.url, retry_config=None)) as made:
         yield made
 
 

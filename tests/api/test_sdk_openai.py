@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from openai import OpenAI
+from openai import DefaultHttpxClient, OpenAI
 from pydantic import BaseModel
 
 from api.api_support import USER, create, fresh, new_key, sent
 from simulator.answers import chunk, completion, data_frame
 from simulator.script import body, cut, ok, sse, status, stream
+from support.sdk import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,8 @@ WEATHER: ChatCompletionToolParam = {
 
 @pytest.fixture
 def client(shared_gateway: Gateway) -> Iterator[OpenAI]:
-    with OpenAI(api_key=shared_gateway.key, base_url=shared_gateway.url, max_retries=0) as made:
+    held = DefaultHttpxClient(event_hooks=HOOKS)
+    with OpenAI(api_key=shared_gateway.key, base_url=shared_gateway.url, max_retries=0, http_client=held) as made:
         yield made
 
 

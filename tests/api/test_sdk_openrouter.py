@@ -11,6 +11,7 @@ from openrouter.components import ChatResult
 
 from api.api_support import USER, create, data_of, fresh, new_key, sent
 from simulator.script import cut, ok, status, stream
+from support.sdk import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ _DEPRECATED = r"ignore:.*DEPRECATED:DeprecationWarning"
 
 def client_of(gateway: Gateway, key: str | None = None) -> OpenRouter:
     # Without its retries: it would repeat every 5XX for an hour.
-    return OpenRouter(api_key=key or gateway.key, server_url=gateway.url, retry_config=None)
+    return held(OpenRouter(api_key=key or gateway.key, server_url=gateway.url, retry_config=None))
 
 
 def walk(page: Any) -> Iterator[Any]:

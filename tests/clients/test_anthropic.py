@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anthropic import Anthropic, APIError, RateLimitError, beta_tool
+from anthropic import Anthropic, APIError, DefaultHttpxClient, RateLimitError, beta_tool
 from pydantic import BaseModel
 
 from clients.heard import schema_heard, tools_heard
@@ -33,6 +33,7 @@ from clients.scenes import (
     run_tool,
     without_thoughts,
 )
+from support.sdk import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ def client(pairs_gateway: Gateway) -> Iterator[Anthropic]:
         api_key=pairs_gateway.key,
         base_url=anthropic_url(pairs_gateway),
         max_retries=0,
+        http_client=DefaultHttpxClient(event_hooks=HOOKS),
         _strict_response_validation=True,
     ) as made:
         yield made

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai import APIError, OpenAI, RateLimitError
+from openai import APIError, DefaultHttpxClient, OpenAI, RateLimitError
 from pydantic import BaseModel
 
 from clients.heard import schema_heard, tools_heard
@@ -31,6 +31,7 @@ from clients.scenes import (
     run_tool,
     without_thoughts,
 )
+from support.sdk import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +60,11 @@ class Parcel(BaseModel):
 def client(pairs_gateway: Gateway) -> Iterator[OpenAI]:
     # Its own check of every answer against its own types is off by default, and is why it is a referee here.
     with OpenAI(
-        api_key=pairs_gateway.key, base_url=pairs_gateway.url, max_retries=0, _strict_response_validation=True
+        api_key=pairs_gateway.key,
+        base_url=pairs_gateway.url,
+        max_retries=0,
+        http_client=DefaultHttpxClient(event_hooks=HOOKS),
+        _strict_response_validation=True,
     ) as made:
         yield made
 

@@ -31,6 +31,7 @@ from clients.scenes import (
     expected,
     run_tool,
 )
+from support.sdk import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ BOTH_WAYS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "st
 @pytest.fixture(scope="module")
 def client(pairs_gateway: Gateway) -> Iterator[OpenRouter]:
     # Without its retries: it would repeat every 5XX for an hour.
-    with OpenRouter(api_key=pairs_gateway.key, server_url=pairs_gateway.url, retry_config=None) as made:
+    with held(OpenRouter(api_key=pairs_gateway.key, server_url=pairs_gateway.url, retry_config=None)) as made:
         yield made
 
 
