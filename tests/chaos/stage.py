@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
 
 _TIMEOUTS = ("connect_timeout_s", "first_token_timeout_s", "idle_timeout_s", "total_timeout_s")
+_AWAY_S = 0.3
 PATIENT: dict[str, Any] = dict.fromkeys(_TIMEOUTS, 60)
 _SETTINGS = {"max_concurrent_requests": 20_000, **dict.fromkeys(_TIMEOUTS, 4)}
 
@@ -89,6 +92,10 @@ class Stage:
         os.kill(victim, signal.SIGKILL)
         return victim
 
+    def lock_storage(self) -> None:
+        """Have the storage be away for a while, beside whatever goes on."""
+        Thread(target=_hold_lock, args=(self.data_dir / "setpoint.db",), daemon=True).start()
+
     def replaced(self, victim: int, count: int, *, timeout_s: float = 20) -> bool:
         """Whether so many workers serve again, this one not among them; waits for it."""
         until = time.monotonic() + timeout_s
@@ -107,6 +114,12 @@ class Stage:
             found += [f"life {number} shows {shown!r}" for shown in set(MARKER.findall(log.encode()))]
             found += [f"life {number}: {line}" for line in log.splitlines() if re.search("unforeseen|Traceback", line)]
         return found
+
+
+def _hold_lock(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(_AWAY_S)
 
 
 @contextmanager

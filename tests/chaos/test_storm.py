@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from chaos.cases import chaos_case
+from chaos.money import limit, miscounted, unsettled
 from chaos.stage import resident, settled, staged, workers
 from chaos.storm import aftermath, few, storm
 
@@ -30,6 +31,7 @@ def test_every_request_of_a_storm_comes_to_its_own_end(tmp_path: Path, simulator
         [chaos_case(SEED, next(numbers)) for _ in range(count)] for count in (WARM, CALM, RELOADED, KILLED)
     )
     with staged(tmp_path, simulator, "--workers", "2") as stage:
+        limit(stage)
         told = storm(stage, warm, at_once=AT_ONCE)
         serving = workers(stage.gateway)
         baseline = resident(serving)
@@ -38,7 +40,11 @@ def test_every_request_of_a_storm_comes_to_its_own_end(tmp_path: Path, simulator
         told += storm(stage, reloaded, at_once=AT_ONCE, meanwhile=[stage.reload] * RELOADS)
         assert b'"new/' in stage.gateway.call("GET", "/models").body, "a newer configuration is in use"
         assert workers(stage.gateway) == serving, "none of them died"
-        told += storm(stage, killed, at_once=AT_ONCE, meanwhile=[lambda: stage.kill_worker(dice)] * KILLS)
+        disturbed = [lambda: stage.kill_worker(dice), stage.lock_storage] * KILLS
+        told += storm(stage, killed, at_once=AT_ONCE, meanwhile=disturbed)
+        left = unsettled(stage)
     assert len(stage.kills) == KILLS
-    assert not (found := aftermath(stage, told, simulator.requests())), few(found)
+    received = simulator.requests()
+    assert not (found := aftermath(stage, told, received)), few(found)
+    assert not (found := left + miscounted(stage.data_dir, told, received, stage.kills)), few(found)
     assert held <= baseline * GROWTH, f"{held} bytes are held, after {baseline}"

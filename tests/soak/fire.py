@@ -17,6 +17,7 @@ import uvloop
 from chaos.books import entries
 from chaos.cases import chaos_case, gathered, leaving_case, quiet_case
 from chaos.kills import Lives
+from chaos.money import limit, miscounted, unsettled
 from chaos.stage import PATIENT, staged
 from chaos.storm import aftermath, few, storm
 from chaos.visibility import watch
@@ -73,16 +74,24 @@ def chaos(goal: int, progress: Progress) -> list[Finding]:
     def one_round(folder: Path, simulator: Simulator, seed: int) -> list[str]:
         dice, cases = Random(seed), [chaos_case(seed, number) for number in range(_STORM)]
         with staged(folder, simulator, *_TWO_WORKERS) as stage:
-            disturbed = [lambda: stage.kill_worker(dice), stage.reload] * _STORM_KILLS
+            limit(stage)
+            disturbed = [lambda: stage.kill_worker(dice), stage.lock_storage, stage.reload] * _STORM_KILLS
             told = storm(stage, cases, at_once=_AT_ONCE, meanwhile=disturbed)
+            left = unsettled(stage)
         _add(progress, kills=len(stage.kills), cut=sum(heard.end == "cut" for _, heard in told))
-        return aftermath(stage, told, simulator.requests())
+        received = simulator.requests()
+        wrong = miscounted(stage.data_dir, told, received, stage.kills)
+        _add(progress, tries=len(received), miscounted=len(wrong), held=len(left))
+        return [*aftermath(stage, told, received), *left, *wrong]
 
     found = _rounds(goal, progress, _STORM, one_round)
     return [
         Finding("requests", f"{progress.done:,}", "each its own right end", holds=not found),
         Finding("kills of workers meanwhile", _said(progress, "kills"), "done", holds=True),
         Finding("answers that those cut", _said(progress, "cut"), "recorded as interrupted", holds=not found),
+        Finding("tries that upstreams have counted", _said(progress, "tries"), "booked alike, once", holds=not found),
+        Finding("of them booked otherwise", _said(progress, "miscounted"), "none", holds=not found),
+        Finding("set aside and never settled", _said(progress, "held"), "nothing", holds=not found),
         _nothing_wrong(found),
     ]
 

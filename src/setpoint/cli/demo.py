@@ -71,8 +71,6 @@ _ROUTED: dict[str, Any] = {
 }
 """A request to a model at two providers, the first of which is away."""
 
-_BOOKED = 5
-"""How many attempts of all that is shown are booked."""
 _BOOKED_S = 10.0
 _LOOK_AGAIN_S = 0.05
 
@@ -131,7 +129,7 @@ def _show(gateway: _Caller, upstream: _Caller) -> int:
     _json({name: record[name] for name in shown + more})
     facts = _facts(received, text, record, finished=stream.rstrip().endswith(b"[DONE]"))
     facts |= {f"{path} applied the same preset": good for path, good in others.items()}
-    return _verdict(facts | _routed(gateway) | _books(gateway))
+    return _verdict(facts | _routed(gateway) | _books(gateway, upstream))
 
 
 def _routed(gateway: _Caller) -> dict[str, bool]:
@@ -163,17 +161,19 @@ def _routed(gateway: _Caller) -> dict[str, bool]:
     }
 
 
-def _books(gateway: _Caller) -> dict[str, bool]:
+def _books(gateway: _Caller, upstream: _Caller) -> dict[str, bool]:
     """Show that the books close over all of that. Returns what should be so, and whether it is."""
     _step("11. Whether the books close", "GET /api/v1/ledger/verify")
+    served = len(json.loads(upstream.call("GET", "/requests"))["data"])
     until = time.monotonic() + _BOOKED_S
     told = json.loads(gateway.call("GET", "/api/v1/ledger/verify"))["data"]
-    while told["checked"] < _BOOKED and time.monotonic() < until:  # the last ones are on their way
+    while told["checked"] < served and time.monotonic() < until:  # the last ones are on their way
         time.sleep(_LOOK_AGAIN_S)
         told = json.loads(gateway.call("GET", "/api/v1/ledger/verify"))["data"]
     _json(told)
+    print(f"requests that the upstream has served: {served}")
     return {
-        "every attempt that cost something is booked, and the one that was away is not": told["checked"] == _BOOKED,
+        "all that the upstream has served is booked, and the try that was away is not": told["checked"] == served > 0,
         "the books close": told["ok"] and len(set(told["sums"].values())) == 1,
     }
 
