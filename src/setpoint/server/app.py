@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from setpoint.coordination.leases import Leases
-from setpoint.errors import GatewayError, SetpointError
+from setpoint.errors import GatewayError
 from setpoint.gateway.admission import Admission
 from setpoint.gateway.aside import Aside
 from setpoint.gateway.contents import Contents, Sampling
@@ -22,7 +22,6 @@ from setpoint.gateway.relay import Bounds, Relay
 from setpoint.gateway.versions import Versions
 from setpoint.ids import generation_id, new_key, new_uuid, prefixed_id, utc_now
 from setpoint.metrics import Registry
-from setpoint.protocols.registry import PROTOCOLS
 from setpoint.providers.client import HttpClient
 from setpoint.providers.offline import EchoClient
 from setpoint.routing.budget import RetryBudget
@@ -30,12 +29,12 @@ from setpoint.routing.health import Health as UpstreamHealth
 from setpoint.routing.sessions import Sessions
 from setpoint.server.cors import Cors
 from setpoint.server.discovery import Discovery
-from setpoint.server.guard import authenticate, authorize
+from setpoint.server.front import Doors, Front
 from setpoint.server.model_lists import FOLDER as LISTS_FOLDER
 from setpoint.server.model_lists import ModelLists
 from setpoint.server.proxies import Proxies
-from setpoint.server.request import BodyLimits, ClientGoneError, Request
-from setpoint.server.respond import Response, error_response, send_response, unforeseen, without_values
+from setpoint.server.request import BodyLimits
+from setpoint.server.respond import without_values
 from setpoint.server.router import Router
 from setpoint.server.routes.activity import Activity
 from setpoint.server.routes.answering import Answering, StreamTimes
@@ -82,6 +81,7 @@ from setpoint.storage.spool import Spool
 from setpoint.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from datetime import datetime
 
     from setpoint.coordination.board import Seat
@@ -91,7 +91,6 @@ if TYPE_CHECKING:
     from setpoint.server.configuration import Configuration
     from setpoint.server.connection.asgi import Receive, Scope, Send
     from setpoint.server.connection.connections import Connections
-    from setpoint.server.router import Route
     from setpoint.settings import Settings
     from setpoint.storage.database import Database
 
@@ -172,8 +171,6 @@ class Application:
     def _build(self, settings: Settings) -> None:
         """All that depends on settings and keeps nothing from one request to the next."""
         self._contents.sampling = Sampling(on=settings.record_content, share=settings.record_content_sample)
-        self._limits = BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members)
-        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         relay = Relay(
             self._client,
             EchoClient(settings.echo_interval_ms / 1000),
@@ -242,7 +239,14 @@ class Application:
             Documents(lambda: rows),
             self._metrics if settings.metrics else None,
         )
-        self._router = Router(rows)
+        doors = Doors(
+            Router(rows),
+            BodyLimits(settings.max_body_bytes, settings.max_json_depth, settings.max_json_members),
+            Cors(settings.cors_origins) if settings.cors_origins else None,
+        )
+        self._front = Front(
+            doors, self._store, self._snapshots, self._figures, self._aside, clock=utc_now, new_id=self._new_id
+        )
 
     def load(self) -> None:
         """Load all that is stored. Blocks; may be called from any thread, before `start`. Raises: `GatewayError`."""
@@ -288,50 +292,9 @@ class Application:
         self._recorder.close()
         self._content_recorder.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one HTTP request."""
-        if scope["type"] != "http":
-            return
-        if self._cors is not None and (methods := self._router.methods_for_browsers(scope["raw_path"])):
-            if await self._cors.answers(scope, send, methods):
-                return
-            send = self._cors.sending(scope, send)
-        route: Route | None = None
-        try:
-            match = self._router.match(scope["method"], scope["raw_path"])
-            route = match.route
-            request = Request(scope, receive, send, match.params, self._limits, self._aside)
-            if match.route.access != "open":
-                if self._store.behind:
-                    await self._store.catch_up()
-                request.key = authenticate(request, self._snapshots.current, utc_now())
-                authorize(request.key, match.route.access)
-            response = await match.route.handler(request)
-        except SetpointError as error:
-            response = self._refusal(scope, route, error)
-        except ClientGoneError:
-            return
-        except Exception as error:  # whatever was not foreseen is ours, and is masked
-            response = self._refusal(scope, route, unforeseen(error))
-        if response is not None:
-            self._count(route, response)
-            await send_response(send, response)
-
-    def _refusal(self, scope: Scope, route: Route | None, error: SetpointError) -> Response:
-        """An error that no handler answered, in the words of its route; inference routes always give an id."""
-        skin = route.skin if route is not None else self._router.skin(scope["raw_path"])
-        answered = route is not None and route.access == "inference"
-        headers = {"X-Generation-Id": self._new_id(utc_now())} if answered else {}
-        return error_response(error, skin=PROTOCOLS[skin] if skin else None, headers=headers)
-
-    def _count(self, route: Route | None, response: Response) -> None:
-        """Count an answer that is no exchange's."""
-        if route is None or route.access == "open":
-            return
-        if route.access != "inference":
-            self._figures.managed(response.status)
-        elif route.skin is not None and response.error is not None:
-            self._figures.refused(route.skin, None, response.error)
+        return self._front.answer(scope, receive, send)
 
     def _refused(self, exchange: Exchange) -> None:
         error = exchange.error
