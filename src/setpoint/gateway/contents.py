@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from setpoint.gateway.transcript import Said, transcript
+from setpoint.gateway.transcript import transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setpoint.gateway.exchange import Exchange
+    from setpoint.gateway.transcript import Said
     from setpoint.records import Content, Key, Workspace
 
 MOST_ANSWER_BYTES = 8 << 20
@@ -124,22 +124,12 @@ class Gathered:
         self._held += size
         self._pieces.append(piece)
 
-    def finish(self, exchange: Exchange) -> None:
-        """The exchange has ended: hand over what was said in it."""
-        if not self._contents.take(exchange.size):
+    def finish(self, size: int, said: Callable[[tuple[bytes, ...], bool], Said]) -> None:
+        """The exchange has ended: hand over what was said in it, which `said` makes of the answer.
+
+        `size` is that of the request, in bytes.
+        """
+        if self._contents.take(size):
+            self._contents.hand_over(said(tuple(self._pieces), self._cut), self._held + size)
+        else:
             self._contents.drop(self._held)
-            return
-        said = Said(
-            id=exchange.id,
-            workspace_id=exchange.key.workspace_id,
-            created_at=exchange.created_at,
-            skin=exchange.skin,
-            body=exchange.body,
-            stream=exchange.stream,
-            pieces=tuple(self._pieces),
-            cut=self._cut,
-            error=exchange.error,
-            provider=exchange.candidate.endpoint.provider.name if exchange.candidate else None,
-            credentials=exchange.caller.credentials,
-        )
-        self._contents.hand_over(said, self._held + exchange.size)

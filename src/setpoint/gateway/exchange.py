@@ -6,18 +6,21 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from setpoint.gateway.attempts import Attempts
 from setpoint.gateway.meter import input_alone
-from setpoint.gateway.transcript import OUR_KEY, REDACTED
+from setpoint.gateway.redacted import text_without_keys
+from setpoint.gateway.transcript import Said
 from setpoint.providers.auth import AnthropicHeaders
-from setpoint.records import Attempt, Generation
+from setpoint.records import Generation
 from setpoint.routing.plan import passing_over
 from setpoint.wire.body import as_object, as_text, is_object
 from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from msgspec import Raw
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from setpoint.presets.merge import Resolved
     from setpoint.protocols.answer import Bill, Outcome, Stamp
     from setpoint.protocols.base import Room
-    from setpoint.records import Exclusion, GenerationStatus, Key, Preset, Version
+    from setpoint.records import Attempt, Exclusion, GenerationStatus, Key, Preset, Version
     from setpoint.routing.placing import Candidate
     from setpoint.routing.plan import Plan
     from setpoint.routing.sessions import Session
@@ -105,12 +108,7 @@ class Exchange:
         self.gathered: Gathered | None = None  # of the answer, where its content is kept
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
-        self._attempts: list[Attempt] = []
-        self._reserved: Reserved | None = None  # for the try under way
-        self._open: list[tuple[int, Reserved]] = []  # for tries that have ended, and may still turn out to have cost
-        self._attempt_started: float | None = None  # while one is under way
-        self._attempt_at = created_at
-        self._unsent = False  # so the try under way turned out to be
+        self._attempts = Attempts()
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._begin = begin
@@ -140,15 +138,12 @@ class Exchange:
     def begin_attempt(self, candidate: Candidate, unsaid: tuple[str, ...], reserved: Reserved | None = None) -> None:
         """A try at this endpoint starts; `unsaid` is what it is not told, `reserved` what is set aside for it."""
         self.candidate = candidate
-        self._reserved, self._unsent = reserved, False
         self.unsaid = self.untold(unsaid)
         self.outcome = self.spent = None
         if self.gathered is not None:
             self.gathered.restart()
-        self._attempt_started = time.monotonic()
-        self._attempt_at = self.now() if reserved is None else reserved.at
-        unseen = _attempt(candidate, self._attempt_at, reserved, error="interrupted", uncounted=True)
-        self._begin(self._generation("interrupted", None, (*self._attempts, unseen)))
+        unseen = self._attempts.begin(candidate, self.now() if reserved is None else reserved.at, reserved)
+        self._begin(self._generation("interrupted", None, (*self._attempts.ended, unseen)))
 
     def commit_attempt(self, status: int, outcome: Outcome) -> None:
         """The try has given its first meaningful event: this is the answer."""
@@ -158,9 +153,7 @@ class Exchange:
 
     def take_back_attempt(self) -> None:
         """Nothing of the try has left: it is made once more, and sets aside anew."""
-        self._unsent = True
-        if self._reserved is not None:
-            self._reserved.give_back()
+        self._attempts.take_back()
 
     def fail_attempt(self, error: ProviderError) -> None:
         """The try has failed before its answer began."""
@@ -169,31 +162,11 @@ class Exchange:
         self._end_attempt(error.upstream_status, error.type, free=error.free)
 
     def _end_attempt(self, status: int | None, error: str | None, *, free: bool = False) -> None:
-        """The try is over, or its answer begins. What it cost is not known yet, unless it was `free`."""
-        candidate, started = self.candidate, self._attempt_started
-        if candidate is None or started is None:
-            return
-        self._attempt_started = None
-        free = free or self._unsent
-        latency_ms = _ms(time.monotonic() - started)
-        reserved, self._reserved = self._reserved, None
-        attempt = _attempt(
-            candidate,
-            self._attempt_at,
-            reserved,
-            status=status,
-            error=error,
-            latency_ms=latency_ms,
-            uncounted=not free,
-        )
-        if error is not None and not free and self.spent is None:  # nobody will ever count it
-            charged = input_alone(candidate.endpoint, self.estimated_input(), self.images)
-            attempt = structs.replace(attempt, charged=charged)
-        self._attempts.append(_billed(attempt, self.spent))
-        if reserved is not None and free:
-            reserved.settle(attempt)
-        elif reserved is not None:
-            self._open.append((len(self._attempts) - 1, reserved))
+        self._attempts.end(status, error, self.spent, self._input_alone, free=free)
+
+    def _input_alone(self) -> Decimal | None:
+        """What limits count of a try that nobody has counted."""
+        return input_alone(self.candidate.endpoint, self.estimated_input(), self.images) if self.candidate else None
 
     def now(self) -> datetime:
         """The time, by the clock that the request came by.
@@ -211,7 +184,7 @@ class Exchange:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The tries that have come to an end, or to an answer."""
-        return tuple(self._attempts)
+        return tuple(self._attempts.ended)
 
     @property
     def elapsed_ms(self) -> int:
@@ -244,15 +217,28 @@ class Exchange:
         if not self.routed:
             return
         self._end_attempt(None, error.type if error else status)
-        if self.outcome is not None and self._attempts:
-            answered = _billed(self._attempts[-1], self.bill)
-            # With an error, the answer broke after it had begun.
-            self._attempts[-1] = answered if error is None else structs.replace(answered, error=error.type)
-        for at, reserved in self._open:
-            reserved.settle(self._attempts[at])
-        self._record(self._generation(status, error, tuple(self._attempts)))
+        if self.outcome is not None:
+            self._attempts.answered(self.bill, error.type if error else None)
+        self._attempts.settle()
+        self._record(self._generation(status, error, self.attempts))
         if self.gathered is not None:
-            self.gathered.finish(self)
+            self.gathered.finish(self.size, self._said)
+
+    def _said(self, pieces: tuple[bytes, ...], cut: bool) -> Said:
+        """All that is kept of the content, with the answer as the client got it."""
+        return Said(
+            id=self.id,
+            workspace_id=self.key.workspace_id,
+            created_at=self.created_at,
+            skin=self.skin,
+            body=self.body,
+            stream=self.stream,
+            pieces=pieces,
+            cut=cut,
+            error=self.error,
+            provider=self.candidate.endpoint.provider.name if self.candidate else None,
+            credentials=self.caller.credentials,
+        )
 
     def _generation(
         self, status: GenerationStatus, error: SetpointError | None, attempts: tuple[Attempt, ...]
@@ -338,44 +324,8 @@ class Exchange:
         """Text of the caller's or the provider's as a record may hold it: without any key."""
         if text is None:
             return None
-        for credential in self.caller.credentials:
-            text = text.replace(credential, REDACTED)
-        return readable(OUR_KEY.sub(REDACTED, text))
-
-
-def _attempt(
-    candidate: Candidate,
-    at: datetime,
-    reserved: Reserved | None,
-    *,
-    error: str | None,
-    uncounted: bool,
-    status: int | None = None,
-    latency_ms: int | None = None,
-) -> Attempt:
-    endpoint = candidate.endpoint
-    return Attempt(
-        provider=endpoint.provider.slug,
-        provider_name=endpoint.provider.name,
-        model=candidate.model.id,
-        upstream_model=endpoint.model,
-        tag=endpoint.tag,
-        key_id=candidate.key.id if candidate.key else None,
-        status=status,
-        error=error,
-        latency_ms=latency_ms,
-        at=at,
-        uncounted=uncounted,
-        reserved=reserved.record if reserved is not None else None,
-    )
+        return readable(text_without_keys(text, self.caller.credentials))
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _billed(attempt: Attempt, bill: Bill | None) -> Attempt:
-    if bill is None:
-        return attempt
-    known = {"cost": bill.amount, "provider_cost": bill.provider_cost, "charged": bill.charged, "uncounted": False}
-    return structs.replace(attempt, usage=bill.usage, **known)

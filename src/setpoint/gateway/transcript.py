@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,12 @@ from setpoint.canonical.fold import Fold
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall
 from setpoint.canonical.result import Result
 from setpoint.errors import ProviderError, SetpointError
+from setpoint.gateway.redacted import json_without_keys
 from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.base import Room
 from setpoint.protocols.payloads import without_payloads
 from setpoint.records import Content
-from setpoint.wire.body import NULL, Body, MalformedError, is_array, join, join_strings, raw, split, value
+from setpoint.wire.body import NULL, Body, MalformedError, is_array, join, join_strings, raw, split
 from setpoint.wire.sse import FrameReader, FrameTooLargeError
 
 if TYPE_CHECKING:
@@ -28,14 +28,6 @@ MOST_LOOKED_AT_BYTES = 16 << 20
 MOST_KEPT_BYTES = 1 << 20
 """How long a conversation or an answer may be without its media, in bytes."""
 
-OUR_KEY = re.compile(r"sk-sp-v1-[0-9a-f]{64}")
-"""What an API key of ours looks like."""
-
-REDACTED = "[redacted]"
-"""What stands in its place."""
-
-_OUR_KEY = re.compile(OUR_KEY.pattern.encode())
-_LEAST_CREDENTIAL = 16  # no key is shorter; what is offered as one may be any word
 _CONVERSATION: dict[Dialect, tuple[str, ...]] = {
     "chat": ("messages",),
     "messages": ("system", "messages"),
@@ -64,13 +56,16 @@ class Said(Struct, frozen=True, kw_only=True):
 
 def transcript(said: Said) -> Content:
     """The content of an exchange, with no key of ours in it and nothing longer than may be kept."""
+    output = _bounded(_output(said)) if said.pieces else None
+    error = _error(said.error, said.provider) if said.error is not None else None
+    keys = said.credentials
     return Content(
         generation_id=said.id,
         workspace_id=said.workspace_id,
         created_at=said.created_at,
-        input=_scrubbed(_input(said), said.credentials),
-        output=_scrubbed(_bounded(_output(said)), said.credentials) if said.pieces else None,
-        error=_scrubbed(_error(said.error, said.provider), said.credentials) if said.error is not None else None,
+        input=json_without_keys(_input(said), keys),
+        output=json_without_keys(output, keys) if output is not None else None,
+        error=json_without_keys(error, keys) if error is not None else None,
     )
 
 
@@ -151,14 +146,3 @@ def _error(error: SetpointError, provider: str | None) -> bytes:
         "previous_errors": error.metadata.get("previous_errors", []),
     }
     return bytes(raw(told))
-
-
-def _scrubbed(content: bytes, credentials: tuple[str, ...]) -> bytes:
-    """The JSON without any key of ours, however it is written there."""
-    if b"\\u00" in content or b"\\/" in content:  # as may any letter of a key be
-        content = bytes(raw(value(content)))
-    content = _OUR_KEY.sub(REDACTED.encode(), content)
-    for credential in credentials:
-        if len(credential) >= _LEAST_CREDENTIAL:
-            content = content.replace(bytes(raw(credential))[1:-1], REDACTED.encode())
-    return content
