@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from chaos.cases import Case
+    from chaos.cases import Case, Expected
     from simulator.client import Received
     from support.load import Heard
 
@@ -78,7 +78,15 @@ def disagreements(
     return found
 
 
-_CUT = ("interrupted", "completed")  # the latter when its last words were on their way
+# How an answer that a kill has cut may be recorded: as that, or as what it was to come to, when its last words were on
+# their way.
+_CUT: dict[Expected, tuple[str, ...]] = {
+    "answer": ("interrupted", "completed"),
+    "error": ("interrupted", "failed"),
+    "either": ("interrupted", "completed", "failed"),
+    "gone": ("interrupted", "completed"),
+    "refused": (),
+}
 
 
 def _wrong(case: Case, heard: Heard, mine: Sequence[Entry], *, hit: bool) -> str | None:
@@ -93,7 +101,7 @@ def _wrong(case: Case, heard: Heard, mine: Sequence[Entry], *, hit: bool) -> str
             return "the client was told another id"
         if entry.status == "interrupted" and not hit:
             return "it is recorded as interrupted, and nothing was killed"
-    if heard.end == "cut" and heard.id is not None and (entry is None or entry.status not in _CUT):
+    if heard.end == "cut" and heard.id is not None and (entry is None or entry.status not in _CUT[case.expected]):
         return "its answer was cut by a kill, and is recorded otherwise"
     if heard.end != "whole":
         return None
