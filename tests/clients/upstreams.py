@@ -29,12 +29,39 @@ def broken(dialect: Dialect, said: Said) -> Script:
     return sse(_frames(dialect, said)[: -_LAST_FRAMES[dialect]], end="close")
 
 
+def left_open(dialect: Dialect, said: Said) -> Script:
+    """A stream that says the same, and then nothing any more for as long as somebody waits."""
+    return sse(_frames(dialect, said)[: -_LAST_FRAMES[dialect]], end="hang")
+
+
+def empty(dialect: Dialect, said: Said) -> Script:
+    """An answer that is none, and has counted its tokens all the same."""
+    whole = _body(dialect, said)
+    match dialect:
+        case "chat":
+            return body({**whole, "choices": []})
+        case "messages":
+            return body({**_error(dialect, "overloaded_error"), "usage": whole["usage"]})
+        case "responses":
+            failed = {"code": "server_error", "message": "The model failed."}
+            return body({**whole, "status": "failed", "output": [], "error": failed})
+
+
+def billed(dialect: Dialect, said: Said) -> Script:
+    """An error that says what it has cost."""
+    return status(500, {**_error(dialect, "api_error"), "usage": _body(dialect, said)["usage"]})
+
+
 def refusal(dialect: Dialect, code: int, kind: str) -> Script:
     """An error with this status in the dialect's own envelope; `kind` is the type that it tells."""
+    return status(code, _error(dialect, kind))
+
+
+def _error(dialect: Dialect, kind: str) -> dict[str, Any]:
     if dialect == "messages":
         error = {"type": kind, "message": "Please slow down."}
-        return status(code, {"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"})
-    return status(code, {"error": {"type": kind, "message": "Please slow down.", "param": None, "code": None}})
+        return {"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
+    return {"error": {"type": kind, "message": "Please slow down.", "param": None, "code": None}}
 
 
 def _body(dialect: Dialect, said: Said) -> dict[str, Any]:

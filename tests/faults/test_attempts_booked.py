@@ -44,6 +44,9 @@ def booked(record: dict[str, Any]) -> list[tuple[int, int, float | None] | None]
 COSTLY: dict[str, tuple[Script, bool]] = {
     "an error as a whole answer": (body({"error": ERROR, **usage_chunk((30, 4))}), False),
     "a whole answer that says nothing": (body({**completion("x", (30, 4)), "choices": []}), False),
+    "a refusal that has counted": (status(500, {"error": ERROR, **usage_chunk((30, 4))}), False),
+    "a refusal of a stream that has counted": (status(500, {"error": ERROR, **usage_chunk((30, 4))}), True),
+    "a whole answer to who wants a stream": (body(completion("x", (30, 4))), True),
     "an error before the answer": (
         sse([data_frame({**usage_chunk((30, 4)), "choices": []}), data_frame({"error": ERROR, "choices": []})]),
         True,

@@ -482,6 +482,19 @@ def test_a_try_that_failed_and_may_have_cost_something_keeps_its_share_up_to_the
     asyncio.run(work())
 
 
+def test_a_try_that_was_refused_and_has_cost_something_all_the_same_uses_that_of_its_share() -> None:
+    async def work() -> None:
+        purse, records = Purse(10), list[Generation]()
+        one = exchange(records)
+        one.begin_attempt(ACME, (), await purse.set_aside(6, NOW))
+        one.spent = Bill(Usage(input_tokens=7), None, Decimal(4), charged=Decimal(4))
+        one.fail_attempt(failed(status=500, free=True))
+        one.finish("failed", failed())
+        assert await purse.bring_back() == 6
+
+    asyncio.run(work())
+
+
 def test_a_try_that_was_not_sent_and_is_made_once_more_sets_aside_once() -> None:
     async def work() -> None:
         purse, records = Purse(10), list[Generation]()

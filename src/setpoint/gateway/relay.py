@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.failed import Failed
     from setpoint.protocols.answer import Bill
-    from setpoint.protocols.base import EditedResult, Room
+    from setpoint.protocols.base import EditedResult
     from setpoint.protocols.forward import Lowered
     from setpoint.providers.client import Answer, AnswerStream, UpstreamClient
     from setpoint.records import Dialect, Endpoint
@@ -183,22 +183,36 @@ class Relay:
         return written
 
     def _result(self, exchange: Exchange, candidate: Candidate, answer: Answer, lowered: Lowered) -> EditedResult:
-        body, dialect = self._split(candidate, answer), PROTOCOLS[candidate.dialect]
         try:
+            body = self._split(candidate, answer)
             self._check_reported(candidate, answer, body)
-            return read_answer(body, skin=exchange.skin, dialect=dialect, names=lowered.names)
+            return read_answer(body, skin=exchange.skin, dialect=PROTOCOLS[candidate.dialect], names=lowered.names)
         except StreamFailedError as failed:
-            exchange.spent = _spent(exchange, dialect, candidate, body)
+            exchange.spent = self._spent(exchange, candidate, answer.body)
             raise self._failed.reported(candidate, failed.reported, answer.headers, answer.body) from None
         except ProviderError:
-            exchange.spent = _spent(exchange, dialect, candidate, body)
+            exchange.spent = self._spent(exchange, candidate, answer.body)
             raise
+
+    def _spent(self, exchange: Exchange, candidate: Candidate, data: bytes) -> Bill | None:
+        """The bill of a whole answer that is none, an error included, by what it says that it used."""
+        try:
+            body = self._taken_apart(data)
+        except MalformedError:
+            return None
+        dialect = PROTOCOLS[candidate.dialect]
+        usage, cost = dialect.read_usage(body.get("usage", NULL)) or (None, None)
+        outcome = Outcome(usage=usage, provider_cost=cost, service_tier=dialect.read_tier(body))
+        return spent(outcome, candidate.endpoint, exchange.images)
+
+    def _taken_apart(self, data: bytes) -> Body:
+        return split(data, max_depth=self._bounds.max_json_depth, max_members=self._bounds.max_json_members)
 
     def _split(self, candidate: Candidate, answer: Answer) -> Body:
         self._failed.check_status(candidate, answer.status, answer.headers, answer.body)
         self._failed.check_type(candidate, answer.headers, "application/json", answer.body)
         try:
-            return split(answer.body, max_depth=self._bounds.max_json_depth, max_members=self._bounds.max_json_members)
+            return self._taken_apart(answer.body)
         except MalformedError as error:
             raise _malformed() from error
 
@@ -222,6 +236,7 @@ class Relay:
                 answer = await self._way(candidate).stream(request)
                 if answer.status != 200 or not is_type(answer.headers, "text/event-stream"):
                     whole = await answer.read_all()
+                    exchange.spent = await self._aside.run(len(whole), partial(self._spent, exchange, candidate, whole))
                     self._failed.check_status(candidate, answer.status, answer.headers, whole)
                     self._failed.check_type(candidate, answer.headers, "text/event-stream", whole)
                 edited = read_stream(
@@ -282,10 +297,3 @@ def opening(exchange: Exchange, of: Stamp, new_id: Callable[[str], str]) -> Open
 
 def _malformed() -> ProviderError:
     return ProviderError("provider_unavailable", "the provider's answer is malformed")
-
-
-def _spent(exchange: Exchange, dialect: Room, candidate: Candidate, body: Body) -> Bill | None:
-    """The bill of a whole answer that is none, by what it says that it used."""
-    usage, cost = dialect.read_usage(body.get("usage", NULL)) or (None, None)
-    outcome = Outcome(usage=usage, provider_cost=cost, service_tier=dialect.read_tier(body))
-    return spent(outcome, candidate.endpoint, exchange.images)
