@@ -42,6 +42,7 @@ from setpoint.server.routes.budgets import Budgets
 from setpoint.server.routes.catalog.models import Models
 from setpoint.server.routes.catalog.performance import Observed
 from setpoint.server.routes.contents import Contents as ContentRoutes
+from setpoint.server.routes.desk import Desk
 from setpoint.server.routes.documents import Documents
 from setpoint.server.routes.explain import Explain
 from setpoint.server.routes.generations import Generations
@@ -219,21 +220,19 @@ class Application:
             contents=self._contents,
             snapshots=self._snapshots,
         )
-        dice = self._dice
+        desk = Desk(self._store, self._snapshots, utc_now, lambda: new_uuid(self._dice))
         rows = routes(
             Inference(pipeline, answering, self._admission, exchanges),
             Explain(pipeline, self._admission, exchanges),
-            Presets(
-                self._store, self._snapshots, self._versions, pipeline, clock=utc_now, new_id=lambda: new_uuid(dice)
-            ),
-            Keys(self._store, self._snapshots, clock=utc_now, new_key=lambda: new_key(dice)),
-            ProviderKeys(self._store, self._snapshots, self._sealer, clock=utc_now, new_id=lambda: new_uuid(dice)),
-            Workspaces(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
-            Budgets(self._store, self._snapshots, clock=utc_now, new_id=lambda: new_uuid(dice)),
-            Generations(self._store, self._recorder, clock=utc_now, siblings=self._siblings),
-            ContentRoutes(self._store, self._snapshots, clock=utc_now, recorded=settings.record_content),
-            Activity(self._store, self._snapshots, clock=utc_now),
-            Ledger(self._store, self._snapshots),
+            Presets(desk, self._versions, pipeline),
+            Keys(desk, new_key=lambda: new_key(self._dice)),
+            ProviderKeys(desk, self._sealer),
+            Workspaces(desk),
+            Budgets(desk),
+            Generations(desk, self._recorder, self._siblings),
+            ContentRoutes(desk, recorded=settings.record_content),
+            Activity(desk),
+            Ledger(desk),
             Models(self._snapshots, self._observed, clock=utc_now),
             self.health,
             Documents(lambda: rows),

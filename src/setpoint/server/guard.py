@@ -75,7 +75,7 @@ def workspace(key: Key, asked: str | None, snapshot: Snapshot) -> str:
     """
     wanted = key.workspace_id if asked is None else asked
     if wanted not in snapshot.workspaces or not manages(key, wanted, snapshot):
-        raise RequestError("not_found", "Resource not found")
+        raise missing()
     return wanted
 
 
@@ -93,8 +93,13 @@ def managed(found: Workspace | None, key: Key, snapshot: Snapshot) -> Workspace:
     Raises: `RequestError` (not_found), the same where there is none and where it is not the key's to see.
     """
     if found is None or not manages(key, found.id, snapshot):
-        raise RequestError("not_found", "Resource not found")
+        raise missing()
     return found
+
+
+def missing() -> RequestError:
+    """The refusal of what is not there, and in the same words of what is not the caller's to see."""
+    return RequestError("not_found", "Resource not found")
 
 
 def _bearer(request: Request) -> str | None:

@@ -18,14 +18,13 @@ from setpoint.storage.activity import came_to
 from setpoint.storage.spend import total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from setpoint.server.request import Request
     from setpoint.server.respond import Response
-    from setpoint.snapshot import Snapshot, SnapshotHolder
+    from setpoint.server.routes.desk import Desk
+    from setpoint.snapshot import Snapshot
     from setpoint.storage.activity import Came, Grouping
-    from setpoint.storage.store import Store
 
 _DAYS = 30
 _GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
@@ -78,23 +77,21 @@ class Credits(TypedDict):
 class Activity:
     """The handlers of the activity routes."""
 
-    def __init__(self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._clock = clock
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     @described("What the last days came to", group="Books", query=_LISTED, errors=(404,), answer=Several[ActivityItem])
     async def list(self, request: Request) -> Response:
         """GET /activity: the last 30 UTC days that are over, or one of them, or today."""
-        query, snapshot = request.query(), self._snapshots.current
-        first, last = days_asked(query.get("date"), self._clock().date())
+        query, snapshot = request.query(), self._desk.snapshots.current
+        first, last = days_asked(query.get("date"), self._desk.clock().date())
         by = _groupings(query.get("group_by"))
         only = {
             "workspace_id": reach(request.key, query.get("workspace_id"), snapshot),
             "key_digest": query.get("api_key_hash"),
             "user_id": query.get("user_id"),
         }
-        found = await self._store.read(
+        found = await self._desk.store.read(
             lambda connection: came_to(connection, first.isoformat(), last.isoformat(), by, **only)
         )
         return json_response({"data": [_item(one, by, snapshot) for one in found]})
@@ -103,10 +100,10 @@ class Activity:
     async def credits(self, request: Request) -> Response:
         """GET /credits: what the caller's workspace may ever spend, and what it has."""
         mine = request.key.workspace_id
-        workspace = self._snapshots.current.workspaces.get(mine)
+        workspace = self._desk.snapshots.current.workspaces.get(mine)
         budgets = workspace.budgets if workspace is not None else ()
         limit = next((one.limit for one in budgets if one.interval == "lifetime"), Decimal(0))
-        spent = await self._store.read(lambda connection: total(connection, workspace_scope(mine)))
+        spent = await self._desk.store.read(lambda connection: total(connection, workspace_scope(mine)))
         return json_response({"data": {"total_credits": money(limit), "total_usage": money(spent)}})
 
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from setpoint.errors import FieldError, RequestError
+from setpoint.errors import FieldError
 from setpoint.protocols.money import read_money
-from setpoint.server.guard import managed
+from setpoint.server.guard import missing
 from setpoint.server.operation import Named, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.kinds import Deleted
 from setpoint.server.routes.members import Check, Members, flag
 from setpoint.server.routes.workspace_shapes import WORKSPACES, ShownBudget, shown_budget
 from setpoint.storage import budgets as stored
-from setpoint.storage import workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
     from decimal import Decimal
 
     from msgspec import Raw
 
     from setpoint.records import Interval, Workspace
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
-    from setpoint.storage.store import Store
 
 _BELOW = 1_000_000_000
 
@@ -65,18 +61,13 @@ class OneBudget(TypedDict):
 class Budgets:
     """The handlers of the budget routes."""
 
-    def __init__(
-        self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime], new_id: Callable[[], str]
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._clock = clock
-        self._new_id = new_id
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     @described("The budgets of a workspace, the broadest first", group=WORKSPACES, answer=ManyBudgets)
     async def list(self, request: Request) -> Response:
         """GET /workspaces/{id or slug}/budgets: the broadest first."""
-        workspace = await self._store.read(lambda connection: self._workspace(connection, request))
+        workspace = await self._desk.store.read(lambda connection: self._desk.workspace(connection, request))
         shown: ManyBudgets = {
             "data": [shown_budget(one) for one in workspace.budgets],
             "include_byok_in_budgets": workspace.include_byok_in_budgets,
@@ -86,7 +77,7 @@ class Budgets:
     @described("The budget of a workspace for an interval", group=WORKSPACES, answer=OneBudget)
     async def get(self, request: Request) -> Response:
         """GET /workspaces/{id or slug}/budgets/{interval}."""
-        workspace = await self._store.read(lambda connection: self._workspace(connection, request))
+        workspace = await self._desk.store.read(lambda connection: self._desk.workspace(connection, request))
         return _one(workspace, request.params["interval"])
 
     @described(
@@ -97,39 +88,36 @@ class Budgets:
     )
     async def put(self, request: Request) -> Response:
         """PUT /workspaces/{id or slug}/budgets/{interval}."""
-        wanted, now = _MEMBERS.read(await request.body(), creating=True), self._clock()
+        wanted, now = _MEMBERS.read(await request.body(), creating=True), self._desk.clock()
         interval = _interval(request)
 
         def write(connection: Connection) -> Workspace:
             return stored.put(
                 connection,
-                self._workspace(connection, request),
+                self._desk.workspace(connection, request),
                 interval,
                 wanted["limit_usd"],
                 include_byok=wanted.get("include_byok_in_budgets"),
-                new_id=self._new_id,
+                new_id=self._desk.new_id,
                 now=now,
             )
 
-        return _one(await self._store.write(write), interval)
+        return _one(await self._desk.store.write(write), interval)
 
     @described("Delete the budget of a workspace for an interval", group=WORKSPACES, answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /workspaces/{id or slug}/budgets/{interval}, whether it is there or not."""
         interval = _interval(request)
-        await self._store.write(
-            lambda connection: stored.delete(connection, self._workspace(connection, request), interval)
+        await self._desk.store.write(
+            lambda connection: stored.delete(connection, self._desk.workspace(connection, request), interval)
         )
         return json_response({"deleted": True})
-
-    def _workspace(self, connection: Connection, request: Request) -> Workspace:
-        return managed(workspaces.get(connection, request.params["workspace"]), request.key, self._snapshots.current)
 
 
 def _one(workspace: Workspace, interval: str) -> Response:
     budget = stored.get(workspace, interval)
     if budget is None:
-        raise RequestError("not_found", "Resource not found")
+        raise missing()
     shown: OneBudget = {
         "data": shown_budget(budget),
         "include_byok_in_budgets": workspace.include_byok_in_budgets,
@@ -142,4 +130,4 @@ def _interval(request: Request) -> Interval:
     for interval in stored.INTERVALS:
         if request.params["interval"] == interval:
             return interval
-    raise RequestError("not_found", "Resource not found")
+    raise missing()

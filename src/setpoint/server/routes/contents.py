@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import Raw
 
-from setpoint.errors import FieldError, RequestError
+from setpoint.errors import FieldError
 from setpoint.ids import generation_age_s
+from setpoint.server.guard import missing
 from setpoint.server.operation import Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.kinds import Anything, One
 from setpoint.storage.contents import get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from setpoint.records import Content
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
-    from setpoint.storage.store import Store
+    from setpoint.server.routes.desk import Desk
 
 # A content is written a moment after its answer, by whichever worker has it: so long, and so often, it is looked for.
 _TRIES = 8
@@ -42,12 +39,8 @@ class ShownContent(TypedDict):
 class Contents:
     """The handler of the contents' route. None is waited for where neither server nor workspace has any `recorded`."""
 
-    def __init__(
-        self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime], recorded: bool
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._clock = clock
+    def __init__(self, desk: Desk, *, recorded: bool) -> None:
+        self._desk = desk
         self._recorded = recorded
 
     @described(
@@ -66,16 +59,16 @@ class Contents:
         if found is None and self._may_be_kept(request.key.workspace_id):
             found = await self._soon(id_, request.key.workspace_id)
         if found is None:
-            raise RequestError("not_found", "Resource not found")
+            raise missing()
         return json_response({"data": _shown(found)})
 
     def _may_be_kept(self, workspace_id: str) -> bool:
-        home = self._snapshots.current.workspaces.get(workspace_id)
+        home = self._desk.snapshots.current.workspaces.get(workspace_id)
         return self._recorded or (home is not None and home.is_observability_io_logging_enabled)
 
     async def _soon(self, id_: str, workspace_id: str) -> Content | None:
         """A content that may be on its way."""
-        age_s = generation_age_s(id_, self._clock())
+        age_s = generation_age_s(id_, self._desk.clock())
         if age_s is None or age_s > _YOUNG_S:
             return None
         for _ in range(_TRIES):
@@ -85,7 +78,7 @@ class Contents:
         return None
 
     async def _stored(self, id_: str, workspace_id: str) -> Content | None:
-        return await self._store.read(lambda connection: get(connection, id_, workspace_id))
+        return await self._desk.store.read(lambda connection: get(connection, id_, workspace_id))
 
 
 def _shown(content: Content) -> ShownContent:

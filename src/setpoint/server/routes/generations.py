@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from setpoint.errors import FieldError, RequestError
+from setpoint.errors import FieldError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.money import money
+from setpoint.server.guard import missing
 from setpoint.server.operation import Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.generation_filters import FILTERS, cursor_behind, read_cursor, read_filters, sees_all
@@ -21,15 +22,12 @@ from setpoint.storage.generations import get
 from setpoint.storage.listing import page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from setpoint.coordination.board import Seat
     from setpoint.records import Attempt, Generation, Key
     from setpoint.server.request import Request
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
     from setpoint.storage.recorder import Recorder
-    from setpoint.storage.store import Store
 
 
 # A record that another worker has is in the database after a moment: so long, and so often, it is looked for there.
@@ -46,12 +44,9 @@ _NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header ha
 class Generations:
     """The handlers of the generation routes. `siblings` are the workers that have records of their own, if any."""
 
-    def __init__(
-        self, store: Store, recorder: Recorder, *, clock: Callable[[], datetime], siblings: Seat | None
-    ) -> None:
-        self._store = store
+    def __init__(self, desk: Desk, recorder: Recorder, siblings: Seat | None) -> None:
+        self._desk = desk
         self._recorder = recorder
-        self._clock = clock
         self._siblings = siblings
 
     @described("The record of an answer", group="Records", query=_NAMED, errors=(404,), answer=One[ShownGeneration])
@@ -62,7 +57,7 @@ class Generations:
             raise FieldError("id", "is required")
         found = await self._find(id_, key)
         if found is None:
-            raise RequestError("not_found", "Resource not found")
+            raise missing()
         return json_response({"data": _generation(found)})
 
     @described(
@@ -80,7 +75,7 @@ class Generations:
             following = cursor_behind(shown[-1]) if len(found) > limit else None
             return {"data": [_generation(one) for one in shown], "next_cursor": following}
 
-        return json_response(await self._store.read(read))
+        return json_response(await self._desk.store.read(read))
 
     async def _find(self, id_: str, key: Key) -> Generation | None:
         """The record: from memory, else from the spool, else from the database. Raises: `GatewayError`.
@@ -93,7 +88,7 @@ class Generations:
         if found is not None and _visible(found, key):
             return found
         found = await self._stored(id_, key)
-        age_s = generation_age_s(id_, self._clock())
+        age_s = generation_age_s(id_, self._desk.clock())
         if found is None and self._siblings is not None and age_s is not None and age_s < _YOUNG_S:
             return await self._elsewhere(id_, key, self._siblings)
         return found
@@ -112,7 +107,7 @@ class Generations:
         return None
 
     async def _stored(self, id_: str, key: Key) -> Generation | None:
-        found = await self._store.read(lambda connection: get(connection, id_, key.workspace_id))
+        found = await self._desk.store.read(lambda connection: get(connection, id_, key.workspace_id))
         return found if found is not None and _visible(found, key) else None
 
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from setpoint.coordination.allowances import ends, of_key, of_workspace, periods
-from setpoint.errors import FieldError, RequestError
+from setpoint.errors import FieldError
 from setpoint.ids import key_digest
 from setpoint.presets.reference import check_slug
 from setpoint.records import EXACT, Key
 from setpoint.routing.words import is_slug
-from setpoint.server.guard import manages, workspace
+from setpoint.server.guard import manages, missing, workspace
 from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.key_shapes import CreatedKey, Layer, OwnKey, ShownKey, shown_key, shown_own_key
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from setpoint.coordination.allowances import Allowance
     from setpoint.records import Budget, Workspace
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
-    from setpoint.storage.store import Store
 
 _NAME_CHARACTERS = 200
 _USER_CHARACTERS = 256
@@ -77,36 +76,32 @@ _LISTED = (
 class Keys:
     """The handlers of the key routes."""
 
-    def __init__(
-        self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime], new_key: Callable[[], str]
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._clock = clock
+    def __init__(self, desk: Desk, *, new_key: Callable[[], str]) -> None:
+        self._desk = desk
         self._new_key = new_key
 
     @described("The caller's own key", group="Keys", answer=One[OwnKey])
     async def current(self, request: Request) -> Response:
         """GET /key: what the caller's own key is."""
-        key, now = request.key, self._clock()
-        home = self._snapshots.current.workspaces.get(key.workspace_id)
+        key, now = request.key, self._desk.clock()
+        home = self._desk.snapshots.current.workspaces.get(key.workspace_id)
 
         def read(connection: Connection) -> OwnKey:
             layers = _layers(connection, key, home, now)
             return shown_own_key(key, spend(connection, key.digest, now), layers)
 
-        return json_response({"data": await self._store.read(read)})
+        return json_response({"data": await self._desk.store.read(read)})
 
     @described(
         "The keys of a workspace, newest first", group="Keys", query=_LISTED, errors=(404,), answer=Several[ShownKey]
     )
     async def list(self, request: Request) -> Response:
         """GET /keys."""
-        query, now = request.query(), self._clock()
+        query, now = request.query(), self._desk.clock()
         offset = integer(query, "offset", default=0)
         include_disabled = flag_of(query, "include_disabled", default=False)
         unexpired_at = None if flag_of(query, "include_expired", default=False) else now
-        about = workspace(request.key, query.get("workspace_id"), self._snapshots.current)
+        about = workspace(request.key, query.get("workspace_id"), self._desk.snapshots.current)
 
         def read(connection: Connection) -> Sequence[ShownKey]:
             rows = stored.list_keys(
@@ -114,14 +109,14 @@ class Keys:
             )
             return _shown(connection, rows, now)
 
-        return json_response({"data": await self._store.read(read)})
+        return json_response({"data": await self._desk.store.read(read)})
 
     @described("A key", group="Keys", answer=One[ShownKey])
     async def get(self, request: Request) -> Response:
         """GET /keys/{hash}."""
-        now = self._clock()
+        now = self._desk.clock()
         return _one(
-            await self._store.read(lambda connection: _shown(connection, [self._named(connection, request)], now))
+            await self._desk.store.read(lambda connection: _shown(connection, [self._named(connection, request)], now))
         )
 
     @described(
@@ -135,8 +130,8 @@ class Keys:
     async def create(self, request: Request) -> Response:
         """POST /keys."""
         wanted = _MEMBERS.read(await request.body(), creating=True)
-        plain, now, maker = self._new_key(), self._clock(), request.key
-        about = workspace(maker, wanted.pop("workspace_id", None), self._snapshots.current)
+        plain, now, maker = self._new_key(), self._desk.clock(), request.key
+        about = workspace(maker, wanted.pop("workspace_id", None), self._desk.snapshots.current)
         user = wanted.pop("creator_user_id", maker.creator_user_id)
         wanted.setdefault("role", "caller")
         key = Key(
@@ -150,12 +145,12 @@ class Keys:
 
         def write(connection: Connection) -> Sequence[ShownKey]:
             if not workspaces.exists(connection, about):
-                raise RequestError("not_found", "Resource not found")
+                raise missing()
             if not users.exists(connection, user):
                 raise FieldError("creator_user_id", "is no user's")
             return _shown(connection, [stored.save(connection, key)], now)
 
-        [shown] = await self._store.write(write)
+        [shown] = await self._desk.store.write(write)
         return json_response({"data": shown, "key": plain}, status=201)
 
     @described(
@@ -166,19 +161,19 @@ class Keys:
     )
     async def update(self, request: Request) -> Response:
         """PATCH /keys/{hash}."""
-        wanted, now = _MEMBERS.read(await request.body(), creating=False), self._clock()
+        wanted, now = _MEMBERS.read(await request.body(), creating=False), self._desk.clock()
 
         def write(connection: Connection) -> Sequence[ShownKey]:
             key = self._named(connection, request)
             return _shown(connection, [stored.update(connection, key.digest, wanted, now=now)], now)
 
-        return _one(await self._store.write(write))
+        return _one(await self._desk.store.write(write))
 
     @described("Delete a key", group="Keys", answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /keys/{hash}."""
-        now = self._clock()
-        await self._store.write(
+        now = self._desk.clock()
+        await self._desk.store.write(
             lambda connection: stored.delete(connection, self._named(connection, request).digest, now=now)
         )
         return json_response({"deleted": True})
@@ -186,8 +181,8 @@ class Keys:
     def _named(self, connection: Connection, request: Request) -> Key:
         """The key that the path names. Raises: `RequestError`, the same for none and for one that is not to be seen."""
         key = stored.get(connection, request.params["hash"])
-        if key is None or not manages(request.key, key.workspace_id, self._snapshots.current):
-            raise RequestError("not_found", "Resource not found")
+        if key is None or not manages(request.key, key.workspace_id, self._desk.snapshots.current):
+            raise missing()
         return key
 
 

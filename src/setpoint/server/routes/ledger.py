@@ -14,8 +14,7 @@ from setpoint.storage.verifying import Violation, verify
 if TYPE_CHECKING:
     from setpoint.server.request import Request
     from setpoint.server.respond import Response
-    from setpoint.snapshot import SnapshotHolder
-    from setpoint.storage.store import Store
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.verifying import Verified
 
 _VERIFY_S = 600.0  # of some ten million entries
@@ -36,15 +35,14 @@ class Verification(TypedDict):
 class Ledger:
     """The handlers of the ledger routes."""
 
-    def __init__(self, store: Store, snapshots: SnapshotHolder) -> None:
-        self._store = store
-        self._snapshots = snapshots
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     @described("Whether the books close", group="Books", query=_VERIFIED, errors=(404,), answer=One[Verification])
     async def verify(self, request: Request) -> Response:
         """GET /ledger/verify: of all workspaces, for those who manage them all."""
-        of = reach(request.key, request.query().get("workspace_id"), self._snapshots.current)
-        found = await self._store.read_long(
+        of = reach(request.key, request.query().get("workspace_id"), self._desk.snapshots.current)
+        found = await self._desk.store.read_long(
             lambda connection, breath: verify(connection, of, breath=breath), wait_s=_VERIFY_S
         )
         return json_response({"data": told(found)})

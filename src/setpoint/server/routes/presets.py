@@ -13,6 +13,7 @@ from setpoint.presets.diff import diff
 from setpoint.presets.receipt import receipt
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
+from setpoint.server.guard import missing
 from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.kinds import One, Page
@@ -33,7 +34,6 @@ from setpoint.wire.body import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from setpoint.gateway.pipeline import Pipeline
     from setpoint.gateway.versions import Versions
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
     from setpoint.records import Preset, Version
     from setpoint.server.operation import Described
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
-    from setpoint.storage.store import Store
     from setpoint.wire.body import Body
 
 _STATUSES = ("active", "disabled", "archived")
@@ -84,29 +83,17 @@ def _creates(skin: Room) -> Callable[[Described], Described]:
 class Presets:
     """The handlers of the preset routes."""
 
-    def __init__(
-        self,
-        store: Store,
-        snapshots: SnapshotHolder,
-        versions: Versions,
-        pipeline: Pipeline,
-        *,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
+    def __init__(self, desk: Desk, versions: Versions, pipeline: Pipeline) -> None:
+        self._desk = desk
         self._versions = versions
         self._pipeline = pipeline
-        self._clock = clock
-        self._new_id = new_id
 
     @described("The presets of the workspace", group="Presets", query=PAGE, answer=Page[ShownPreset])
     async def list(self, request: Request) -> Response:
         """GET /presets."""
         offset, limit = page(request.query())
         workspace, slugs = request.key.workspace_id, request.key.allowed_presets
-        rows, total = await self._store.read(
+        rows, total = await self._desk.store.read(
             lambda connection: stored.list_presets(connection, workspace, slugs=slugs, offset=offset, limit=limit)
         )
         return json_response({"data": [shown_preset(row) for row in rows], "total_count": total})
@@ -116,7 +103,7 @@ class Presets:
         """GET /presets/{slug}."""
         slug = _slug(request)
         workspace = request.key.workspace_id
-        preset = await self._store.read(lambda connection: _existing(connection, workspace, slug))
+        preset = await self._desk.store.read(lambda connection: _existing(connection, workspace, slug))
         return _one(preset)
 
     @described("The versions of a preset, newest first", group="Presets", query=PAGE, answer=Page[ShownVersion])
@@ -130,7 +117,7 @@ class Presets:
             preset = _existing(connection, workspace, slug)
             return stored.list_versions(connection, preset.id, offset=offset, limit=limit)
 
-        rows, total = await self._store.read(read)
+        rows, total = await self._desk.store.read(read)
         return json_response({"data": [shown_version(row) for row in rows], "total_count": total})
 
     @described("A version of a preset", group="Presets", errors=(400,), answer=One[ShownVersion])
@@ -138,7 +125,7 @@ class Presets:
         """GET /presets/{slug}/versions/{version}."""
         slug, ref = _slug(request), parse_ref(request.params["version"])
         workspace = request.key.workspace_id
-        version = await self._store.read(
+        version = await self._desk.store.read(
             lambda connection: _referred(
                 connection, _existing(connection, workspace, slug), ref, request.params["version"]
             )
@@ -166,22 +153,22 @@ class Presets:
         slug = _slug(request)
         _refuse_conditions(request)
         wanted = _wanted(await request.body())
-        workspace, now = request.key.workspace_id, self._clock()
+        workspace, now = request.key.workspace_id, self._desk.clock()
 
         def write(connection: Connection) -> Preset:
             preset = _existing(connection, workspace, slug)
             return stored.update(connection, preset.id, now=now, **wanted)
 
-        return _one(await self._store.write(write))
+        return _one(await self._desk.store.write(write))
 
     @described("Archive a preset", group="Presets", errors=(400,), answer=One[DesignatedPreset])
     async def archive(self, request: Request) -> Response:
         """DELETE /presets/{slug}: archives it; nothing is ever taken away from its history."""
         slug = _slug(request)
         _refuse_conditions(request)
-        workspace, now = request.key.workspace_id, self._clock()
+        workspace, now = request.key.workspace_id, self._desk.clock()
         return _one(
-            await self._store.write(
+            await self._desk.store.write(
                 lambda connection: stored.archive(connection, _existing(connection, workspace, slug).id, now=now)
             )
         )
@@ -198,14 +185,14 @@ class Presets:
         slug, ref = _slug(request), parse_ref(request.params["version"])
         _refuse_conditions(request)
         await _refuse_members(request)
-        workspace, now = request.key.workspace_id, self._clock()
+        workspace, now = request.key.workspace_id, self._desk.clock()
 
         def write(connection: Connection) -> Preset:
             preset = _existing(connection, workspace, slug)
             version = _referred(connection, preset, ref, request.params["version"])
             return stored.designate(connection, preset.id, version.version, now=now)
 
-        return _one(await self._store.write(write))
+        return _one(await self._desk.store.write(write))
 
     async def _create(self, request: Request, skin: Room) -> Response:
         slug = _slug(request)
@@ -220,7 +207,7 @@ class Presets:
         body = await request.aside(len(data), checked)
         base = await self._base(request, slug, body)
         captured = await request.aside(len(data), lambda: capture(skin, body, base))
-        rehearsed = await self._pipeline.rehearse(skin, request.key, captured, self._clock())
+        rehearsed = await self._pipeline.rehearse(skin, request.key, captured, self._desk.clock())
         told = await request.aside(len(data), lambda: receipt(skin, body, base, captured, rehearsed))
         before, preset = await self._save(request, slug, captured)
         size = len(data) + (len(before.config) if before is not None else 0)
@@ -231,7 +218,7 @@ class Presets:
         named = reference(body)
         if named is None:
             return None
-        snapshot = self._snapshots.current
+        snapshot = self._desk.snapshots.current
         workspace = request.key.workspace_id
         if named.slug == slug and (workspace, slug) not in snapshot.presets:
             return None
@@ -242,11 +229,11 @@ class Presets:
 
     async def _save(self, request: Request, slug: str, captured: Captured) -> tuple[Version | None, Preset]:
         """The version that was designated before, None for a new preset, and the preset with its new one."""
-        key, now = request.key, self._clock()
+        key, now = request.key, self._desk.clock()
 
         def write(connection: Connection) -> tuple[Version | None, Preset]:
             if not exists(connection, key.workspace_id):
-                raise RequestError("not_found", "Resource not found")
+                raise missing()
             found = stored.get(connection, key.workspace_id, slug)
             preset = stored.save_version(
                 connection,
@@ -256,11 +243,11 @@ class Presets:
                 config=captured.config,
                 system_prompt=captured.system_prompt,
                 now=now,
-                new_id=self._new_id,
+                new_id=self._desk.new_id,
             )
             return found.designated if found is not None else None, preset
 
-        return await self._store.write(write)
+        return await self._desk.store.write(write)
 
 
 def _slug(request: Request) -> str:
@@ -273,7 +260,7 @@ def _slug(request: Request) -> str:
 def _existing(connection: Connection, workspace_id: str, slug: str) -> Preset:
     preset = stored.get(connection, workspace_id, slug)
     if preset is None:
-        raise RequestError("not_found", "Resource not found")
+        raise missing()
     return preset
 
 

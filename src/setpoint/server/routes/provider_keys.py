@@ -12,7 +12,7 @@ from msgspec import UNSET
 from setpoint.errors import FieldError, RequestError
 from setpoint.ids import timestamp
 from setpoint.records import KeyTerms
-from setpoint.server.guard import manages
+from setpoint.server.guard import manages, missing
 from setpoint.server.guard import workspace as workspace_of
 from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
@@ -25,16 +25,14 @@ from setpoint.storage import provider_keys as stored
 from setpoint.storage import workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from setpoint.records import AddedKey
     from setpoint.routing.catalog import Catalog
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
     from setpoint.storage.sealing import Sealer
-    from setpoint.storage.store import Store
 
 
 _LISTED = (
@@ -70,21 +68,10 @@ class ShownProviderKey(TypedDict):
 class ProviderKeys:
     """The handlers of the routes of provider keys."""
 
-    def __init__(
-        self,
-        store: Store,
-        snapshots: SnapshotHolder,
-        sealer: Sealer,
-        *,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
+    def __init__(self, desk: Desk, sealer: Sealer) -> None:
+        self._desk = desk
         self._sealer = sealer
-        self._clock = clock
-        self._new_id = new_id
-        self._began = clock()
+        self._began = desk.clock()
 
     @described(
         "Provider keys, in the order of trying",
@@ -99,7 +86,7 @@ class ProviderKeys:
         offset, limit = page(query)
         about, provider = self._workspace(request, query.get("workspace_id")), query.get("provider")
         written = [row for row in self._written(request).values() if provider in (None, row["provider"])]
-        rows, total = await self._store.read(
+        rows, total = await self._desk.store.read(
             lambda connection: stored.list_keys(
                 connection,
                 self._sealer,
@@ -118,7 +105,7 @@ class ProviderKeys:
         """GET /byok/{id}."""
         if (row := self._written(request).get(request.params["id"])) is not None:
             return json_response({"data": row})
-        return self._one(await self._store.read(lambda connection: self._existing(connection, request)))
+        return self._one(await self._desk.store.read(lambda connection: self._existing(connection, request)))
 
     @described(
         "Add a key of a provider",
@@ -131,22 +118,22 @@ class ProviderKeys:
     async def create(self, request: Request) -> Response:
         """POST /byok."""
         wanted = read_wanted(await request.body(), creating=True)
-        maker, now, secret = request.key, self._clock(), wanted.key or ""
+        maker, now, secret = request.key, self._desk.clock(), wanted.key or ""
         provider, workspace = wanted.fixed["provider"], wanted.fixed.get("workspace_id")
         if workspace is not None or not self._knows_everyones(request):
             workspace = self._workspace(request, workspace)
-        if not _takes_keys(self._snapshots.current.catalog, provider):
+        if not _takes_keys(self._desk.snapshots.current.catalog, provider):
             raise FieldError("provider", "is none that is configured or known here")
         terms = wanted.applied(KeyTerms())
 
         def write(connection: Connection) -> AddedKey:
             if workspace is not None and not workspaces.exists(connection, workspace):
-                raise RequestError("not_found", "Resource not found")
+                raise missing()
             _check_hashes(connection, terms, workspace)
             return stored.save(
                 connection,
                 self._sealer,
-                key_id=self._new_id(),
+                key_id=self._desk.new_id(),
                 provider=provider,
                 secret=secret,
                 label=masked(secret),
@@ -156,7 +143,7 @@ class ProviderKeys:
                 now=now,
             )
 
-        return self._one(await self._store.write(write), status=201)
+        return self._one(await self._desk.store.write(write), status=201)
 
     @described(
         "Change a provider key",
@@ -167,7 +154,7 @@ class ProviderKeys:
     )
     async def update(self, request: Request) -> Response:
         """PATCH /byok/{id}. A new `key` takes the place of the old one."""
-        now = self._clock()
+        now = self._desk.clock()
         self._refuse_written(request)
         wanted = read_wanted(await request.body(), creating=False)
 
@@ -186,38 +173,38 @@ class ProviderKeys:
                 now=now,
             )
 
-        return self._one(await self._store.write(write))
+        return self._one(await self._desk.store.write(write))
 
     @described("Delete a provider key", group="Provider keys", errors=(409,), answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /byok/{id}."""
-        now = self._clock()
+        now = self._desk.clock()
         self._refuse_written(request)
 
         def write(connection: Connection) -> None:
             stored.delete(connection, self._existing(connection, request).id, now=now)
 
-        await self._store.write(write)
+        await self._desk.store.write(write)
         return json_response({"deleted": True})
 
     def _existing(self, connection: Connection, request: Request) -> AddedKey:
         key = stored.get(connection, self._sealer, request.params["id"])
         if key is None or not self._sees(request, key.workspace_id):
-            raise RequestError("not_found", "Resource not found")
+            raise missing()
         return key
 
     def _sees(self, request: Request, workspace_id: str | None) -> bool:
         if workspace_id is None:
             return self._knows_everyones(request)
-        return manages(request.key, workspace_id, self._snapshots.current)
+        return manages(request.key, workspace_id, self._desk.snapshots.current)
 
     def _knows_everyones(self, request: Request) -> bool:
         """Whether what is there for all workspaces is the caller's to see: those of the default one look after it."""
-        home = self._snapshots.current.workspaces.get(request.key.workspace_id)
+        home = self._desk.snapshots.current.workspaces.get(request.key.workspace_id)
         return home is not None and home.is_default
 
     def _workspace(self, request: Request, asked: str | None) -> str:
-        return workspace_of(request.key, asked, self._snapshots.current)
+        return workspace_of(request.key, asked, self._desk.snapshots.current)
 
     def _refuse_written(self, request: Request) -> None:
         if request.params["id"] in self._written(request):
@@ -242,13 +229,13 @@ class ProviderKeys:
                 usable=provider.enabled,
                 source="configuration",
             )
-            for provider in self._snapshots.current.catalog.providers.values()
+            for provider in self._desk.snapshots.current.catalog.providers.values()
             for at, key in enumerate(provider.keys)
         }
 
     def _added(self, key: AddedKey) -> ShownProviderKey:
         """An added key as it is shown: its place is behind those of the configuration."""
-        provider = self._snapshots.current.catalog.providers.get(key.provider)
+        provider = self._desk.snapshots.current.catalog.providers.get(key.provider)
         return _row(
             key.id,
             key.provider,

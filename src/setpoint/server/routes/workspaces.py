@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.records import Sort, Workspace
-from setpoint.server.guard import managed, manages_all, reach
+from setpoint.server.guard import manages_all, reach
 from setpoint.server.operation import Named, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.kinds import Deleted, One, Page
@@ -29,15 +29,11 @@ from setpoint.storage import keys
 from setpoint.storage import workspaces as stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from msgspec import Raw
 
     from setpoint.server.request import Request
-    from setpoint.snapshot import SnapshotHolder
+    from setpoint.server.routes.desk import Desk
     from setpoint.storage.database import Connection
-    from setpoint.storage.store import Store
 
 _NAME_CHARACTERS = 100
 _DESCRIPTION_CHARACTERS = 500
@@ -106,20 +102,15 @@ def _honoured(wanted: dict[str, Any]) -> dict[str, Any]:
 class Workspaces:
     """The handlers of the workspace routes."""
 
-    def __init__(
-        self, store: Store, snapshots: SnapshotHolder, *, clock: Callable[[], datetime], new_id: Callable[[], str]
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._clock = clock
-        self._new_id = new_id
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     @described("The workspaces, the oldest first", group=WORKSPACES, query=PAGE, answer=Page[ShownWorkspace])
     async def list(self, request: Request) -> Response:
         """GET /workspaces: the oldest first."""
         offset, limit = page(request.query())
-        only = reach(request.key, None, self._snapshots.current)
-        rows, total = await self._store.read(
+        only = reach(request.key, None, self._desk.snapshots.current)
+        rows, total = await self._desk.store.read(
             lambda connection: stored.list_workspaces(connection, only=only, offset=offset, limit=limit)
         )
         return json_response({"data": [shown_workspace(row) for row in rows], "total_count": total})
@@ -127,7 +118,7 @@ class Workspaces:
     @described("A workspace", group=WORKSPACES, answer=One[ShownWorkspace])
     async def get(self, request: Request) -> Response:
         """GET /workspaces/{id or slug}."""
-        return _one(await self._store.read(lambda connection: self._named(connection, request)))
+        return _one(await self._desk.store.read(lambda connection: self._desk.workspace(connection, request)))
 
     @described(
         "Make a workspace",
@@ -139,12 +130,12 @@ class Workspaces:
     )
     async def create(self, request: Request) -> Response:
         """POST /workspaces."""
-        if not manages_all(request.key, self._snapshots.current):
+        if not manages_all(request.key, self._desk.snapshots.current):
             raise RequestError("permission_denied", "Only management keys of the default workspace can make others")
         wanted = _MEMBERS.read(await request.body(), creating=True)
-        now = self._clock()
+        now = self._desk.clock()
         workspace = Workspace(
-            id=self._new_id(),
+            id=self._desk.new_id(),
             is_default=False,
             owner_id=request.key.creator_user_id,
             created_at=now,
@@ -157,7 +148,7 @@ class Workspaces:
             _check_keys(connection, workspace.id, wanted)
             return stored.save(connection, workspace)
 
-        return _one(await self._store.write(write), status=201)
+        return _one(await self._desk.store.write(write), status=201)
 
     @described(
         "Change a workspace",
@@ -168,29 +159,28 @@ class Workspaces:
     )
     async def update(self, request: Request) -> Response:
         """PATCH /workspaces/{id or slug}."""
-        wanted, now = _MEMBERS.read(await request.body(), creating=False), self._clock()
+        wanted, now = _MEMBERS.read(await request.body(), creating=False), self._desk.clock()
 
         def write(connection: Connection) -> Workspace:
-            workspace = self._named(connection, request)
+            workspace = self._desk.workspace(connection, request)
             _check_keys(connection, workspace.id, wanted)
             # Slugs are one for all: whoever may try them out hears which there are.
             if wanted.get("slug", workspace.slug) != workspace.slug and not manages_all(
-                request.key, self._snapshots.current
+                request.key, self._desk.snapshots.current
             ):
                 raise RequestError("permission_denied", "Only management keys of the default workspace change slugs")
             return stored.update(connection, workspace, _honoured(wanted), now=now)
 
-        return _one(await self._store.write(write))
+        return _one(await self._desk.store.write(write))
 
     @described("Delete a workspace that has no active keys", group=WORKSPACES, errors=(409,), answer=Deleted)
     async def delete(self, request: Request) -> Response:
         """DELETE /workspaces/{id or slug}."""
-        now = self._clock()
-        await self._store.write(lambda connection: stored.delete(connection, self._named(connection, request), now=now))
+        now = self._desk.clock()
+        await self._desk.store.write(
+            lambda connection: stored.delete(connection, self._desk.workspace(connection, request), now=now)
+        )
         return json_response({"deleted": True})
-
-    def _named(self, connection: Connection, request: Request) -> Workspace:
-        return managed(stored.get(connection, request.params["workspace"]), request.key, self._snapshots.current)
 
 
 def _one(workspace: Workspace, *, status: int = 200) -> Response:
