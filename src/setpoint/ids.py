@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from random import Random
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+KEY_BEGINS = "sk-sp-v1-"
+KEY = re.compile(KEY_BEGINS + "[0-9a-f]{16,}")
+"""What an API key of ours looks like, also one that was cut."""
 _GENERATION_ID = re.compile(r"gen-([0-9]{1,12})-[0-9a-f]{20}")
 
 
@@ -52,7 +55,7 @@ def new_uuid(dice: Random) -> str:
 
 def new_key(dice: Random) -> str:
     """A new API key: `sk-sp-v1-` and 64 hex digits, 256 random bits. The dice must be the system's own."""
-    return f"sk-sp-v1-{dice.getrandbits(256):064x}"
+    return f"{KEY_BEGINS}{dice.getrandbits(256):064x}"
 
 
 def key_digest(key: str) -> str:

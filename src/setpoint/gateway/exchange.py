@@ -10,13 +10,12 @@ from msgspec import Struct
 
 from setpoint.gateway.attempts import Attempts
 from setpoint.gateway.meter import input_alone
-from setpoint.gateway.redacted import text_without_keys
+from setpoint.gateway.redaction import Redaction
 from setpoint.gateway.transcript import Said
 from setpoint.providers.auth import AnthropicHeaders
 from setpoint.records import Generation
 from setpoint.routing.plan import passing_over
 from setpoint.wire.body import as_object, as_text, is_object
-from setpoint.wire.shown import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +79,7 @@ class Exchange:
         self.key = key
         self.body = body
         self.caller = caller
+        self.redaction = Redaction(caller.credentials)
         self.created_at = created_at
         self.created = int(created_at.timestamp())
         self.stream = bytes(body.get("stream", b"false")) == b"true"
@@ -237,7 +237,7 @@ class Exchange:
             cut=cut,
             error=self.error,
             provider=self.candidate.endpoint.provider.name if self.candidate else None,
-            credentials=self.caller.credentials,
+            redaction=self.redaction,
         )
 
     def _generation(
@@ -274,8 +274,8 @@ class Exchange:
             provider_cost=outcome.provider_cost if outcome else None,
             latency_ms=_ms(first - self._started) if first is not None else None,
             generation_ms=_ms(ended - self._started) if ended is not None else None,
-            unsaid=tuple(map(readable, self.unsaid + self._unsaid_answer())),
-            not_honoured=tuple(map(readable, self.not_honoured)),
+            unsaid=tuple(map(self.redaction.text, self.unsaid + self._unsaid_answer())),
+            not_honoured=tuple(map(self.redaction.text, self.not_honoured)),
             attempts=attempts,
             session_id=self._kept(self.session_id),
             external_user=self._kept(self._external_user()),
@@ -317,14 +317,11 @@ class Exchange:
         said = self.body.get(name)
         if said is None or not is_object(said) or len(said) > _LABEL_BYTES:
             return None
-        text = self._kept(bytes(said).decode())
-        return text.encode() if text is not None else None
+        return self.redaction.json(bytes(said))
 
     def _kept(self, text: str | None) -> str | None:
-        """Text of the caller's or the provider's as a record may hold it: without any key."""
-        if text is None:
-            return None
-        return readable(text_without_keys(text, self.caller.credentials))
+        """Text of the caller's or the provider's as a record may hold it."""
+        return None if text is None else self.redaction.text(text)
 
 
 def _ms(seconds: float) -> int:

@@ -21,6 +21,7 @@ from setpoint.presets.reference import reference
 from setpoint.routing.exhausted import behind, exhausted
 from setpoint.routing.keyring import KeyRing
 from setpoint.routing.plan import plan
+from setpoint.routing.refusals import unknown_model
 from setpoint.routing.route import Route
 from setpoint.routing.sessions import session
 from setpoint.routing.standing import NothingKnown
@@ -196,6 +197,9 @@ class Pipeline:
         config = exchange.skin.read_config(exchange.body)
         models = read_models(exchange.body, config, exchange.requested_model)
         exchange.models = tuple(models)
+        for text in models:
+            if exchange.redaction.finds(text):  # it would go upstream, and into the record
+                raise unknown_model(exchange.redaction.text(text))
         wanted = read_wanted(
             exchange.skin.name,
             exchange.body,
@@ -216,6 +220,7 @@ class Pipeline:
         telling = Telling(exchange, self._relay)
         try:
             planned = plan(wanted, snapshot.catalog, keys, standings, self._dice, refusal=telling.refusal)
+            planned = exchange.redaction.plan(planned)
         except RequestError as error:
             raise telling.refused or error from None
         exchange.not_honoured = wanted.preferences.not_honoured

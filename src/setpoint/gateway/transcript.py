@@ -11,7 +11,7 @@ from setpoint.canonical.fold import Fold
 from setpoint.canonical.parts import Media, Reasoning, Refusal, Text, ToolCall
 from setpoint.canonical.result import Result
 from setpoint.errors import ProviderError, SetpointError
-from setpoint.gateway.redacted import json_without_keys
+from setpoint.gateway.redaction import Redaction
 from setpoint.protocols.answer import StreamFailedError
 from setpoint.protocols.base import Room
 from setpoint.protocols.payloads import without_payloads
@@ -38,7 +38,7 @@ _CONVERSATION: dict[Dialect, tuple[str, ...]] = {
 class Said(Struct, frozen=True, kw_only=True):
     """All of an exchange that its content is read from. `body` is the effective request, `pieces` what the client got.
 
-    `cut`: the answer went on. `credentials` are what the caller offered as its key.
+    `cut`: the answer went on. `redaction` takes the caller's keys out of it.
     """
 
     id: str
@@ -51,21 +51,19 @@ class Said(Struct, frozen=True, kw_only=True):
     cut: bool
     error: SetpointError | None
     provider: str | None
-    credentials: tuple[str, ...]
+    redaction: Redaction
 
 
 def transcript(said: Said) -> Content:
     """The content of an exchange, with no key of ours in it and nothing longer than may be kept."""
-    output = _bounded(_output(said)) if said.pieces else None
-    error = _error(said.error, said.provider) if said.error is not None else None
-    keys = said.credentials
+    redacted = said.redaction.json
     return Content(
         generation_id=said.id,
         workspace_id=said.workspace_id,
         created_at=said.created_at,
-        input=json_without_keys(_input(said), keys),
-        output=json_without_keys(output, keys) if output is not None else None,
-        error=json_without_keys(error, keys) if error is not None else None,
+        input=redacted(_input(said)),
+        output=redacted(_bounded(_output(said))) if said.pieces else None,
+        error=redacted(_error(said.error, said.provider)) if said.error is not None else None,
     )
 
 

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from setpoint.errors import ErrorType, GatewayError, ProviderError, SetpointError
+from setpoint.gateway.redaction import REDACTED
+from setpoint.ids import KEY
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.wire.sse import KEEP_ALIVE
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("setpoint.server")
 _json = msgspec.json.Encoder()
 EVENTS = "text/event-stream"
+_KEY = re.compile(KEY.pattern.encode())
 _unsafe = re.compile(r"[^\x20-\x7e]")
 
 
@@ -63,7 +66,9 @@ def error_response(
     sent = {**(headers or {}), **error.headers}
     if error.retry_after_s is not None and status in (429, 503, 529):
         sent["Retry-After"] = str(error.retry_after_s)
-    return Response(status, skin.write_error(error, id_, metadata), tuple(sent.items()), error=error.type)
+    # What a message quotes, a model or a slug, may be a key in the wrong place; and errors end in somebody's log.
+    body = _KEY.sub(REDACTED.encode(), skin.write_error(error, id_, metadata))
+    return Response(status, body, tuple(sent.items()), error=error.type)
 
 
 def unforeseen(error: Exception) -> GatewayError:

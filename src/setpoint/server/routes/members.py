@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import Raw, Struct
 
 from setpoint.errors import FieldError
+from setpoint.ids import KEY
 from setpoint.protocols.money import read_money
 from setpoint.protocols.structures import or_null as nullable
 from setpoint.routing.catalog import MAX_MADE_ID
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 64
 _MOST_ENTRIES = 100
 _LARGEST = 2**63 - 1
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)", re.ASCII)
+_LINES = str.maketrans("", "", "\t\n\r")
 
 
 Read = Callable[[str, Raw], Any]
@@ -42,7 +44,7 @@ class Members(Struct, frozen=True, kw_only=True):
     """The members of one kind of body, each with its check.
 
     `noun` is what the body makes or changes. `fixed` members are said at the making only, `later` ones only of what is
-    there. Null clears those of `cleared_by_null`, and says nothing elsewhere.
+    there. Null clears those of `cleared_by_null`, is wrong in those of `never_null`, and says nothing elsewhere.
     """
 
     noun: str
@@ -51,6 +53,7 @@ class Members(Struct, frozen=True, kw_only=True):
     fixed: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
     cleared_by_null: frozenset[str] = frozenset()
+    never_null: frozenset[str] = frozenset()
 
     def read(self, body: Body, *, creating: bool) -> dict[str, Any]:
         """What the body says, by member. Raises: `FieldError`."""
@@ -63,7 +66,7 @@ class Members(Struct, frozen=True, kw_only=True):
                 raise FieldError(name, "cannot be changed")
             if name in self.later and creating:
                 raise FieldError(name, f"is said of {self.noun} that is there already")
-            if not is_null(content):
+            if not is_null(content) or name in self.never_null:
                 said[name] = check.read(name, content)
             elif name in self.cleared_by_null:
                 said[name] = None
@@ -73,13 +76,13 @@ class Members(Struct, frozen=True, kw_only=True):
         return said
 
     def schema(self, *, creating: bool) -> dict[str, Any]:
-        """The JSON Schema of a body. Whatever is not required may be null."""
+        """The JSON Schema of a body. Whatever is not required may be null, unless it is never."""
         required = list(self.required if creating else ())
         left_out = self.later if creating else self.fixed
         return {
             "type": "object",
             "properties": {
-                name: check.schema if name in required else nullable(check.schema)
+                name: check.schema if name in required or name in self.never_null else nullable(check.schema)
                 for name, check in self.checks.items()
                 if name not in left_out
             },
@@ -119,9 +122,28 @@ def line(most: int) -> Check:
         said = said_by(name, content)
         if not isinstance(said, str) or not 1 <= len(said) <= most or not said.isprintable():
             raise FieldError(name, f"must be a string of 1 to {most} printable characters")
-        return said
+        return _without_keys(name, said)
 
     return Check(read, {"type": "string", "minLength": 1, "maxLength": most})
+
+
+def prose(most: int) -> Check:
+    """A string of at most so many characters, printable ones and ends of lines."""
+
+    def read(name: str, content: Raw) -> str:
+        said = said_by(name, content)
+        if not isinstance(said, str) or len(said) > most or not said.translate(_LINES).isprintable():
+            raise FieldError(name, f"must be a string of at most {most} characters, printable ones and ends of lines")
+        return _without_keys(name, said)
+
+    return Check(read, {"type": "string", "maxLength": most})
+
+
+def _without_keys(name: str, said: str) -> str:
+    """What people will read. A key in it would be stored as it is, and shown to everybody who may see the rest."""
+    if KEY.search(said):
+        raise FieldError(name, "has an API key in it")
+    return said
 
 
 def _flag(name: str, content: Raw) -> bool:
@@ -197,12 +219,12 @@ def _dollars(name: str, content: Raw) -> Decimal:
 
 
 def _count(name: str, content: Raw) -> int:
-    """A whole number from 1 up."""
+    """A whole number from 1 up, that a database can hold."""
     said = said_by(name, content)
     if isinstance(said, float) and said.is_integer():
         said = int(said)
     if not isinstance(said, int) or isinstance(said, bool) or not 1 <= said <= _LARGEST:
-        raise FieldError(name, "must be a whole number of at least 1, or null for no limit")
+        raise FieldError(name, f"must be a whole number from 1 to {_LARGEST}, or null for no limit")
     return said
 
 
@@ -225,7 +247,7 @@ flag = Check(_flag, {"type": "boolean"})
 """True or false."""
 dollars = Check(_dollars, {"type": "number", "minimum": 0, "exclusiveMaximum": 1_000_000})
 """US dollars from their own digits."""
-count = Check(_count, {"type": "integer", "minimum": 1})
+count = Check(_count, {"type": "integer", "minimum": 1, "maximum": _LARGEST})
 """A whole number from 1 up."""
 moment = Check(_moment, {"type": "string", "format": "date-time", "pattern": f"^(?:{_MOMENT.pattern})$"})
 """A time that is written in UTC."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from msgspec import UNSET
+from typing import TYPE_CHECKING, get_args
 
 from setpoint.errors import FieldError, RequestError
 from setpoint.gateway.versions import check_allowed, known, version_number
+from setpoint.ids import KEY
 from setpoint.presets.capture import capture
 from setpoint.presets.diff import diff
 from setpoint.presets.receipt import receipt
 from setpoint.presets.reference import parse_ref, parse_slug, reference
 from setpoint.protocols import chat, messages, responses
+from setpoint.records import PresetStatus
 from setpoint.server.guard import missing
 from setpoint.server.operation import Named, Query, described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.kinds import One, Page
-from setpoint.server.routes.members import said_by
+from setpoint.server.routes.members import Members, line, one_of, prose
 from setpoint.server.routes.paging import PAGE, Flag, flag, page
 from setpoint.server.routes.preset_shapes import (
     CreatedPreset,
@@ -30,7 +30,6 @@ from setpoint.server.routes.preset_shapes import (
 )
 from setpoint.storage import presets as stored
 from setpoint.storage.workspaces import exists
-from setpoint.wire.body import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,22 +46,20 @@ if TYPE_CHECKING:
     from setpoint.storage.database import Connection
     from setpoint.wire.body import Body
 
-_STATUSES = ("active", "disabled", "archived")
 _NAME_CHARACTERS = 200
 _DESCRIPTION_CHARACTERS = 2_000
-_CHANGES = Named(
-    "PresetChanges",
-    {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string", "minLength": 1, "maxLength": _NAME_CHARACTERS},
-            "description": {"type": ["string", "null"], "maxLength": _DESCRIPTION_CHARACTERS},
-            "status": {"enum": list(_STATUSES)},
-        },
-        "additionalProperties": False,
+_CHANGES = Members(
+    noun="a preset",
+    checks={
+        "name": line(_NAME_CHARACTERS),
+        "description": prose(_DESCRIPTION_CHARACTERS),
+        "status": one_of(*get_args(PresetStatus)),
     },
+    required=(),
+    cleared_by_null=frozenset({"description"}),
+    never_null=frozenset({"name", "status"}),
 )
-_NOTHING = Named("Nothing", {"type": "object", "additionalProperties": False})
+_NOTHING = Members(noun="a designation", checks={}, required=())
 _CREATION = (
     Query("dry_run", Flag, "Not supported yet: only `false` is taken."),
     Query("designate", Flag, "Not supported yet: only `true` is taken."),
@@ -106,7 +103,7 @@ class Presets:
         preset = await self._desk.store.read(lambda connection: _existing(connection, workspace, slug))
         return _one(preset)
 
-    @described("The versions of a preset, newest first", group="Presets", query=PAGE, answer=Page[ShownVersion])
+    @described("The versions of a preset, the first one first", group="Presets", query=PAGE, answer=Page[ShownVersion])
     async def versions(self, request: Request) -> Response:
         """GET /presets/{slug}/versions."""
         slug = _slug(request)
@@ -147,12 +144,17 @@ class Presets:
         """POST /presets/{slug}/responses."""
         return await self._create(request, responses)
 
-    @described("Change what is said of a preset", group="Presets", body=_CHANGES, answer=One[DesignatedPreset])
+    @described(
+        "Change what is said of a preset",
+        group="Presets",
+        body=Named("PresetChanges", _CHANGES.schema(creating=False)),
+        answer=One[DesignatedPreset],
+    )
     async def update(self, request: Request) -> Response:
         """PATCH /presets/{slug}."""
         slug = _slug(request)
         _refuse_conditions(request)
-        wanted = _wanted(await request.body())
+        wanted = _CHANGES.read(await request.body(), creating=False)
         workspace, now = request.key.workspace_id, self._desk.clock()
 
         def write(connection: Connection) -> Preset:
@@ -176,7 +178,7 @@ class Presets:
     @described(
         "Let the name of a preset mean this version",
         group="Presets",
-        body=_NOTHING,
+        body=Named("Nothing", _NOTHING.schema(creating=False)),
         needs_body=False,
         answer=One[DesignatedPreset],
     )
@@ -184,7 +186,8 @@ class Presets:
         """POST /presets/{slug}/versions/{version}/designate."""
         slug, ref = _slug(request), parse_ref(request.params["version"])
         _refuse_conditions(request)
-        await _refuse_members(request)
+        data = await request.read()
+        _NOTHING.read(request.parsed(data) if data else {}, creating=False)
         workspace, now = request.key.workspace_id, self._desk.clock()
 
         def write(connection: Connection) -> Preset:
@@ -196,6 +199,8 @@ class Presets:
 
     async def _create(self, request: Request, skin: Room) -> Response:
         slug = _slug(request)
+        if KEY.search(slug):  # it would be in every record of an answer with this preset
+            raise FieldError("slug", "has an API key in it")
         _refuse_unsupported(request)
         data = await request.read()
 
@@ -287,39 +292,10 @@ def _refuse_unsupported(request: Request) -> None:
     _refuse_conditions(request)
 
 
-async def _refuse_members(request: Request) -> None:
-    """The body of a call that takes nothing: none, or an empty object. Raises: `RequestError`."""
-    data = await request.read()
-    for name in request.parsed(data) if data else ():
-        raise FieldError(name, "is not known here")
-
-
 def _refuse_conditions(request: Request) -> None:
     """A precondition that would not be checked must not be taken for one that holds."""
     if request.header(b"if-match") is not None:
         raise FieldError("If-Match", "is not supported yet", metadata={"reason": "unsupported"})
-
-
-def _wanted(body: Body) -> dict[str, Any]:
-    """The changes in the body of an update. Raises: `FieldError`."""
-    wanted: dict[str, Any] = {"name": UNSET, "description": UNSET, "status": UNSET}
-    for name, content in body.items():
-        said = said_by(name, content)
-        match name:
-            case "name":
-                ok = isinstance(said, str) and 1 <= len(said) <= _NAME_CHARACTERS
-                problem = f"must be a string of 1 to {_NAME_CHARACTERS} characters"
-            case "description":
-                ok = is_null(content) or (isinstance(said, str) and len(said) <= _DESCRIPTION_CHARACTERS)
-                problem = f"must be null or a string of at most {_DESCRIPTION_CHARACTERS} characters"
-            case "status":
-                ok, problem = said in _STATUSES, "must be active, disabled or archived"
-            case _:
-                ok, problem = False, "cannot be changed; name, description and status can"
-        if not ok or (isinstance(said, str) and not said.isprintable() and name != "description"):
-            raise FieldError(name, problem)
-        wanted[name] = said
-    return wanted
 
 
 def _one(preset: Preset) -> Response:

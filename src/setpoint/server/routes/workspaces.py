@@ -20,6 +20,7 @@ from setpoint.server.routes.members import (
     model_id,
     number,
     one_of,
+    prose,
     read_text,
     said_by,
 )
@@ -53,18 +54,12 @@ def _read_slug(name: str, content: Raw) -> str:
     return said
 
 
-def _read_description(name: str, content: Raw) -> str:
-    said = read_text(name, content)
-    if len(said) > _DESCRIPTION_CHARACTERS:
-        raise FieldError(name, f"must be a string of at most {_DESCRIPTION_CHARACTERS} characters")
-    return said
-
-
 def _nothing_but(usual: object) -> Check:
     """A member that says what is so of every workspace: nothing here could follow anything else."""
 
     def read(name: str, content: Raw) -> None:
-        if said_by(name, content) != usual:
+        said = said_by(name, content)
+        if said != usual or type(said) is not type(usual):  # 0 is not false
             raise FieldError(name, "is not supported yet", metadata={"reason": "unsupported"})
 
     return Check(read, {"const": usual})
@@ -82,7 +77,7 @@ _MEMBERS = Members(
     checks={
         "name": line(_NAME_CHARACTERS),
         "slug": Check(_read_slug, {"type": "string", "pattern": f"^{_SLUG.pattern}$", "maxLength": _SLUG_CHARACTERS}),
-        "description": Check(_read_description, {"type": "string", "maxLength": _DESCRIPTION_CHARACTERS}),
+        "description": prose(_DESCRIPTION_CHARACTERS),
         "default_text_model": model_id,
         "default_provider_sort": one_of(*get_args(Sort), or_null=True),
         "is_observability_io_logging_enabled": flag,
