@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING
@@ -312,5 +313,26 @@ def test_a_lease_that_nobody_waits_for_any_more_does_not_stop_those_who_wait_for
         await asyncio.sleep(0)
         await process.leases.give_back_idle()
         await stays
+
+    run(work)
+
+
+def test_a_rest_that_is_on_its_way_back_when_its_process_ends_goes_back_once(database: Database) -> None:
+    async def work() -> None:
+        process = Process(database, "p")
+        hold = await process.leases.take(money("1"))
+        (await process.leases.take(money("2"))).give_back()
+        process.slow = asyncio.Event()
+        process.now += IDLE_S
+        going = asyncio.ensure_future(process.leases.give_back_idle())
+        await asyncio.sleep(0)
+        going.cancel()
+        with suppress(asyncio.CancelledError):
+            await going
+        process.slow.set()
+        await process.gave_back.wait()
+        await process.leases.close()
+        assert leased(database) == 1
+        hold.give_back()
 
     run(work)

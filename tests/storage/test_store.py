@@ -17,6 +17,7 @@ from setpoint.snapshot import SnapshotHolder
 from setpoint.storage import presets
 from setpoint.storage.database import Database
 from setpoint.storage.store import Store
+from setpoint.storage.tables import rates
 from support.sealed import SEALER
 from support.seats import lone_seat
 
@@ -386,3 +387,86 @@ def test_closing_does_not_wait_for_what_reads_long(database: Database, snapshots
             await reading
 
     asyncio.run(read())
+
+
+# --- notes ---------------------------------------------------------------------------------------------------
+
+
+def test_a_note_that_nobody_waits_for_any_more_is_not_made(
+    database: Database, snapshots: SnapshotHolder
+) -> None:
+    go_on = Event()
+
+    def slow(connection: Connection) -> None:
+        noting("slow")(connection)
+        assert go_on.wait(20)
+
+    async def note() -> int:
+        store = Store(database, snapshots, lone_seat(), SEALER, write_s=0.1)
+        for one in [asyncio.ensure_future(store.note(work)) for work in (slow, noting("behind it"))]:
+            with pytest.raises(GatewayError):
+                await one
+        go_on.set()
+        store.close()  # its thread has come to the end of all that was asked of it
+        return notes(database)
+
+    assert asyncio.run(note()) == 0
+
+
+def test_a_note_whose_commit_is_not_over_in_time_is_undone_behind_it(
+    database: Database, snapshots: SnapshotHolder
+) -> None:
+    go_on = Event()
+    undone: list[int] = []
+
+    class SlowToCommit(Database):
+        @contextmanager
+        def write(self, *, durable: bool = True, wait_s: float | None = None) -> Generator[Connection]:
+            with super().write(durable=durable, wait_s=wait_s) as connection:
+                yield connection
+                assert go_on.wait(20)
+
+    def undo(connection: Connection, _: None) -> None:
+        undone.append(connection.execute(sa.delete(rates)).rowcount)
+
+    async def note() -> None:
+        slow = SlowToCommit.open(database.path)
+        store = Store(slow, snapshots, lone_seat(), SEALER, write_s=0.1)
+        with pytest.raises(GatewayError):
+            await store.note(noting("late"), undo)
+        go_on.set()
+        await store.note(noting("next"), undo)
+        store.close()
+        slow.close()
+
+    asyncio.run(note())
+    assert (undone, notes(database)) == ([1], 1), "before anything else is noted"
+
+
+def test_a_note_is_made_also_when_its_writer_goes_away(database: Database, snapshots: SnapshotHolder) -> None:
+    async def note() -> None:
+        store = Store(database, snapshots, lone_seat(), SEALER)
+        writing = asyncio.ensure_future(store.note(noting("kept")))
+        await asyncio.sleep(0)
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        await store.read(count)
+        store.close()
+
+    asyncio.run(note())
+    assert notes(database) == 1
+
+
+def noting(scope: str) -> Callable[[Connection], None]:
+    """The work of noting one row."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(sa.insert(rates).values(scope=scope, minute=1, taken=1))
+
+    return work
+
+
+def notes(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(rates)).scalar_one()

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """One of several processes: its leases, its clock, and how often it has asked."""
+    """One of several processes: its leases, its clock, and how often it has asked. What it gives back waits for `slow`."""
 
     def __init__(self, database: Database, name: str, workers: int = 1, *, look_s: float = LOOK_S) -> None:
         self.now = 100.0
         self.asked = 0
         self.away = False
+        self.slow: asyncio.Event | None = None
         self.gave_back = asyncio.Event()
         self._database = database
         self.name = name
@@ -46,6 +47,11 @@ class Process:
     async def _give_back(self, rests: Sequence[tuple[Name, Decimal]]) -> None:
         if self.away:
             raise GatewayError("unavailable", "away")
+        await asyncio.shield(asyncio.ensure_future(self._given_back(rests)))
+
+    async def _given_back(self, rests: Sequence[tuple[Name, Decimal]]) -> None:
+        if self.slow is not None:
+            await self.slow.wait()
         with self._database.write(durable=False) as connection:
             stored.give_back(connection, self.name, rests)
         self.gave_back.set()

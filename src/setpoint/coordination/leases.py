@@ -264,7 +264,7 @@ class Leases:
         try:
             if rests:
                 await self._give_back(list(rests.items()))
-        except BaseException:
+        except Exception:  # whoever is cancelled meanwhile has it done all the same
             for name, rest in rests.items():
                 self._leases.setdefault(name, _Lease()).rest += rest
             raise

@@ -46,6 +46,13 @@ def leasing(store: Store, spool: Spool, workers: int) -> tuple[Asking, GivingBac
         holder = spool.holder
         if holder is None:
             raise away()
-        await store.note(lambda connection: leases.give_back(connection, holder, rests))
+
+        def give(connection: Connection) -> None:
+            leases.give_back(connection, holder, rests)
+
+        def undo(connection: Connection, _: None) -> None:
+            leases.give_back(connection, holder, ((name, -rest) for name, rest in rests))
+
+        await store.note(give, undo)
 
     return ask, give_back

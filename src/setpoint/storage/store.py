@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +20,6 @@ from setpoint.storage.revisions import read_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from sqlalchemy import Connection
 
@@ -105,35 +103,20 @@ class Store:
     async def note(self, work: Callable[[Connection], T], undo: Callable[[Connection, T], None] | None = None) -> T:
         """What the function gives, once what it wrote survives the end of this process: no snapshot hears of it.
 
-        Raises: as `write`; and where it is done all the same by then, it is undone.
+        Raises: as `write`; and where the storage went away in the middle of the commit, and comes back with it done, it
+        is undone.
         """
-        until = monotonic() + self._write_s
 
-        def noted() -> T:
-            with self._database.write(durable=False, wait_s=until - monotonic()) as connection:
-                return work(connection)
+        def commit(waiting: _Waiting) -> T:
+            with self._database.write(durable=False, wait_s=waiting.left_s) as connection:
+                result = work(connection)
+                waiting.begin()
+            if undo is not None and not waiting.hears():
+                with self._database.write(durable=False) as connection:
+                    undo(connection, result)
+            return result
 
-        submitted = self._writing.submit(noted)
-        running = asyncio.wrap_future(submitted)
-        done, _ = await asyncio.wait({running}, timeout=self._write_s)
-        if not done:
-            running.add_done_callback(_hear)
-            if undo is not None:
-                submitted.add_done_callback(lambda late: self._undo(late, undo))
-            raise away()
-        return submitted.result()
-
-    def _undo(self, late: Future[T], undo: Callable[[Connection, T], None]) -> None:
-        """Take back what was noted when nobody waited for it any more."""
-        if late.cancelled() or late.exception() is not None:
-            return
-
-        def undone() -> None:
-            with self._database.write(durable=False) as connection:
-                undo(connection, late.result())
-
-        with suppress(GatewayError):
-            self._writing.submit(undone)
+        return await asyncio.shield(self._committed(commit))
 
     @property
     def behind(self) -> bool:
@@ -207,33 +190,70 @@ class Store:
             return work(connection)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        until = monotonic() + self._write_s
-        decision = Lock()  # whoever takes it decides: the thread to commit, or this task to wait no longer
-        submitted = self._writing.submit(lambda: self._commit(work, until, decision))
-        running = asyncio.wrap_future(submitted)
-        await asyncio.wait({running}, timeout=self._write_s)
-        if not running.done() and not decision.acquire(blocking=False):
-            await asyncio.wait({running}, timeout=self._write_s)
-        if not running.done():
-            running.add_done_callback(_hear)
-            submitted.cancel()
-            raise away()
-        result, loaded = running.result()
+        def commit(waiting: _Waiting) -> tuple[T, Loaded]:
+            with self._database.write(wait_s=waiting.left_s) as connection:
+                result = work(connection)
+                # Read before the commit: what is committed must not be answered with an error because a read failed.
+                loaded = load_since(connection, self._snapshots.current.revision, self._sealer)
+                waiting.begin()
+            return result, loaded
+
+        result, loaded = await self._committed(commit)
         self._seat.publish(loaded.revision)
         self._apply(loaded)
         return result
 
-    def _commit(self, work: Callable[[Connection], T], until: float, decision: Lock) -> tuple[T, Loaded]:
-        with self._database.write(wait_s=until - monotonic()) as connection:
-            result = work(connection)
-            # Read before the commit: what is committed must not be answered with an error because a read failed.
-            loaded = load_since(connection, self._snapshots.current.revision, self._sealer)
-            if not decision.acquire(blocking=False):
-                raise away()
-        return result, loaded
+    async def _committed(self, commit: Callable[[_Waiting], T]) -> T:
+        """What the function gives, which is called in the writers' thread."""
+        waiting = _Waiting(self._write_s)
+        submitted = self._writing.submit(lambda: commit(waiting))
+        running = asyncio.wrap_future(submitted)
+        await asyncio.wait({running}, timeout=self._write_s)
+        if not running.done() and not waiting.gives_up():
+            await asyncio.wait({running}, timeout=self._write_s)
+        if not running.done() and waiting.stops_hearing():
+            running.add_done_callback(_hear)
+            submitted.cancel()
+            raise away()
+        return await running
 
     def _apply(self, loaded: Loaded) -> None:
         self._snapshots.apply(*loaded)
+
+
+class _Waiting:
+    """Somebody who waits for a commit in another thread, at first for so many seconds.
+
+    Whether it is begun is decided once, and so is whether its end is heard: by whoever comes first, that thread or the
+    one who waits.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        self._until = monotonic() + wait_s
+        self._begun = Lock()
+        self._heard = Lock()
+
+    @property
+    def left_s(self) -> float:
+        """For how long somebody still waits for the beginning, in seconds."""
+        return self._until - monotonic()
+
+    def begin(self) -> None:
+        """Commit now. Raises: `GatewayError` (unavailable) when nobody waits for it any more."""
+        if not self._begun.acquire(blocking=False):
+            raise away()
+
+    def gives_up(self) -> bool:
+        """Wait no longer for the beginning; False when it has begun."""
+        return self._begun.acquire(blocking=False)
+
+    def hears(self) -> bool:
+        """The commit is done: whether somebody hears of it."""
+        return self._heard.acquire(blocking=False)
+
+    def stops_hearing(self) -> bool:
+        """Wait no longer for the end; False when it is there."""
+        return self._heard.acquire(blocking=False)
 
 
 def _hear(running: asyncio.Future[T]) -> None:
