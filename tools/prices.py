@@ -57,14 +57,14 @@ _RATES = {
     "cache_write_mtok": ("input_cache_write", 1_000_000),
     "cache_write_1h_mtok": ("input_cache_write_1h", 1_000_000),
     "input_audio_mtok": ("audio", 1_000_000),
+    "output_audio_mtok": ("audio_output", 1_000_000),
     "cache_audio_read_mtok": ("input_audio_cache", 1_000_000),
     "output_reasoning_mtok": ("internal_reasoning", 1_000_000),
     "requests_kcount": ("request", 1_000),
     "web_searches_kcount": ("web_search", 1_000),
 }
-# What may be left out of a price that is otherwise known: services of the provider that the gateway never asks for,
-# and audio that comes out, whose cost the meter calls unknown by itself.
-_NOT_NEEDED = {"storage_searches_kcount", "output_audio_mtok"}
+# What may be left out of a price that is otherwise known: services of the provider that the gateway never asks for.
+_NOT_NEEDED = {"storage_searches_kcount"}
 
 
 # Our tiers, and how the library has them asked for. What a batch costs is of no use here: the gateway sends none.

@@ -205,6 +205,21 @@ def test_what_a_provider_counts_beyond_what_was_set_aside_is_booked_and_blocks_t
     verified(gateway)
 
 
+def test_what_a_provider_counts_of_answers_that_are_none_uses_a_limit_up(
+    gateway: Gateway, simulator: Simulator
+) -> None:
+    error = {"message": "out of memory", "code": 502}
+    simulator.script(body({"error": error, "usage": {"prompt_tokens": 100, "completion_tokens": 2_000}}))
+    key, told = new_key(gateway, limit=0.01)
+    answers: list[int] = []
+    for _ in range(4):
+        answers.append(ask(gateway, key, max_tokens=10).status)
+        gateway.forget()
+    assert answers == [502, 502, 502, 402]
+    until(lambda: Decimal(str(shown(gateway, told)["usage"])) == 3 * Decimal("0.0041"))
+    verified(gateway)
+
+
 def test_a_fallback_that_the_limit_does_not_allow_ends_the_request_and_names_what_failed(
     gateway: Gateway, simulator: Simulator
 ) -> None:

@@ -10,6 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
+
 from simulator import script
 from support.http import open_stream
 from support.processes import KEY
@@ -90,6 +92,30 @@ def test_a_stream_that_the_kill_cut_is_interrupted_and_what_ended_before_it_is_c
     assert tuple(map(sum, zip(*counted, strict=True))) == (6, 1), "the one that was cut is counted, and not its cost"
     assert again.stop() == 0
     assert list((gateway.data_dir / "spool").iterdir()) == []
+
+
+def test_what_was_set_aside_for_a_request_that_the_kill_cut_is_released_and_its_input_is_charged(
+    start_gateway: StartGateway, simulator: Simulator
+) -> None:
+    gateway = start_gateway()
+    made = gateway.call("POST", "/keys", {"name": "limited", "limit": 0.01}).json()
+    key, path = made["key"], f"/keys/{made['data']['hash']}"
+    simulator.script(script.stream(["One"] * 1_000, pause_ms=50))
+    body = {**BODY, "stream": True, "max_tokens": 4_000}
+    with open_stream(f"{gateway.url}/chat/completions", body, key=key) as stream:
+        next(iter(stream.frames()))
+        cut = stream.header("x-generation-id") or ""
+        gateway.kill()
+    sent = len(simulator.requests()[0].body)
+    again = start_gateway(data_dir=gateway.data_dir)
+    assert record(again, cut)["total_cost"] is None
+    left = 0.01 - -(-sent // 4) * 0.000001
+    until(lambda: again.call("GET", path).json()["data"]["limit_remaining"] == pytest.approx(left))
+    simulator.script(script.ok())
+    most = {**BODY, "max_tokens": 4_850}
+    until(lambda: again.call("POST", "/chat/completions", most, key=key).status == 200)
+    assert again.call("GET", "/ledger/verify").json()["data"]["ok"]
+    assert again.stop() == 0
 
 
 def test_versions_are_whole_after_a_kill_and_those_that_were_acknowledged_are_there(

@@ -21,7 +21,7 @@ from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import Cost, Generation, Price, ProviderKey
 from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
-from support.limits import Purse
+from support.limits import UNSEEN, Purse
 from support.records import endpoint, key, model, preset, version
 
 if TYPE_CHECKING:
@@ -460,9 +460,25 @@ def test_what_is_set_aside_for_a_try_is_in_its_record_and_its_rest_is_free_at_th
         assert await purse.bring_back() == 4
         one.finish("completed")
         assert await purse.bring_back() == 6
-        for told in (*begun, *records):
+        assert reserved.record is not None
+        for told, charged in zip((*begun, *records), (UNSEEN, Decimal(4)), strict=True):
             (attempt,) = told.attempts
-            assert (attempt.reserved, attempt.at) == (reserved.record, reserved.at)
+            assert (attempt.reserved, attempt.at, attempt.charged) == (reserved.record, reserved.at, charged)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_what_a_try_that_failed_has_used_all_the_same_is_not_given_back(*, free: bool) -> None:
+    async def work() -> None:
+        purse, records = Purse(10), list[Generation]()
+        one = exchange(records)
+        one.begin_attempt(ACME, (), await purse.set_aside(6, NOW))
+        one.spent = Bill(Usage(input_tokens=1, output_tokens=1), None, Decimal(4), charged=Decimal(4))
+        one.fail_attempt(failed(status=502, free=free))
+        one.finish("failed", failed(status=502, free=free))
+        assert await purse.bring_back() == 6
+        assert [attempt.charged for attempt in record(one, records).attempts] == [4]
 
     asyncio.run(work())
 

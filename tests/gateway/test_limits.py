@@ -92,6 +92,10 @@ async def refused(one: Limited, tokens: int, now: datetime = NOW) -> LimitReache
     return caught.value
 
 
+def never() -> int:
+    raise AssertionError("it was counted, or cost nothing")
+
+
 def run(work: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
         async with asyncio.timeout(60):
@@ -199,7 +203,7 @@ def test_what_is_free_needs_nothing_of_a_used_up_limit(process: Process) -> None
     async def work() -> None:
         reserved = await set_aside(limited(process, key(limit=Decimal(0))), 50, at=endpoint(dollars=0))
         assert reserved.record is None
-        reserved.settle(attempt(charged=Decimal(0)))
+        reserved.settle(attempt(charged=Decimal(0)), never)
 
     run(work)
 
@@ -210,7 +214,7 @@ def test_what_has_no_price_goes_on_as_long_as_anything_is_left(process: Process)
         reserved = await set_aside(one, 50, at=endpoint())
         assert reserved.record is not None
         assert 0 < reserved.record.amount < Decimal("0.001")
-        reserved.settle(attempt(charged=Decimal(100)))
+        reserved.settle(attempt(charged=Decimal(100)), never)
         assert (await refused(one, 1_000)).type == "payment_required"
         with pytest.raises(LimitReachedError):
             await set_aside(one, 50, at=endpoint())
@@ -238,13 +242,13 @@ def test_what_was_not_used_is_there_for_the_next_and_what_went_beyond_blocks_it(
     async def work() -> None:
         of = key(limit=Decimal(100))
         first = await set_aside(limited(process, of), 90)
-        first.settle(attempt(charged=Decimal(20)))
-        first.settle(attempt(charged=Decimal(80)))  # too late
+        first.settle(attempt(charged=Decimal(20)), never)
+        first.settle(attempt(charged=Decimal(80)), never)  # too late
         first.give_back()
         second = await set_aside(limited(process, of), 80)
         second.give_back()
         third = await set_aside(limited(process, of), 70)
-        third.settle(attempt(charged=Decimal("79.5")))
+        third.settle(attempt(charged=Decimal("79.5")), never)
         await refused(limited(process, of), 30)
 
     run(work)
@@ -253,7 +257,7 @@ def test_what_was_not_used_is_there_for_the_next_and_what_went_beyond_blocks_it(
 def test_a_try_of_which_nobody_knows_the_cost_is_counted_as_none(process: Process) -> None:
     async def work() -> None:
         of = key(limit=Decimal(100))
-        (await set_aside(limited(process, of), 100)).settle(attempt(uncounted=True))
+        (await set_aside(limited(process, of), 100)).settle(attempt(uncounted=True), lambda: 50)
         await set_aside(limited(process, of), 100)
 
     run(work)
@@ -277,7 +281,7 @@ def test_a_request_counts_once_however_often_it_is_tried(process: Process) -> No
         of = key(requests_per_minute=2)
         one = limited(process, of)
         for _ in range(3):
-            (await set_aside(one, 50)).settle(attempt())
+            (await set_aside(one, 50)).settle(attempt(), never)
         await set_aside(limited(process, of), 50)
         error = await refused(limited(process, of), 50)
         assert (error.type, error.status) == ("rate_limit_exceeded", 429)
@@ -300,11 +304,47 @@ def test_tokens_count_as_set_aside_and_are_put_right_by_what_was_used(process: P
         assert reserved.record is None, "it is no money"
         error = await refused(limited(process, of), 50)
         assert error.headers["X-RateLimit-Remaining"] == "10"
-        reserved.settle(attempt(usage=Usage(input_tokens=10, output_tokens=5)))
+        reserved.settle(attempt(usage=Usage(input_tokens=10, output_tokens=5)), never)
         assert (await refused(limited(process, of), 86)).headers["X-RateLimit-Remaining"] == "85"
-        (await set_aside(limited(process, of), 85)).settle(attempt(usage=Usage(input_tokens=100, output_tokens=5)))
+        (await set_aside(limited(process, of), 85)).settle(
+            attempt(usage=Usage(input_tokens=100, output_tokens=5)), never
+        )
         error = await refused(limited(process, of), 30)
         assert (error.headers["X-RateLimit-Remaining"], error.retry_after_s) == ("0", 2)
+
+    run(work)
+
+
+def test_tokens_of_a_try_that_nobody_has_counted_are_those_of_its_input_by_our_own_count(process: Process) -> None:
+    async def work() -> None:
+        of = key(tokens_per_minute=100)
+        (await set_aside(limited(process, of), 90)).settle(attempt(uncounted=True), lambda: 60)
+        assert (await refused(limited(process, of), 50)).headers["X-RateLimit-Remaining"] == "40"
+        (await set_aside(limited(process, of), 40)).settle(attempt(status=500, error="provider_unavailable"), never)
+        await set_aside(limited(process, of), 40)
+
+    run(work)
+
+
+def test_a_request_that_is_tried_again_since_nothing_was_sent_counts_all_the_same(process: Process) -> None:
+    async def work() -> None:
+        of = key(requests_per_minute=1, tokens_per_minute=100)
+        one = limited(process, of)
+        (await set_aside(one, 90)).give_back()
+        (await set_aside(one, 90)).settle(attempt(usage=Usage(input_tokens=10, output_tokens=5)), never)
+        error = await refused(limited(process, of), 50)
+        assert error.headers["X-RateLimit-Limit"] == "1", "its tokens were given back, and the request was not"
+
+    run(work)
+
+
+def test_what_a_try_is_charged_whose_process_is_killed_is_about_its_input(process: Process) -> None:
+    async def work() -> None:
+        of = key(limit=Decimal(10**6))
+        reserved = await set_aside(limited(process, of), 4_000)
+        assert reserved.unseen == 1_000
+        unpriced = await set_aside(limited(process, of, allow_unpriced=True), 4_000, at=endpoint())
+        assert unpriced.unseen is None
 
     run(work)
 
@@ -391,7 +431,7 @@ def test_a_request_over_midnight_is_of_the_day_on_which_it_was_set_aside(process
         of = key(limit=Decimal(100), limit_reset="daily")
         reserved = await set_aside(limited(process, of), 80)
         tried = attempt(reserved=reserved.record, at=reserved.at, cost=Decimal(70), charged=Decimal(70))
-        reserved.settle(tried)
+        reserved.settle(tried, never)
         ended = generation(id="gen-1", created_at=NOW - timedelta(hours=2), attempts=(tried,))
         process.book(ended)
         process.now += IDLE_S

@@ -20,12 +20,13 @@ from support.records import endpoint
 if TYPE_CHECKING:
     from setpoint.records import Endpoint
 
-# Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40, read from a cache 4;
-# $0.005 a request.
+# Dollars per million tokens: input 3, output 15, cache reads 0.30, cache writes 3.75, audio 40, read from a cache 4,
+# made 80; $0.005 a request.
 PLAIN = Price(prompt=Decimal("0.000003"), completion=Decimal("0.000015"))
 CACHING = structs.replace(PLAIN, input_cache_read=Decimal("0.0000003"), input_cache_write=Decimal("0.00000375"))
 THINKING = structs.replace(PLAIN, internal_reasoning=Decimal("0.00001"))
 HEARING = structs.replace(CACHING, audio=Decimal("0.00004"), input_audio_cache=Decimal("0.000004"))
+SPEAKING = structs.replace(PLAIN, audio_output=Decimal("0.00008"))
 CALLING = structs.replace(PLAIN, request=Decimal("0.005"))
 FREE = structs.replace(Price(), **dict.fromkeys(RATES, Decimal(0)))
 
@@ -61,6 +62,8 @@ def dollars(prompt: str, completion: str, total: str) -> Cost:
         (used(1000, 0, cached_tokens=100, input_audio_tokens=1000), HEARING, dollars("0.0364", "0", "0.0364")),
         # all of it from the cache: 750 x $0.30/M = $0.000225, 250 of audio x $4/M = $0.001
         (used(1000, 0, cached_tokens=1000, input_audio_tokens=250), HEARING, dollars("0.001225", "0", "0.001225")),
+        # 100 x $15/M = $0.0015 said, 400 spoken x $80/M = $0.032
+        (used(0, 500, output_audio_tokens=400), SPEAKING, dollars("0", "0.0335", "0.0335")),
         # the price of a request comes on top, whatever was used
         (used(1000, 500), CALLING, dollars("0.003", "0.0075", "0.0155")),
         (used(), CALLING, dollars("0", "0", "0.005")),
@@ -183,6 +186,28 @@ def test_what_audio_costs_of_which_some_may_have_been_cached_is_unknown_and_limi
     assert (found.amount, found.charged) == (None, Decimal("0.01225"))
 
 
+@pytest.mark.parametrize(
+    ("usage", "charged"),
+    [
+        (used(1000, 500, cached_tokens=400), "0.0105"),
+        (used(1000, 500, cache_write_tokens=400, cache_write_1h_tokens=300), "0.0105"),
+        (used(1000, 500, input_audio_tokens=400), "0.0105"),
+        (used(1000, 500, cached_tokens=400, input_audio_tokens=400), "0.0105"),
+        (used(1000, 500, output_audio_tokens=400), "0.0105"),
+        (used(1000, 500, reasoning_tokens=400, searches=9), "0.0105"),
+    ],
+)
+def test_what_has_no_rate_counts_for_limits_as_plain_tokens_do(usage: Usage, charged: str) -> None:
+    found = bill(Outcome(usage=usage), at(PLAIN), never)
+    assert (found.amount, found.charged) == (None, Decimal(charged))
+
+
+def test_what_has_no_rate_at_a_tier_counts_at_the_endpoints_own_price() -> None:
+    half = at(PLAIN, tier_prices={"priority": Price(prompt=Decimal(1))})
+    found = bill(Outcome(usage=used(1000, 500), service_tier="priority"), half, never)
+    assert (found.amount, found.charged) == (None, Decimal("0.0105"))
+
+
 def test_what_a_tier_of_no_known_price_has_served_costs_what_the_provider_says_or_nobody_knows() -> None:
     outcome = Outcome(usage=used(1000, 500), service_tier="priority")
     assert bill(outcome, at(PLAIN), never).amount is None
@@ -204,7 +229,7 @@ def test_a_free_answer_costs_nothing_which_is_not_unknown() -> None:
 def test_every_rate_changes_what_something_costs() -> None:
     read = used(
         100, 50, cached_tokens=10, cache_write_tokens=20, cache_write_1h_tokens=5, reasoning_tokens=5, image_tokens=5,
-        searches=2, images=3,
+        output_audio_tokens=5, searches=2, images=3,
     )  # fmt: skip
     heard, heard_again = used(10, input_audio_tokens=5), used(10, cached_tokens=10, input_audio_tokens=10)
     for name in RATES:

@@ -41,6 +41,7 @@ def billed(dialect: Dialect, usage: dict[str, Any], price: Price | None, *, imag
 
 
 OPENAI = rates(prompt="2.50", completion="10", input_cache_read="1.25", audio="40")
+SPOKEN = rates(prompt="2.50", completion="10", audio="32", audio_output="64")
 GPT5 = rates(prompt="1.25", completion="10", input_cache_read="0.125", web_search="0.01")
 CLAUDE = rates(
     prompt="3",
@@ -103,6 +104,18 @@ VECTORS: dict[str, tuple[Dialect, dict[str, Any], Price, str]] = {
         },
         OPENAI,
         "0.016325",
+    ),
+    # 10 x 2.50/M = 0.000025; 60 x 10/M = 0.0006 of what was said in words, 240 x 64/M = 0.01536 of what was spoken
+    "openai, a spoken answer": (
+        "chat",
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 300,
+            "prompt_tokens_details": {"audio_tokens": 0},
+            "completion_tokens_details": {"text_tokens": 60, "audio_tokens": 240, "reasoning_tokens": 0},
+        },
+        SPOKEN,
+        "0.015985",
     ),
     # reasoning is in the 1,186 out: 75 x 1.25/M = 0.00009375; 1,186 x 10/M = 0.01186
     "openai, reasoning by responses": (

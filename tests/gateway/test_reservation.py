@@ -92,6 +92,14 @@ def test_no_more_is_counted_than_there_is_room_for() -> None:
     assert bounded(user("x" * 5_000), at).input_tokens == at.room
 
 
+def test_what_the_input_will_rather_come_to_is_a_quarter_of_its_bytes() -> None:
+    content = user("x" * 5_000)
+    assert bounded(content).likely_input == -(-len(json.dumps(content)) // 4)
+    assert bounded(content, endpoint(context_length=1_000)).likely_input == 1_000
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{HALF_A_MEGABYTE}"}}
+    assert 3_200 < bounded(user([picture, picture])).likely_input < 3_400
+
+
 # --- the output ----------------------------------------------------------------------------------------------
 
 
@@ -172,6 +180,20 @@ def test_a_dearer_tier_or_a_dearer_long_prompt_counts() -> None:
     long = (LongPrice(above_tokens=1_000, price=dear),)
     assert priced(content, long=long) == 5 * priced(content)
     assert priced(user("Hi", max_tokens=1), long=long) == priced(user("Hi", max_tokens=1))
+
+
+def test_a_tier_or_a_length_whose_price_is_not_known_changes_nothing_of_what_is() -> None:
+    content = user("x" * 3_000, max_tokens=1)
+    half = Price(prompt=5 * DOLLAR)
+    assert priced(content, at={"tier_prices": {"priority": half}}) == priced(content)
+    assert priced(content, long=(LongPrice(above_tokens=1_000, price=half),)) == priced(content)
+
+
+def test_sound_that_is_asked_for_counts_at_its_own_price() -> None:
+    content = user("Hi", max_tokens=1_000)
+    spoken = {**content, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    assert priced(content, audio_output=9 * DOLLAR) == priced(content)
+    assert priced(spoken, audio_output=9 * DOLLAR) - priced(spoken) == 8_000 * DOLLAR
 
 
 def test_without_a_price_or_a_bound_it_is_not_known() -> None:

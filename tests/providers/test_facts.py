@@ -166,6 +166,26 @@ def test_audio_costs_what_the_library_has_for_it_also_from_a_cache() -> None:
     assert priced
 
 
+def test_audio_that_is_made_costs_what_the_library_has_for_it() -> None:
+    usage, told = (
+        Usage(output_tokens=500, output_audio_tokens=400),
+        library.Usage(output_tokens=500, output_audio_tokens=400),
+    )
+    priced = 0
+    for provider_id, name in NAMES:
+        ours, theirs = found(provider_id, name)
+        if ours is None or ours.price is None or theirs is None or ours.price.audio_output is None:
+            continue
+        priced += 1
+        made = cost(usage, ours.price)
+        assert made is not None
+        assert (
+            made.total
+            == theirs.get_prices(datetime.combine(WRITTEN, datetime.min.time(), UTC)).calc_price(told)["total_price"]
+        ), name
+    assert priced
+
+
 def test_only_what_our_records_cannot_say_has_no_price() -> None:
     for provider_id, name in NAMES:
         ours, theirs = found(provider_id, name)

@@ -392,9 +392,7 @@ def test_closing_does_not_wait_for_what_reads_long(database: Database, snapshots
 # --- notes ---------------------------------------------------------------------------------------------------
 
 
-def test_a_note_that_nobody_waits_for_any_more_is_not_made(
-    database: Database, snapshots: SnapshotHolder
-) -> None:
+def test_a_note_that_nobody_waits_for_any_more_is_not_made(database: Database, snapshots: SnapshotHolder) -> None:
     go_on = Event()
 
     def slow(connection: Connection) -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """One of several processes: its leases, its clock, and how often it has asked. What it gives back waits for `slow`."""
+    """One of several processes: its leases, its clock, and how often it has asked.
+
+    What it gives back waits for `slow`.
+    """
 
     def __init__(self, database: Database, name: str, workers: int = 1, *, look_s: float = LOOK_S) -> None:
         self.now = 100.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Never
 from setpoint.coordination.allowances import Allowance
 from setpoint.coordination.leases import Ask, Grant, Leases, Name, Need
 from setpoint.gateway.limits import Limits, Reserved, Terms
+from setpoint.records import Reservation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +22,10 @@ async def _nobody(_: object) -> Never:
 UNLIMITED = Limits(Leases(_nobody, _nobody, lambda: 0.0), Terms())
 
 
+UNSEEN = Decimal(2)
+"""What a try costs of a purse whose process does not see its end."""
+
+
 class Purse:
     """Money for tries: `left` tells what of it is neither set aside nor used, once all rests are brought back."""
 
@@ -31,7 +36,7 @@ class Purse:
     async def set_aside(self, amount: int, at: datetime) -> Reserved:
         """So much for a try. Raises: `UsedUpError`."""
         hold = await self._leases.take([Need(Allowance("key:a", "ever", self.left), Decimal(amount))])
-        return Reserved(hold, at)
+        return Reserved(hold, at, Reservation(amount=Decimal(amount), out_of=("key:a|ever",)), UNSEEN)
 
     async def bring_back(self) -> Decimal:
         """What is left."""

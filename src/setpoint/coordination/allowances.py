@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import ROUND_UP, Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 EVER = "ever"
 """The period that has no end."""
 
-RATES: tuple[Literal["requests:"], Literal["tokens:"]] = ("requests:", "tokens:")
+REQUESTS, _TOKENS = "requests:", "tokens:"
+RATES = (REQUESTS, _TOKENS)
 """How the scopes of rates begin. Their period is the number of the minute since 1970."""
 
 
@@ -58,7 +59,15 @@ class Periods(Struct, frozen=True):
 
     def of(self, interval: str | None) -> str:
         """The one that an interval is in now: `daily`, `weekly` or `monthly`; of any other, the one without an end."""
-        return {"daily": self.day, "weekly": self.week, "monthly": self.month}.get(interval or "", EVER)
+        match interval:
+            case "daily":
+                return self.day
+            case "weekly":
+                return self.week
+            case "monthly":
+                return self.month
+            case _:
+                return EVER
 
 
 def periods(at: datetime) -> Periods:
@@ -121,10 +130,10 @@ _BROADEST = ("lifetime", "monthly", "weekly", "daily")
 def requests_a_minute(key: Key, now: int) -> Allowance | None:
     """The requests that a key may make in this minute, None for any number."""
     most = key.requests_per_minute
-    return None if most is None else Allowance(f"requests:{key.digest}", str(now), Decimal(most))
+    return None if most is None else Allowance(REQUESTS + key.digest, str(now), Decimal(most))
 
 
 def tokens_a_minute(key: Key, now: int) -> Allowance | None:
     """The tokens that a key may use in this minute, None for any number."""
     most = key.tokens_per_minute
-    return None if most is None else Allowance(f"tokens:{key.digest}", str(now), Decimal(most))
+    return None if most is None else Allowance(_TOKENS + key.digest, str(now), Decimal(most))

@@ -68,7 +68,7 @@ Name = tuple[str, str]
 """An allowance's scope and period: its limit may change, it stays the same."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Lease:
     """What is here of one allowance, by its limit when that was asked for.
 
@@ -90,7 +90,7 @@ class _Lease:
 @dataclass(eq=False)
 class _Waiter:
     needs: Sequence[Need]
-    done: Future[None] = field(repr=False)
+    done: Future[Hold] = field(repr=False)
 
 
 class Leases:
@@ -121,9 +121,9 @@ class Leases:
 
         Raises: `UsedUpError` when the storage says so, and whatever it raises when it cannot be asked.
         """
-        if self._is_here(needs):
-            self._set_aside(needs)
-            return Hold(self, needs)
+        leases = self._here(needs)
+        if leases is not None:
+            return self._set_aside(needs, leases)
         waiter = _Waiter(needs, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         for need in needs:
@@ -131,15 +131,14 @@ class Leases:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask_for_all())
         try:
-            await waiter.done
+            return await waiter.done
         except asyncio.CancelledError:
             if waiter.done.done() and not waiter.done.cancelled() and waiter.done.exception() is None:
-                Hold(self, needs).give_back()
+                waiter.done.result().give_back()
             raise
         finally:
             for need in needs:
                 self._lease(need).awaited -= 1
-        return Hold(self, needs)
 
     async def run(self) -> None:
         """Give back what nobody uses, and say at once what was used beyond what was set aside; until cancelled."""
@@ -162,9 +161,8 @@ class Leases:
 
     # --- what holds say ------------------------------------------------------------------------------------------
 
-    def settle(self, name: Name, reserved: Decimal, used: Decimal) -> None:
+    def settle(self, lease: _Lease, reserved: Decimal, used: Decimal) -> None:
         """A request is done with what was set aside for it, and has used so much."""
-        lease = self._leases[name]
         lease.held -= 1
         lease.used_at = self._clock()
         lease.rest += reserved - used
@@ -176,21 +174,23 @@ class Leases:
     def _lease(self, need: Need) -> _Lease:
         return self._leases.setdefault(_name(need.allowance), _Lease())
 
-    def _is_here(self, needs: Iterable[Need]) -> bool:
-        """Whether all of this can be had at once, and nobody has waited for any of it."""
+    def _here(self, needs: Iterable[Need]) -> list[_Lease] | None:
+        """The leases of all of this where it can be had at once, and nobody has waited for any of it; else None."""
+        found: list[_Lease] = []
         for need in needs:
-            lease = self._leases.get(_name(need.allowance))
+            lease = self._leases.get((need.allowance.scope, need.allowance.period))
             if lease is None or lease.awaited or not lease.has(need):
-                return False
-        return True
+                return None
+            found.append(lease)
+        return found
 
-    def _set_aside(self, needs: Iterable[Need]) -> None:
+    def _set_aside(self, needs: Sequence[Need], leases: Sequence[_Lease]) -> Hold:
         now = self._clock()
-        for need in needs:
-            lease = self._lease(need)
+        for need, lease in zip(needs, leases, strict=True):
             lease.rest -= need.amount
             lease.held += 1
             lease.used_at = now
+        return Hold(self, needs, leases)
 
     async def _ask_for_all(self) -> None:
         """Ask until nobody waits. Each round the first that lacks something of an allowance gets it, or hears no."""
@@ -228,10 +228,10 @@ class Leases:
         for waiter in waiting:
             if waiter.done.done():  # its client has gone
                 continue
-            lacking = [need for need in waiter.needs if self._lease(need).rest < need.amount]
+            leases = [self._lease(need) for need in waiter.needs]
+            lacking = [need for need, lease in zip(waiter.needs, leases, strict=True) if lease.rest < need.amount]
             if not lacking:
-                self._set_aside(waiter.needs)
-                waiter.done.set_result(None)
+                waiter.done.set_result(self._set_aside(waiter.needs, leases))
                 continue
             hopeless = (need for need in lacking if self._is_hopeless(need, left))
             if (need := next(hopeless, None)) is not None:
@@ -250,9 +250,9 @@ class Leases:
         for waiter in waiting:
             if waiter.done.done():
                 continue
-            if all(self._lease(need).has(need) for need in waiter.needs):
-                self._set_aside(waiter.needs)
-                waiter.done.set_result(None)
+            leases = [self._lease(need) for need in waiter.needs]
+            if all(lease.has(need) for need, lease in zip(waiter.needs, leases, strict=True)):
+                waiter.done.set_result(self._set_aside(waiter.needs, leases))
             else:
                 waiter.done.set_exception(error)
 
@@ -280,18 +280,19 @@ def _name(allowance: Allowance) -> Name:
 class Hold:
     """What is set aside for one request, until it is settled or given back, once."""
 
-    __slots__ = ("_leases", "needs")
+    __slots__ = ("_all", "_leases", "_needs")
 
-    def __init__(self, leases: Leases, needs: Sequence[Need]) -> None:
-        self.needs = needs
-        self._leases: Leases | None = leases
+    def __init__(self, all_: Leases, needs: Sequence[Need], leases: Sequence[_Lease]) -> None:
+        self._all: Leases | None = all_
+        self._needs = needs
+        self._leases = leases
 
     def settle(self, used: Callable[[Need], Decimal]) -> None:
         """Say what was used of each need."""
-        leases, self._leases = self._leases, None
-        if leases is not None:
-            for need in self.needs:
-                leases.settle(_name(need.allowance), need.amount, used(need))
+        all_, self._all = self._all, None
+        if all_ is not None:
+            for need, lease in zip(self._needs, self._leases, strict=True):
+                all_.settle(lease, need.amount, used(need))
 
     def give_back(self) -> None:
         """Nothing was used."""

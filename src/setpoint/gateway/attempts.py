@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 class Attempts:
-    """The attempts that have come to an end, or to an answer (`ended`). Beside them one may be under way."""
+    """The attempts that have come to an end, or to an answer (`ended`). Beside them one may be under way.
 
-    def __init__(self) -> None:
+    `input_tokens` gives our own count of the request, for what nobody has counted.
+    """
+
+    def __init__(self, input_tokens: Callable[[], int]) -> None:
+        self._input_tokens = input_tokens
         self.ended: list[Attempt] = []
         self._candidate: Candidate | None = None  # None: nothing is under way
         self._at: datetime | None = None
@@ -35,7 +39,8 @@ class Attempts:
         """One starts. Gives what there is to remember of it should nobody see its end."""
         self._candidate, self._at, self._reserved, self._unsent = candidate, at, reserved, False
         self._started = time.monotonic()
-        return _attempt(candidate, at, reserved, error="interrupted", uncounted=True)
+        unseen = reserved.unseen if reserved is not None else None
+        return _attempt(candidate, at, reserved, error="interrupted", uncounted=True, charged=unseen)
 
     def take_back(self) -> None:
         """Nothing of the one under way has left: it is made once more, and sets aside anew."""
@@ -70,7 +75,7 @@ class Attempts:
             attempt = structs.replace(attempt, charged=guess())
         self.ended.append(_billed(attempt, spent))
         if reserved is not None and free:
-            reserved.settle(attempt)
+            reserved.settle(self.ended[-1], self._input_tokens)
         elif reserved is not None:
             self._open.append((len(self.ended) - 1, reserved))
 
@@ -83,7 +88,7 @@ class Attempts:
     def settle(self) -> None:
         """All is known that there will ever be: give back what was set aside and not used."""
         for position, reserved in self._open:
-            reserved.settle(self.ended[position])
+            reserved.settle(self.ended[position], self._input_tokens)
 
 
 def _attempt(
@@ -95,6 +100,7 @@ def _attempt(
     uncounted: bool,
     status: int | None = None,
     latency_ms: int | None = None,
+    charged: Decimal | None = None,
 ) -> Attempt:
     endpoint = candidate.endpoint
     return Attempt(
@@ -108,6 +114,7 @@ def _attempt(
         error=error,
         latency_ms=latency_ms,
         at=at,
+        charged=charged,
         uncounted=uncounted,
         reserved=reserved.record if reserved is not None else None,
     )

@@ -108,7 +108,7 @@ class Exchange:
         self.gathered: Gathered | None = None  # of the answer, where its content is kept
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
-        self._attempts = Attempts()
+        self._attempts = Attempts(self.estimated_input)
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._begin = begin

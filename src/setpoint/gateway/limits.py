@@ -6,13 +6,14 @@ Nothing is sent before what it may cost is set aside. Who has no limit does not 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from setpoint.coordination.allowances import (
     LEAST,
     RATES,
+    REQUESTS,
     minute,
     of_key,
     of_workspace,
@@ -23,18 +24,22 @@ from setpoint.coordination.allowances import (
 )
 from setpoint.coordination.leases import Hold, Leases, Need, UsedUpError
 from setpoint.errors import RequestError
+from setpoint.gateway.meter import input_alone
 from setpoint.gateway.reservation import bound, price_of
 from setpoint.protocols.money import dollars
 from setpoint.records import Reservation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from setpoint.records import Attempt, Budget, Key, Workspace
+    from setpoint.gateway.reservation import Bound
+    from setpoint.records import Attempt, Key, Workspace
     from setpoint.routing.placing import Candidate
     from setpoint.wire.body import Body
 
 _MINUTE_S = 60
+_NOTHING, _ONE = Decimal(0), Decimal(1)
 
 
 class LimitReachedError(RequestError):
@@ -73,6 +78,7 @@ class Limited:
         self._terms = terms
         self._key = key
         self._workspace = workspace
+        self._rated = key.requests_per_minute is not None or key.tokens_per_minute is not None
         self._counted = False  # as a request of its minute
 
     @property
@@ -97,48 +103,53 @@ class Limited:
 
         Raises: `LimitReachedError`; `GatewayError` (unavailable) when the storage would have to be asked and is away.
         """
-        most = bound(sent, data, candidate.endpoint, candidate.dialect)
-        needs, budgets = self._needs(now, price_of(most, candidate.endpoint, data))
-        this_minute = minute(now)
-        if not self._counted and (requests := requests_a_minute(self._key, this_minute)) is not None:
-            needs.append(Need(requests, Decimal(1)))
-        if (tokens := tokens_a_minute(self._key, this_minute)) is not None:
-            asked = most.input_tokens + (most.output_tokens or self._terms.default_output_tokens)
-            needs.append(Need(tokens, Decimal(asked)))
+        endpoint = candidate.endpoint
+        most = bound(sent, data, endpoint, candidate.dialect)
+        needs = self._of_money(now, price_of(most, endpoint, data))
+        record = None
+        if needs:
+            names = tuple([f"{need.allowance.scope}|{need.allowance.period}" for need in needs])
+            record = Reservation(amount=needs[0].amount, out_of=names)
+        if self._rated:
+            needs += self._of_rates(now, most)
         try:
             hold = await self._leases.take(needs)
         except UsedUpError as used_up:
-            raise self._refusal(used_up, budgets, now) from None
+            raise self._refusal(used_up, now) from None
         self._counted = True
-        return Reserved(hold, now)
+        return Reserved(hold, now, record, input_alone(endpoint, most.likely_input, most.images))
 
-    def _needs(self, now: datetime, amount: Decimal | None) -> tuple[list[Need], dict[tuple[str, str], Budget]]:
-        """What is needed of money, the key's first; and which budget each allowance of the workspace is."""
-        running = periods(now)
-        needs: list[Need] = []
-        budgets: dict[tuple[str, str], Budget] = {}
+    def _of_money(self, now: datetime, amount: Decimal | None) -> list[Need]:
+        """What is needed of money, the key's first, and then of the broadest budget."""
         if amount == 0:
-            return needs, budgets
+            return []
+        running = periods(now)
         wanted = LEAST if amount is None else rounded(amount)  # nothing goes on where nothing is left
-        if (mine := of_key(self._key, running)) is not None:
-            needs.append(Need(mine, wanted))
+        mine = of_key(self._key, running)
+        needs = [] if mine is None else [Need(mine, wanted)]
         if self._workspace is not None:
-            for budget, allowance in of_workspace(self._workspace, running):
-                needs.append(Need(allowance, wanted))
-                budgets[allowance.scope, allowance.period] = budget
-        return needs, budgets
+            needs += [Need(allowance, wanted) for _, allowance in of_workspace(self._workspace, running)]
+        return needs
 
-    def _refusal(
-        self, used_up: UsedUpError, budgets: dict[tuple[str, str], Budget], now: datetime
-    ) -> LimitReachedError:
+    def _of_rates(self, now: datetime, most: Bound) -> Iterator[Need]:
+        """What is needed of the rates of this minute: a request counts once, however often it is tried."""
+        this_minute = minute(now)
+        if not self._counted and (requests := requests_a_minute(self._key, this_minute)) is not None:
+            yield Need(requests, _ONE)
+        if (tokens := tokens_a_minute(self._key, this_minute)) is not None:
+            asked = most.input_tokens + (most.output_tokens or self._terms.default_output_tokens)
+            yield Need(tokens, Decimal(asked))
+
+    def _refusal(self, used_up: UsedUpError, now: datetime) -> LimitReachedError:
         allowance = used_up.allowance
         if allowance.scope.startswith(RATES):
             return _too_many(used_up, now)
-        if (budget := budgets.get((allowance.scope, allowance.period))) is not None:
-            return LimitReachedError(
-                "permission_denied",
-                f"Workspace {budget.interval} budget of {dollars(budget.limit)} exceeded. Contact your org admin.",
-            )
+        for budget, bounding in of_workspace(self._workspace, periods(now)) if self._workspace is not None else ():
+            if bounding == allowance:
+                return LimitReachedError(
+                    "permission_denied",
+                    f"Workspace {budget.interval} budget of {dollars(budget.limit)} exceeded. Contact your org admin.",
+                )
         left = max(used_up.left, Decimal(0))
         return LimitReachedError(
             "payment_required",
@@ -148,36 +159,41 @@ class Limited:
 
 
 class Reserved:
-    """What is set aside for one try, until it is settled. `at` says when that was: it counts in the periods of then."""
+    """What is set aside for one try, until it is settled. `at` says when that was: it counts in the periods of then.
 
-    __slots__ = ("_hold", "at", "record")
+    `record` says how much of money it was, None for none; `unseen` what limits count of the try, in US dollars, should
+    its process not live to see its end: about what its input costs.
+    """
 
-    def __init__(self, hold: Hold, at: datetime) -> None:
+    __slots__ = ("_hold", "at", "record", "unseen")
+
+    def __init__(
+        self, hold: Hold, at: datetime, record: Reservation | None = None, unseen: Decimal | None = None
+    ) -> None:
         self._hold = hold
         self.at = at
-        money = [need for need in hold.needs if not need.allowance.scope.startswith(RATES)]
-        names = tuple(f"{need.allowance.scope}|{need.allowance.period}" for need in money)
-        self.record = Reservation(amount=money[0].amount, out_of=names) if money else None
+        self.record = record
+        self.unseen = unseen
 
-    def settle(self, attempt: Attempt) -> None:
-        """The try has ended, and this is what it used."""
-        charged, usage = rounded(attempt.charged or Decimal(0)), attempt.usage
+    def settle(self, attempt: Attempt, tokens: Callable[[], int]) -> None:
+        """The try has ended, and this is what it used; `tokens` gives our own count where nobody has given any."""
+        charged = rounded(attempt.charged) if attempt.charged else _NOTHING
 
         def used(need: Need) -> Decimal:
-            kind: Literal["requests:", "tokens:"] | None = next(
-                (kind for kind in RATES if need.allowance.scope.startswith(kind)), None
-            )
-            if kind is None:
+            scope = need.allowance.scope
+            if not scope.startswith(RATES):
                 return charged
-            if kind == "requests:":
+            if scope.startswith(REQUESTS):
                 return need.amount
-            return Decimal(usage.total_tokens) if usage is not None else Decimal(0)
+            if attempt.usage is not None:
+                return Decimal(attempt.usage.total_tokens)
+            return Decimal(tokens() if attempt.uncounted else 0)
 
         self._hold.settle(used)
 
     def give_back(self) -> None:
-        """Nothing was sent for it."""
-        self._hold.give_back()
+        """Nothing was sent for it. The request counts as one all the same: it is tried again."""
+        self._hold.settle(lambda need: need.amount if need.allowance.scope.startswith(REQUESTS) else _NOTHING)
 
 
 def _too_many(used_up: UsedUpError, now: datetime) -> LimitReachedError:

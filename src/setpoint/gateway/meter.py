@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
     from setpoint.records import Endpoint, Price
 
+_NOTHING = Decimal(0)
+
 
 def cost(usage: Usage, price: Price | None) -> Cost | None:
     """What one answer cost, in US dollars; None when the price lacks a rate that the usage needs.
 
     Prices are dollars per single token, image and search. Cached reads and cache writes are counted inside
-    `usage.input_tokens`, and reasoning inside `usage.output_tokens`: each is taken out before the plain rate applies.
-    Reasoning without a rate of its own is output like any other. An estimated usage has no cost: it would be a guess
-    that looks exact.
+    `usage.input_tokens`, reasoning and audio inside `usage.output_tokens`: each is taken out before the plain rate
+    applies. Reasoning without a rate of its own is output like any other. An estimated usage has no cost: it would be a
+    guess that looks exact.
     """
     if price is None or usage.estimated:
         return None
@@ -38,7 +40,7 @@ def _cost(usage: Usage, price: Price) -> Cost | None:
     completion = _sum(
         (max(usage.output_tokens - reasoning - usage.output_audio_tokens, 0), price.completion),
         (reasoning, price.internal_reasoning),
-        (usage.output_audio_tokens, None),  # `audio` is the rate of the input; none is known for the output
+        (usage.output_audio_tokens, price.audio_output),
     )
     pictures = _sum((usage.images if price.image is not None else 0, price.image))  # elsewhere they are tokens like all
     searches = _sum((usage.searches, price.web_search))
@@ -88,26 +90,49 @@ def bill(outcome: Outcome, endpoint: Endpoint, estimated_input: Callable[[], int
     price = price_served(endpoint, outcome.service_tier)
     ours = cost(usage, price)
     amount = ours.total if ours is not None else outcome.provider_cost
-    charged = amount if amount is not None else _guess(usage, endpoint.price if price is None else price)
+    known = price if price is not None and price.per_token is not None else endpoint.price
+    charged = amount if amount is not None else _guess(usage, known)
     return Bill(usage, ours, amount, outcome.provider_cost, charged)
 
 
 def _guess(usage: Usage, price: Price | None) -> Decimal | None:
-    """What an estimated usage would have cost, had it been counted: no cost, but what limits go by.
+    """What a usage comes to that has no cost, since nobody has counted it or a rate is missing: what limits go by.
 
-    So it is at the endpoint's own price where that of the tier that served is not known, with all audio at its full
-    rate where nobody knows how much of it was cached, and without searches that have no price.
+    All audio is at its full rate where nobody knows how much of it was cached.
     """
-    counted = structs.replace(usage, estimated=False)
-    if price is not None and price.web_search is None:
-        counted = structs.replace(counted, searches=0)
-    guess = cost(counted, price) or cost(structs.replace(counted, cached_tokens=0), price)
+    if price is None:
+        return None
+    counted, rates = structs.replace(usage, estimated=False), _filled(for_length(price, usage.input_tokens))
+    guess = cost(counted, rates) or cost(structs.replace(counted, cached_tokens=0), rates)
     return guess.total if guess is not None else None
 
 
-def input_alone(endpoint: Endpoint, estimated_input: int, images: int = 0) -> Decimal | None:
+def _filled(price: Price) -> Price:
+    """A price with a rate for everything: that of plain tokens where it has none, and nothing for searches."""
+    prompt, completion = price.prompt or _NOTHING, price.completion or _NOTHING
+    rates = {
+        "prompt": prompt,
+        "completion": completion,
+        "web_search": _NOTHING,
+        "input_cache_read": prompt,
+        "input_cache_write": prompt,
+        "input_cache_write_1h": price.input_cache_write or prompt,
+        "audio": prompt,
+        "audio_output": completion,
+        "input_audio_cache": price.audio or prompt,
+    }
+    return structs.replace(price, **{name: rate for name, rate in rates.items() if getattr(price, name) is None})
+
+
+def input_alone(endpoint: Endpoint, input_tokens: int, images: int = 0) -> Decimal | None:
     """What the input of a try cost that nobody has counted, by our own count: no cost, but what limits go by."""
-    return _guess(Usage(input_tokens=estimated_input, images=images), endpoint.price)
+    price = endpoint.price
+    if price is None or (rates := for_length(price, input_tokens)).prompt is None:
+        return None
+    amount = EXACT.multiply(rates.prompt, input_tokens)
+    if images and rates.image:
+        amount = EXACT.fma(rates.image, images, amount)
+    return amount if rates.request is None else EXACT.add(amount, rates.request)
 
 
 def spent(outcome: Outcome, endpoint: Endpoint, images: int = 0) -> Bill | None:

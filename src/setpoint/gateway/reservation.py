@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, localcontext
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
+from setpoint.canonical.usage import estimated_tokens
 from setpoint.protocols.attached import media_in
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import EXACT
 from setpoint.wire.body import Body, MalformedError, as_array, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from decimal import Decimal
 
     from setpoint.records import Dialect, Endpoint, Price
 
-_LIMITS = ("max_completion_tokens", "max_tokens")
+_LIMITS: Mapping[Dialect, tuple[str, ...]] = MappingProxyType(
+    {
+        name: tuple(field for field, word in room.FIELDS.items() if word in ("max_tokens", "max_completion_tokens"))
+        for name, room in PROTOCOLS.items()
+    }
+)
+"""The fields that limit the output, of each dialect."""
+
+_ANSWERS: Mapping[Dialect, str | None] = MappingProxyType(
+    {
+        name: next((field for field, word in room.FIELDS.items() if word == "n"), None)
+        for name, room in PROTOCOLS.items()
+    }
+)
+"""The field that asks for several answers, of each dialect; None: it has none."""
+
 _CONVERSATIONS = ("messages", "input")
 _OF_A_MESSAGE = 16
 _MANY = 10**18  # more than anybody can pay for
@@ -34,58 +51,72 @@ _INLINE = re.compile(
 
 
 class Bound(Struct, frozen=True):
-    """The most tokens of a try: of what is sent, and of all answers to it together; None where nothing bounds them."""
+    """The most tokens of a try: of what is sent, and of all answers to it together; None where nothing bounds them.
+
+    `likely_input` is what the input will rather come to, and `images` are the pictures in it.
+    """
 
     input_tokens: int
     output_tokens: int | None
+    likely_input: int = 0
+    images: int = 0
 
 
 def bound(sent: Body, data: bytes, endpoint: Endpoint, dialect: Dialect) -> Bound:
     """The bound of a body as it goes out (`data` are its bytes): a byte of text is a token at least."""
-    messages = sum(len(as_array(sent.get(name))) for name in _CONVERSATIONS)
-    tokens = _input_tokens(data) + _OF_A_MESSAGE * messages
-    if endpoint.room is not None:
-        tokens = min(tokens, endpoint.room)  # what is longer is refused
-    asked, answers = output_asked(sent, dialect)
-    most = min((limit for limit in (asked, endpoint.max_output_tokens) if limit is not None), default=None)
-    return Bound(tokens, None if most is None else most * answers)
+    messages = 0
+    for name in _CONVERSATIONS:
+        if name in sent:
+            messages += len(as_array(sent[name]))
+    media = media_in(data)
+    text, attached = _weighed(data, media) if media else (len(data), 0)
+    tokens, likely = text + attached + _OF_A_MESSAGE * messages, estimated_tokens(text) + attached
+    if (room := endpoint.room) is not None:
+        tokens, likely = min(tokens, room), min(likely, room)  # what is longer is refused
+    most, answers = output_asked(sent, dialect)
+    if (longest := endpoint.max_output_tokens) is not None and (most is None or longest < most):
+        most = longest
+    return Bound(tokens, None if most is None else most * answers, likely, media.count("image") if media else 0)
 
 
 def output_asked(sent: Body, dialect: Dialect) -> tuple[int | None, int]:
     """The most tokens that a body asks for in each answer, None where it has no limit; and how many answers."""
-    call = PROTOCOLS[dialect].read_call(sent)
-    limits = (limit for name in _LIMITS if (limit := _whole(call.get(name))) is not None)
-    most = max(limits, default=None)  # who knows which of two is heeded
-    return (None if most is None else max(0, most)), max(1, _whole(call.get("n")) or 1)
+    most: int | None = None
+    for name in _LIMITS[dialect]:
+        if name in sent and (limit := _whole(sent[name])) is not None and (most is None or limit > most):
+            most = limit  # who knows which of two is heeded
+    several = _ANSWERS[dialect]
+    answers = _whole(sent[several]) if several is not None and several in sent else None
+    return (None if most is None else max(0, most)), max(1, answers or 1)
 
 
 def price_of(bound: Bound, endpoint: Endpoint, data: bytes) -> Decimal | None:
-    """What so many tokens cost at most, in US dollars, at whichever tier serves them; None when that is not known."""
-    prices = [endpoint.price, *endpoint.tier_prices.values()]
-    if endpoint.price is None or bound.output_tokens is None:
+    """What so many tokens cost at most, in US dollars, at whichever tier serves them; None when that is not known.
+
+    A tier whose price is not known is charged at the endpoint's own, and so it is set aside.
+    """
+    price = endpoint.price
+    if price is None or bound.output_tokens is None or (most := _most(bound, price, data)) is None:
         return None
-    amounts = [_most(bound, price, data) for price in prices if price is not None]
-    known = [amount for amount in amounts if amount is not None]
-    return max(known) if len(known) == len(amounts) else None
+    for other in endpoint.tier_prices.values():
+        if other is not price and (amount := _most(bound, other, data)) is not None and amount > most:
+            most = amount
+    return most
 
 
-def _input_tokens(data: bytes) -> int:
-    media = media_in(data)
-    if not media:
-        return len(data)
+def _weighed(data: bytes, media: list[str]) -> tuple[int, int]:
+    """The bytes of a body that are no media, and the tokens of those that are."""
     inline = sum(len(medium) for medium in _INLINE.findall(data))
     heavy = 0
     if "file" in media:
         heavy = -(-inline // _PAGE_BYTES) * _PAGE
     elif "audio" in media or "video" in media:
         heavy = -(-inline // _SECOND_BYTES) * _SECOND
-    return len(data) - inline + len(media) * _IMAGE + heavy
+    return len(data) - inline, len(media) * _IMAGE + heavy
 
 
-def _whole(said: Raw | None) -> int | None:
+def _whole(said: Raw) -> int | None:
     """A number of a body as a whole one, also one in a text, as some providers read it; None for anything else."""
-    if said is None:
-        return None
     try:
         told = value(said)
         return ceil(float(told) if isinstance(told, str) else told) if isinstance(told, int | float | str) else None
@@ -96,27 +127,23 @@ def _whole(said: Raw | None) -> int | None:
 
 
 def _most(bound: Bound, price: Price, data: bytes) -> Decimal | None:
-    steps = [price, *(long.price for long in price.long if bound.input_tokens > long.above_tokens)]
-    with localcontext(EXACT):
-        amounts = [_amount(bound, step, data) for step in steps]
-    known = [amount for amount in amounts if amount is not None]
-    return max(known) if len(known) == len(amounts) else None
+    """What it costs at most at this price, of whichever length the prompt turns out to be."""
+    most = _amount(bound, price, data)
+    for long in price.long:
+        if bound.input_tokens > long.above_tokens and (amount := _amount(bound, long.price, data)) is not None:
+            most = amount if most is None or amount > most else most
+    return most
 
 
 def _amount(bound: Bound, price: Price, data: bytes) -> Decimal | None:
-    if price.prompt is None or price.completion is None:
+    given, made = price.dearest_input, price.dearest_output
+    if given is None or made is None:
         return None
-    dear = [price.prompt, price.input_cache_write]
-    if b'"1h"' in data:
-        dear.append(price.input_cache_write_1h)
-    if b"audio" in data:
-        dear.append(price.audio)
-    spoken = _highest(price.completion, price.internal_reasoning)
-    told = bound.input_tokens * _highest(*dear) + (bound.output_tokens or 0) * spoken
-    pictures = media_in(data).count("image") * price.image if price.image else Decimal(0)
-    return told + pictures + (price.request or Decimal(0))  # how often it will be searched nobody knows
-
-
-def _highest(*rates: Decimal | None) -> Decimal:
-    known: Iterable[Decimal] = (rate for rate in rates if rate is not None)
-    return max(known, default=Decimal(0))
+    if price.input_cache_write_1h is not None and b'"1h"' in data:
+        given = max(given, price.input_cache_write_1h)
+    if (price.audio is not None or price.audio_output is not None) and b"audio" in data:
+        given, made = max(given, price.audio or given), max(made, price.audio_output or made)
+    most = EXACT.fma(bound.input_tokens, given, EXACT.multiply(bound.output_tokens or 0, made))
+    if price.image:
+        most = EXACT.fma(bound.images, price.image, most)
+    return most if price.request is None else EXACT.add(most, price.request)  # how often it searches nobody knows

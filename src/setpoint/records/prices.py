@@ -27,6 +27,7 @@ class Price(Struct, frozen=True, kw_only=True, dict=True):
     input_cache_write: Decimal | None = None
     input_cache_write_1h: Decimal | None = None
     audio: Decimal | None = None
+    audio_output: Decimal | None = None
     input_audio_cache: Decimal | None = None
     long: tuple[LongPrice, ...] = ()
 
@@ -36,6 +37,16 @@ class Price(Struct, frozen=True, kw_only=True, dict=True):
         if self.prompt is None or self.completion is None:
             return None
         return float(self.prompt + self.completion)
+
+    @cached_property
+    def dearest_input(self) -> Decimal | None:
+        """The most that a token of text costs that is sent: it may be written to a cache. None when it is not known."""
+        return None if self.prompt is None else max(self.prompt, self.input_cache_write or self.prompt)
+
+    @cached_property
+    def dearest_output(self) -> Decimal | None:
+        """The most that a token of text costs that is generated: it may be reasoning. None when it is not known."""
+        return None if self.completion is None else max(self.completion, self.internal_reasoning or self.completion)
 
 
 RATES = tuple(name for name in Price.__struct_fields__ if name != "long")

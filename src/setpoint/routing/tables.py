@@ -106,6 +106,7 @@ class PricingTable(Table, frozen=True, kw_only=True):
     input_cache_write: Annotated[Decimal | None, Row(PRICE, "input written to a cache")] = None
     input_cache_write_1h: Annotated[Decimal | None, Row(PRICE, "input written to a cache for an hour")] = None
     audio: Annotated[Decimal | None, Row(PRICE, "audio of the input")] = None
+    audio_output: Annotated[Decimal | None, Row(PRICE, "audio of the output")] = None
     input_audio_cache: Annotated[Decimal | None, Row(PRICE, "audio of the input read from a cache")] = None
 
 

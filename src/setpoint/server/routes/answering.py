@@ -143,9 +143,9 @@ class Answering:
         except SetpointError as error:
             await self._fail(request, exchange, out, error, live)
         except asyncio.CancelledError:
-            if live is not None:
-                live.settle()
             if exchange.abandoned:
+                if live is not None:
+                    live.settle()
                 exchange.finish("cancelled")
             else:
                 await self._fail(request, exchange, out, _stopping(), live)
@@ -160,6 +160,8 @@ class Answering:
         self, request: Request, exchange: Exchange, out: EventStream, error: SetpointError, live: LiveStream | None
     ) -> None:
         """A plain error while the status has not gone out; after that the last events of the stream."""
+        if live is not None:
+            live.settle()
         exchange.finish("failed", error)
         out.stop()
         if not out.started:
@@ -181,7 +183,6 @@ async def _events(live: LiveStream, out: EventStream) -> None:
         async for events in live.frames():
             await out.write(events)
     except ProviderError as error:
-        live.settle()
         if error.provider_code:
             error.metadata.setdefault("provider_code", error.provider_code)
         raise

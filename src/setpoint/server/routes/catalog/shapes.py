@@ -52,6 +52,7 @@ class PriceOverride(TypedDict, total=False):
     input_cache_write: str
     input_cache_write_1h: str
     audio: str
+    audio_output: str
     input_audio_cache: str
 
 
@@ -68,6 +69,7 @@ class Pricing(TypedDict):
     input_cache_write: NotRequired[str]
     input_cache_write_1h: NotRequired[str]
     audio: NotRequired[str]
+    audio_output: NotRequired[str]
     input_audio_cache: NotRequired[str]
     overrides: NotRequired[list[PriceOverride]]
 
