@@ -1,4 +1,4 @@
-"""The processes that tests run against: one simulator for the session, gateways as they are asked for."""
+"""What tests run against: one simulator for the session, gateways as they are asked for, a database of one's own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from setpoint.storage.database import Database
+from setpoint.storage.schema import prepare
 from support.processes import Gateway, SimulatorProcess, StartGateway, config_file, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from simulator.client import Simulator
 
@@ -83,3 +86,18 @@ def shared_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPa
     gateway = Gateway(folder, config=config_file(folder, **simulated(simulator_process)))
     yield gateway
     assert gateway.stop() != -9, "the gateway had to be killed\n" + gateway.log_text()
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    """Where the database under test lies."""
+    return tmp_path / "data" / "setpoint.db"
+
+
+@pytest.fixture
+def database(database_path: Path) -> Iterator[Database]:
+    """The database under test, with its tables. Another engine is another line here."""
+    database = Database.open(database_path)
+    prepare(database)
+    yield database
+    database.close()

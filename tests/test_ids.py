@@ -90,7 +90,25 @@ def test_a_time_is_written_in_utc_with_microseconds(at: datetime, written: str) 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9998, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 hypothesis wants bounds without a zone
 def test_a_written_time_is_read_back(at: datetime) -> None:
-    assert datetime.fromisoformat(ids.timestamp(at)) == at
+    assert ids.read_timestamp(ids.timestamp(at)) == at
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-04-20T10:00Z", datetime(2026, 4, 20, 10, tzinfo=UTC)),
+        ("2026-04-20T10:00:00+00:00", datetime(2026, 4, 20, 10, tzinfo=UTC)),
+        ("2026-04-20T10:00:00.5Z", datetime(2026, 4, 20, 10, microsecond=500_000, tzinfo=UTC)),
+        ("2026-02-30T10:00:00Z", None),
+        ("2026-04-20T24:01:00Z", None),
+        ("2026-04-20T10:00:00", None),
+        ("2026-04-20T10:00:00+02:00", None),
+        ("2026-04-20", None),
+        ("\u0662026-04-20T10:00:00Z", None),
+    ],
+)
+def test_a_time_is_read_where_it_is_written_in_utc(text: str, moment: datetime | None) -> None:
+    assert ids.read_timestamp(text) == moment
 
 
 def test_the_clock_is_aware_and_in_utc() -> None:

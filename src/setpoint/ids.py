@@ -15,6 +15,8 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KEY_BEGINS = "sk-sp-v1-"
 KEY = re.compile(KEY_BEGINS + "[0-9a-f]{16,}")
 """What an API key of ours looks like, also one that was cut."""
+TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|\+00:00)")
+"""How a time in UTC may be written."""
 _GENERATION_ID = re.compile(r"gen-([0-9]{1,12})-[0-9a-f]{20}")
 
 
@@ -66,3 +68,13 @@ def key_digest(key: str) -> str:
 def timestamp(at: datetime) -> str:
     """A time as every answer writes it: ISO 8601, UTC, microseconds, `Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_timestamp(text: str) -> datetime | None:
+    """A time that is written in UTC: `timestamp`'s own writing, or less exact. None for what is none."""
+    if not TIMESTAMP.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None

@@ -12,15 +12,14 @@ import sqlalchemy as sa
 from setpoint.canonical.usage import Usage
 from setpoint.cli.ledger import configure, run
 from setpoint.server.process.serve import DATABASE_FILE
-from setpoint.storage.database import Database
 from setpoint.storage.generations import save_many
-from setpoint.storage.schema import prepare
 from setpoint.storage.tables import ledger, spend
 from support import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from setpoint.storage.database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +29,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with one entry."""
-    database = Database.open(tmp_path / DATABASE_FILE)
-    prepare(database)
+def database_path(tmp_path: Path) -> Path:
+    return tmp_path / DATABASE_FILE
+
+
+@pytest.fixture
+def booked(database: Database) -> Database:
+    """The database, with one entry."""
     tried = records.attempt(usage=Usage(input_tokens=3), cost=Decimal("0.5"))
     with database.write() as connection:
         save_many(connection, [records.generation(id="gen-1-a", attempts=(tried,))])
-    yield database
-    database.close()
+    return database
 
 
 def verified(*more: str) -> int:
@@ -47,7 +48,7 @@ def verified(*more: str) -> int:
     return run(parser.parse_args(["verify", "--config", "mine.yaml", *more]))
 
 
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("booked")
 def test_books_that_close_are_said_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert verified() == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -60,8 +61,8 @@ def test_books_that_close_are_said_to(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-def test_what_does_not_close_is_told_line_by_line(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
-    with database.write() as connection:
+def test_what_does_not_close_is_told_line_by_line(booked: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    with booked.write() as connection:
         connection.execute(sa.update(ledger).values(outcome="abandoned"))
         connection.execute(
             sa.update(spend).where(spend.c.scope == "workspace:w1", spend.c.period == "ever").values(requests=2)

@@ -15,27 +15,14 @@ from setpoint.coordination.allowances import Allowance
 from setpoint.coordination.leases import IDLE_S, Hold, Need, UsedUpError
 from setpoint.errors import GatewayError
 from setpoint.records import Reservation
-from setpoint.storage.database import Database
-from setpoint.storage.schema import prepare
 from support.leases import Process, leased
 from support.records import attempt, generation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from setpoint.records import Generation
+    from setpoint.storage.database import Database
 
 MONEY = Allowance("key:a", "2026-04", Decimal(10))
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with its tables."""
-    database = Database.open(tmp_path / "setpoint.db")
-    prepare(database)
-    yield database
-    database.close()
 
 
 def money(amount: str, allowance: Allowance = MONEY) -> list[Need]:

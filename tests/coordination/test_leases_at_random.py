@@ -14,15 +14,12 @@ from setpoint.coordination.allowances import Allowance
 from setpoint.coordination.leases import IDLE_S, Hold, Need, UsedUpError
 from setpoint.records import Reservation
 from setpoint.storage import leases as stored
-from setpoint.storage.database import Database
-from setpoint.storage.schema import prepare
 from support.leases import Process, leased
 from support.records import attempt, generation
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from setpoint.records import Generation
+    from setpoint.storage.database import Database
 
 LIMIT = Decimal(10)
 MONEY = Allowance("key:a", "2026-04", LIMIT)
@@ -113,9 +110,9 @@ class Lot:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_is_used_that_is_not_there_but_what_went_beyond_what_was_set_aside(tmp_path: Path, seed: int) -> None:
-    database = Database.open(tmp_path / "setpoint.db")
-    prepare(database)
+def test_nothing_is_used_that_is_not_there_but_what_went_beyond_what_was_set_aside(
+    database: Database, seed: int
+) -> None:
     lot = Lot(database, Random(seed))
 
     async def work() -> None:
@@ -129,5 +126,4 @@ def test_nothing_is_used_that_is_not_there_but_what_went_beyond_what_was_set_asi
     with database.read() as connection:
         booked = connection.exec_driver_sql("SELECT charged FROM spend WHERE scope = 'key:a' AND period = '2026-04'")
         assert Decimal(booked.scalar_one()) == lot.spent
-    database.close()
     assert lot.spent > LIMIT / 2, "there was something to see"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,35 +13,22 @@ from setpoint.canonical.usage import Usage
 from setpoint.coordination.leases import IDLE_S
 from setpoint.errors import GatewayError
 from setpoint.gateway.limits import Limited, LimitReachedError, Limits, Reserved, Terms
-from setpoint.records import Budget, Reservation, Workspace
+from setpoint.records import INTERVALS, Budget, Reservation, Workspace
 from setpoint.routing.placing import Candidate
-from setpoint.storage.database import Database
-from setpoint.storage.schema import prepare
 from setpoint.wire.body import split
 from support.leases import Process, leased
 from support.limits import UNLIMITED
 from support.records import attempt, endpoint, generation, key, model
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from setpoint.records import Endpoint, Key
+    from setpoint.storage.database import Database
 
 NOW = datetime(2026, 11, 30, 23, 59, 58, tzinfo=UTC)
 ENDPOINT = endpoint(dollars=1_000_000)
 """Where a token costs a dollar, so that a request of `asking` costs as much as its size says."""
-
-Interval = Literal["daily", "weekly", "monthly", "lifetime"]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with its tables."""
-    database = Database.open(tmp_path / "setpoint.db")
-    prepare(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -61,12 +48,11 @@ def asking(tokens: int) -> bytes:
 
 
 def workspace(**budgets: int) -> Workspace:
-    """With these budgets, by their intervals."""
+    """With these budgets, by their intervals; as anywhere, the broadest is first."""
     at: dict[str, Any] = {"created_at": NOW, "updated_at": NOW}
-    intervals: tuple[Interval, ...] = get_args(Interval)
     made = (
         Budget(id=name, workspace_id="w1", interval=name, limit=Decimal(budgets[name]), **at)
-        for name in intervals
+        for name in INTERVALS
         if name in budgets
     )
     more: dict[str, Any] = {"slug": "w", "name": "W", "is_default": False, "owner_id": "u1", "revision": 1}

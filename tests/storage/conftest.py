@@ -15,8 +15,6 @@ from setpoint import ids
 from setpoint.canonical.usage import Usage
 from setpoint.records import Attempt, Cost, Excluded, Generation, Planned, Preset
 from setpoint.storage import presets, workspaces
-from setpoint.storage.database import Database
-from setpoint.storage.schema import prepare
 from setpoint.storage.segments import FOLDER
 from setpoint.storage.spool import Spool
 from storage.away_support import Impatient
@@ -24,22 +22,8 @@ from storage.away_support import Impatient
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from setpoint.storage.database import Database
     from setpoint.storage.workspaces import Owner
-
-
-@pytest.fixture
-def database_path(tmp_path: Path) -> Path:
-    """Where the database under test lies."""
-    return tmp_path / "data" / "setpoint.db"
-
-
-@pytest.fixture
-def database(database_path: Path) -> Iterator[Database]:
-    """The database under test, with its tables. Another engine is another line here."""
-    database = Database.open(database_path)
-    prepare(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -120,11 +120,8 @@ def of_key(key: Key, now: Periods) -> Allowance | None:
 
 def of_workspace(workspace: Workspace, now: Periods) -> Iterator[tuple[Budget, Allowance]]:
     """What a workspace may spend, by its budgets: the broadest first."""
-    for budget in sorted(workspace.budgets, key=lambda one: _BROADEST.index(one.interval)):
+    for budget in workspace.budgets:
         yield budget, Allowance(workspace_scope(workspace.id), now.of(budget.interval), budget.limit)
-
-
-_BROADEST = ("lifetime", "monthly", "weekly", "daily")
 
 
 def requests_a_minute(key: Key, now: int) -> Allowance | None:

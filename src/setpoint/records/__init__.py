@@ -14,7 +14,7 @@ from setpoint.records.generations import (
     Planned,
     Reservation,
 )
-from setpoint.records.keys import Budget, Interval, Key, Reset, Role, Workspace
+from setpoint.records.keys import INTERVALS, Budget, Interval, Key, Reset, Role, Workspace
 from setpoint.records.models import Endpoint, EndpointFacts, ListedModel, Model, ModelReasoning, Sort
 from setpoint.records.presets import Preset, PresetStatus, Version
 from setpoint.records.prices import EXACT, RATES, Cost, LongPrice, Price
@@ -22,6 +22,7 @@ from setpoint.records.providers import AddedKey, Dialect, KeyTerms, Provider, Pr
 
 __all__ = [
     "EXACT",
+    "INTERVALS",
     "RATES",
     "AddedKey",
     "Attempt",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -15,6 +15,8 @@ Reset = Literal["daily", "weekly", "monthly"]
 """After what time a limit is whole again: at 00:00 UTC, on Mondays, on the first."""
 Interval = Literal["lifetime", "monthly", "weekly", "daily"]
 """What a budget is for, the broadest first."""
+INTERVALS: tuple[Interval, ...] = get_args(Interval)
+"""All of them."""
 
 
 class Key(Struct, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from setpoint.errors import FieldError
 from setpoint.protocols.money import dollars
-from setpoint.records import Interval
+from setpoint.records import INTERVALS
 from setpoint.storage import workspaces
 from setpoint.storage.tables import budgets
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from setpoint.records import Budget, Workspace
-
-INTERVALS: tuple[Interval, ...] = get_args(Interval)
+    from setpoint.records import Budget, Interval, Workspace
 
 
 def get(workspace: Workspace, interval: str) -> Budget | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, delete, select
 
-from setpoint.coordination.allowances import RATES, rounded
+from setpoint.coordination.allowances import LEAST, RATES, rounded
 from setpoint.coordination.leases import Ask, Grant
 from setpoint.records import EXACT
 from setpoint.storage.rows import Rows, replacing
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from setpoint.records import Generation
 
 _NOTHING = Decimal(0)
-_CENTS = Decimal("1E-12")  # so that a part of anything is a number that ends
 _KEPT_MINUTES = 10
 _LEASES = Rows(leases, replacing(leases))
 _RATES = Rows(rates, replacing(rates))
@@ -95,7 +94,7 @@ def _take(connection: Connection, holder: str, ask: Ask, workers: int) -> Grant:
     row = select(spend.c.charged).where(spend.c.scope == scope, spend.c.period == period)
     leased = sum(max(amount, _NOTHING) for amount in held.values())
     left = ask.allowance.limit - (connection.scalar(row) or _NOTHING) - leased
-    amount = _part(left, ask.least, (left / (2 * workers)).quantize(_CENTS, ROUND_DOWN))
+    amount = _part(left, ask.least, (left / (2 * workers)).quantize(LEAST, ROUND_DOWN))
     _set_lease(connection, holder, scope, period, held[holder] + amount)
     return Grant(amount, left - amount)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
 from setpoint.errors import RequestError
-from setpoint.records import Budget, Interval, Workspace
+from setpoint.records import INTERVALS, Budget, Workspace
 from setpoint.storage import keys, provider_keys
 from setpoint.storage.revisions import next_revision
 from setpoint.storage.tables import budgets, users, workspaces
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _WORKSPACE = tuple(field for field in Workspace.__struct_fields__ if field != "budgets")
 _BUDGET = Budget.__struct_fields__
-_INTERVALS: tuple[Interval, ...] = get_args(Interval)
 _OLDEST_FIRST = (workspaces.c.created_at, workspaces.c.id)
 
 
@@ -150,7 +149,7 @@ def _read(connection: Connection, query: Select[Any]) -> list[Workspace]:
 
 
 def _broadest(listed: list[Budget]) -> tuple[Budget, ...]:
-    return tuple(sorted(listed, key=lambda one: _INTERVALS.index(one.interval)))
+    return tuple(sorted(listed, key=lambda one: INTERVALS.index(one.interval)))
 
 
 def _change(connection: Connection, workspace: Workspace, changes: Mapping[str, Any]) -> Workspace:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from setpoint.errors import FieldError
 from setpoint.protocols.money import read_money
+from setpoint.records import INTERVALS
 from setpoint.server.guard import missing
 from setpoint.server.operation import Named, described
 from setpoint.server.respond import Response, json_response
@@ -127,7 +128,7 @@ def _one(workspace: Workspace, interval: str) -> Response:
 
 def _interval(request: Request) -> Interval:
     """The interval of the path. Raises: `RequestError`."""
-    for interval in stored.INTERVALS:
+    for interval in INTERVALS:
         if request.params["interval"] == interval:
             return interval
     raise missing()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import Raw
 
-from setpoint.errors import FieldError
 from setpoint.ids import generation_age_s
 from setpoint.server.guard import missing
-from setpoint.server.operation import Query, described
+from setpoint.server.operation import described
 from setpoint.server.respond import Response, json_response
+from setpoint.server.routes.generation_filters import NAMED, read_id
 from setpoint.server.routes.kinds import Anything, One
 from setpoint.storage.contents import get
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _TRIES = 8
 _PAUSE_S = 0.06
 _YOUNG_S = 60
-
-_NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header has.", required=True),)
 
 
 class ShownContent(TypedDict):
@@ -46,15 +44,13 @@ class Contents:
     @described(
         "What was asked and answered, where it is kept",
         group="Records",
-        query=_NAMED,
+        query=NAMED,
         errors=(404,),
         answer=One[ShownContent],
     )
     async def get(self, request: Request) -> Response:
         """GET /generation/content?id=."""
-        id_ = request.query().get("id", "")
-        if not id_:
-            raise FieldError("id", "is required")
+        id_ = read_id(request.query())
         found = await self._stored(id_, request.key.workspace_id)
         if found is None and self._may_be_kept(request.key.workspace_id):
             found = await self._soon(id_, request.key.workspace_id)

@@ -1,26 +1,31 @@
-"""What a caller wants of the list of generations: its filters, and where its page begins."""
+"""Which generations a caller asks for: one by its id, or those of the list's filters, from where its page begins."""
 
 from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, get_args
 
 from msgspec import Meta
 
 from setpoint.errors import FieldError
+from setpoint.ids import read_timestamp
 from setpoint.records import GenerationStatus
 from setpoint.server.operation import Query
 from setpoint.server.routes.paging import integer
+from setpoint.storage.columns import Moment
 from setpoint.storage.listing import FIRST, LAST, Place, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from setpoint.records import Generation, Key
 
 _SOME = Annotated[str, Meta(min_length=1)]
+
+NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header has.", required=True),)
+"""The parameter that `read_id` reads."""
 
 FILTERS = (
     Query("cursor", _SOME, "The `next_cursor` of the page before."),
@@ -37,10 +42,16 @@ FILTERS = (
 """The parameters that are read here, and `limit`."""
 _NAMES = tuple(one.name for one in FILTERS)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 _CURSOR = re.compile(r"(\d{1,17})\.(.{1,100})", re.DOTALL | re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_MOMENT = Moment()
+
+
+def read_id(query: Mapping[str, str]) -> str:
+    """The id of the generation that is asked for. Raises: `FieldError`."""
+    id_ = query.get("id", "")
+    if not id_:
+        raise FieldError("id", "is required")
+    return id_
 
 
 def read_filters(query: Mapping[str, str], key: Key) -> Wanted:
@@ -86,13 +97,12 @@ def read_cursor(query: Mapping[str, str]) -> Place | None:
         match = None
     if match is None:
         raise FieldError("cursor", "must be a next_cursor that came with a page")
-    return Place(_EPOCH + int(match[1]) * _MICROSECOND, match[2])
+    return Place(_MOMENT.read(int(match[1])), match[2])
 
 
 def cursor_behind(record: Generation) -> str:
     """What asks for the page behind this record."""
-    microseconds = (record.created_at - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(f"{microseconds}.{record.id}".encode()).decode()
+    return urlsafe_b64encode(f"{_MOMENT.write(record.created_at)}.{record.id}".encode()).decode()
 
 
 def _version(query: Mapping[str, str]) -> int | None:
@@ -117,11 +127,7 @@ def _moment(query: Mapping[str, str], name: str) -> datetime | None:
     said = query.get(name)
     if said is None:
         return None
-    try:
-        if _DAY.fullmatch(said):
-            return datetime.combine(date.fromisoformat(said), time(), UTC)
-        if _TIME.fullmatch(said):
-            return datetime.fromisoformat(said).astimezone(UTC)
-    except ValueError:
-        pass
-    raise FieldError(name, "must be a time in UTC, such as 2026-12-31T23:59:59Z, or a day, such as 2026-12-31")
+    moment = read_timestamp(f"{said}T00:00Z" if _DAY.fullmatch(said) else said)
+    if moment is None:
+        raise FieldError(name, "must be a time in UTC, such as 2026-12-31T23:59:59Z, or a day, such as 2026-12-31")
+    return moment

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from setpoint.errors import FieldError
 from setpoint.ids import generation_age_s, timestamp
 from setpoint.protocols.money import money
 from setpoint.server.guard import missing
-from setpoint.server.operation import Query, described
+from setpoint.server.operation import described
 from setpoint.server.respond import Response, json_response
-from setpoint.server.routes.generation_filters import FILTERS, cursor_behind, read_cursor, read_filters, sees_all
+from setpoint.server.routes.generation_filters import (
+    FILTERS,
+    NAMED,
+    cursor_behind,
+    read_cursor,
+    read_filters,
+    read_id,
+    sees_all,
+)
 from setpoint.server.routes.generation_shapes import GenerationList, ShownAttempt, ShownGeneration
 from setpoint.server.routes.kinds import One
 from setpoint.server.routes.paging import integer
@@ -38,8 +45,6 @@ _AWAY_S = 0.25
 # How long ago its request may have come, in seconds: longer than an answer takes.
 _YOUNG_S = 3_600
 
-_NAMED = (Query("id", str, "The id that the answer's `X-Generation-Id` header has.", required=True),)
-
 
 class Generations:
     """The handlers of the generation routes. `siblings` are the workers that have records of their own, if any."""
@@ -49,12 +54,10 @@ class Generations:
         self._recorder = recorder
         self._siblings = siblings
 
-    @described("The record of an answer", group="Records", query=_NAMED, errors=(404,), answer=One[ShownGeneration])
+    @described("The record of an answer", group="Records", query=NAMED, errors=(404,), answer=One[ShownGeneration])
     async def get(self, request: Request) -> Response:
         """GET /generation?id=: there with the answer, also while it is not yet written."""
-        id_, key = request.query().get("id", ""), request.key
-        if not id_:
-            raise FieldError("id", "is required")
+        id_, key = read_id(request.query()), request.key
         found = await self._find(id_, key)
         if found is None:
             raise missing()

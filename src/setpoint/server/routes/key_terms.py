@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
 from setpoint.errors import FieldError
-from setpoint.server.routes.members import Check, Members, flag, line, listed, model_ids, one_of, read_text, text
+from setpoint.server.routes.members import (
+    Check,
+    Members,
+    flag,
+    key_hashes,
+    line,
+    listed,
+    model_ids,
+    one_of,
+    read_text,
+    text,
+)
 from setpoint.settings.kinds import is_credential
 
 if TYPE_CHECKING:
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
 
 _NAME_CHARACTERS = 255
 _KEY_CHARACTERS = 4_000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -74,7 +83,7 @@ MEMBERS = Members(
         "is_byok_only": flag,
         "is_required": flag,
         "allowed_models": model_ids,
-        "allowed_api_key_hashes": listed(_DIGEST.fullmatch, "hashes of API keys, 64 lower-case hex digits each"),
+        "allowed_api_key_hashes": key_hashes,
         "allowed_user_ids": listed(_is_user_id, "user ids"),
         "declared_region": one_of("global", "europe", "us", or_null=True),
         "declared_zdr": flag,

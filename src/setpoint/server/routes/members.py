@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Raw, Struct
 
 from setpoint.errors import FieldError
-from setpoint.ids import KEY
+from setpoint.ids import KEY, TIMESTAMP, read_timestamp
 from setpoint.protocols.money import read_money
 from setpoint.protocols.structures import or_null as nullable
 from setpoint.routing.catalog import MAX_MADE_ID
@@ -18,6 +17,7 @@ from setpoint.settings.kinds import is_model_id
 from setpoint.wire.body import MalformedError, is_null, value
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
 
     from setpoint.wire.body import Body
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 64
 _MOST_ENTRIES = 100
 _LARGEST = 2**63 - 1
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00)", re.ASCII)
 _LINES = str.maketrans("", "", "\t\n\r")
 
 
@@ -188,6 +187,8 @@ def _is_model(entry: str) -> bool:
 
 model_ids = listed(_is_model, "model ids")
 """Several ids of models."""
+key_hashes = listed(re.compile(r"[0-9a-f]{64}").fullmatch, "hashes of API keys, 64 lower-case hex digits each")
+"""Several hashes of API keys, as keys are shown with them."""
 
 
 def _model_id(name: str, content: Raw) -> str:
@@ -231,12 +232,10 @@ def _count(name: str, content: Raw) -> int:
 def _moment(name: str, content: Raw) -> datetime:
     """A time that is written in UTC."""
     said = said_by(name, content)
-    if not isinstance(said, str) or not _MOMENT.fullmatch(said):
+    at = read_timestamp(said) if isinstance(said, str) else None
+    if at is None:
         raise FieldError(name, "must be a time in UTC, such as 2026-12-31T23:59:59Z")
-    try:
-        return datetime.fromisoformat(said).astimezone(UTC)
-    except ValueError:
-        raise FieldError(name, "is no such time") from None
+    return at
 
 
 text = Check(read_text, {"type": "string"})
@@ -249,5 +248,5 @@ dollars = Check(_dollars, {"type": "number", "minimum": 0, "exclusiveMaximum": 1
 """US dollars from their own digits."""
 count = Check(_count, {"type": "integer", "minimum": 1, "maximum": _LARGEST})
 """A whole number from 1 up."""
-moment = Check(_moment, {"type": "string", "format": "date-time", "pattern": f"^(?:{_MOMENT.pattern})$"})
+moment = Check(_moment, {"type": "string", "format": "date-time", "pattern": f"^(?:{TIMESTAMP.pattern})$"})
 """A time that is written in UTC."""

@@ -15,8 +15,8 @@ from setpoint.server.routes.members import (
     Check,
     Members,
     flag,
+    key_hashes,
     line,
-    listed,
     model_id,
     number,
     one_of,
@@ -40,7 +40,6 @@ _NAME_CHARACTERS = 100
 _DESCRIPTION_CHARACTERS = 500
 _SLUG_CHARACTERS = 50
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _LEAST_SHARE = 0.0001
 
 
@@ -82,7 +81,7 @@ _MEMBERS = Members(
         "default_provider_sort": one_of(*get_args(Sort), or_null=True),
         "is_observability_io_logging_enabled": flag,
         "io_logging_sampling_rate": number(_LEAST_SHARE, 1),
-        "io_logging_api_key_ids": listed(_DIGEST.fullmatch, "hashes of API keys, 64 lower-case hex digits each"),
+        "io_logging_api_key_ids": key_hashes,
         **_CONSTANT,
     },
     required=("name", "slug"),
