@@ -45,6 +45,19 @@ def listed(gateway: Gateway, query: str = "") -> list[dict[str, Any]]:
     return data_of(gateway.call("GET", f"/keys{query}"))
 
 
+# --- the first key -------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_any_letters_is_known_however_a_client_writes_it(start_gateway: StartGateway) -> None:
+    key = "ein Schl\u00fcssel f\u00fcr alle"
+    gateway = start_gateway(key=key)
+    for written in (key, key.encode().decode("latin-1")):  # which `call` sends as Latin-1, and so as UTF-8
+        for headers in ({"Authorization": f"Bearer {written}"}, {"x-api-key": written}):
+            assert call("GET", f"{gateway.url}/key", headers=headers).status == 200
+            wrong = {name: f"{content}\u00fc" for name, content in headers.items()}
+            assert call("GET", f"{gateway.url}/key", headers=wrong).status == 401
+
+
 # --- making and reading --------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.api_support import ask, create, data_of, fresh, new_key, new_workspace
+from api.api_support import USER, ask, create, data_of, fresh, new_key, new_workspace
 from support.table import route_table
 from support.waiting import until
 
@@ -172,3 +172,38 @@ def test_lists_show_the_callers_own_workspace_alone(
         seen = shared_gateway.call("GET", path, key=stranger)
         assert seen.status == 200
         assert not [name for name in theirs.values() if name.encode() in seen.body], path
+
+
+def test_a_provider_whose_only_key_is_another_workspaces_is_not_there(shared_gateway: Gateway, stranger: str) -> None:
+    capture = f"/presets/{fresh('of-groq')}/chat/completions"
+    asked: list[tuple[str, str, Any]] = [
+        *(("GET", path, None) for path in ("/providers", "/models", "/models/count", "/models/user", "/endpoints/zdr")),
+        ("GET", "/model/groq/llama", None),
+        ("GET", "/models/groq/llama/endpoints", None),
+        *(
+            ("POST", "/explain/chat/completions", {"model": "sim/solo", "messages": [USER], **asking})
+            for asking in ({"model": "groq/llama"}, {"models": ["groq/llama"]}, {"provider": {"ignore": ["groq"]}})
+        ),
+    ]
+
+    def answers(key: str | None = None) -> list[tuple[int, bytes]]:
+        told = [shared_gateway.call(method, path, body, key=key) for method, path, body in asked]
+        return [(answer.status, answer.body) for answer in told]
+
+    def warnings(key: str | None = None) -> list[str]:
+        made = shared_gateway.call("POST", capture, {"model": "groq/llama"}, key=key)
+        return [one["code"] for one in made.json()["receipt"]["warnings"]]
+
+    before, unknown = answers(), warnings()
+    assert unknown == ["model_unknown"]
+    theirs = {"provider": "groq", "key": "gsk-of-theirs-0123456789", "declared_zdr": True}
+    added = shared_gateway.call("POST", "/byok", theirs, key=stranger).json()["data"]["id"]
+    try:
+        assert [status for status, _ in answers(stranger)][5:9] == [200] * 4
+        assert b"groq" in answers(stranger)[0][1]
+        assert "model_unknown" not in warnings(stranger)
+        assert answers() == before
+        assert warnings() == unknown
+    finally:
+        assert shared_gateway.call("DELETE", f"/byok/{added}", key=stranger).status == 200
+    assert answers(stranger) == before

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simulator.script import ok
-from support.http import RawConnection, request_bytes
+from simulator.script import ok, stream
+from support.http import RawConnection, open_stream, request_bytes
 from support.processes import Gateway, config_file, simulated
 from support.waiting import until
 from support.workers import Worker, each_worker
@@ -101,6 +104,41 @@ def test_a_key_that_ends_by_itself_ends_at_its_second_on_both_workers(workers: l
                 assert datetime.now(UTC) >= end, "refused before its end"
                 break
             assert (answer.status, began < end) == (200, True), "used after its end"
+
+
+def test_a_key_that_is_taken_back_under_load_ends_at_both_workers_and_a_stream_that_runs_goes_on(
+    gateway: Gateway, workers: list[Worker], simulator: Simulator
+) -> None:
+    simulator.script(stream([str(number) for number in range(20)], pause_ms=50))
+    key, path = new_key(workers[0])
+    asked = {**CHAT, "model": "sim/solo", "stream": True}
+    taken, busy = Event(), Event()
+
+    def ask_on() -> float:
+        """Ask until fifty in a row are refused, and say how long the last that was not began after the end."""
+        refused_in_a_row, after, end = 0, 0.0, 0.0
+        while refused_in_a_row < 50:
+            end = end or (time.monotonic() if taken.is_set() else 0.0)
+            began = time.monotonic()
+            answer = gateway.call("POST", "/chat/completions", CHAT, key=key)
+            assert answer.status in (200, 401), answer.body
+            assert answer.status == 200 or busy.is_set(), "refused before its end"
+            refused_in_a_row = refused_in_a_row + 1 if answer.status == 401 else 0
+            after = began - end if end and answer.status == 200 else after
+            assert after < HANG_S
+        return after
+
+    with ThreadPoolExecutor(8) as threads, open_stream(f"{gateway.url}/chat/completions", asked, key=key) as answer:
+        frames = answer.frames()
+        assert next(frames).data is not None
+        load = [threads.submit(ask_on) for _ in range(8)]
+        until(lambda: all(ask(worker, key).status == 200 for worker in workers))
+        busy.set()
+        assert workers[0].call("PATCH", path, {"disabled": True}).status == 200
+        taken.set()
+        print(f"the last that was not refused began {max(one.result(HANG_S) for one in load):.3f} s behind the end")
+        assert [frame.data for frame in frames][-1] == "[DONE]", "what was begun before ends as it would have"
+    assert {ask(worker, key).status for worker in workers} == {401}
 
 
 def test_what_another_server_takes_back_ends_here_too(

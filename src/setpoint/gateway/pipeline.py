@@ -122,10 +122,10 @@ class Pipeline:
         """
         snapshot = self._snapshots.current
         home = snapshot.workspaces.get(key.workspace_id)
-        exchange = rehearsal(skin, key, now)
+        exchange, keys = rehearsal(skin, key, now), KeyRing(snapshot.provider_keys, key)
 
         def route() -> tuple[Known, Plan | None]:
-            known = known_models(open_to_all(members(captured.config)), snapshot.catalog)
+            known = known_models(open_to_all(members(captured.config)), snapshot.catalog, keys)
             if known.config is None:
                 return known, None
             exchange.size = weight(known.config)

@@ -13,7 +13,7 @@ from setpoint.gateway.relay import allowance
 from setpoint.gateway.telling import each_endpoint
 from setpoint.presets.receipt import Caveat
 from setpoint.protocols.forward import likeness
-from setpoint.routing.naming import named
+from setpoint.routing.naming import known as known_model
 from setpoint.wire.body import Body, as_array, as_object, as_pointer, as_text, join, raw
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from setpoint.protocols.base import Room
     from setpoint.records import Dialect, Generation, Key
     from setpoint.routing.catalog import Catalog
+    from setpoint.routing.keyring import KeyRing
     from setpoint.routing.plan import Plan
 
 _WORD = raw([{"role": "user", "content": "."}])
@@ -77,13 +78,13 @@ class Known(Struct, frozen=True):
     places: Mapping[str, str] = {}
 
 
-def known_models(config: Body, catalog: Catalog) -> Known:
-    """The configuration with none but models that there are."""
+def known_models(config: Body, catalog: Catalog, keys: KeyRing) -> Known:
+    """The configuration with none but models that there are, for whoever has these keys."""
     unknown: list[Caveat] = []
 
     def is_known(pointer: str, content: Raw) -> bool:
         try:
-            named(as_text(content) or "", catalog)
+            known_model(as_text(content) or "", catalog, keys)
         except RequestError as error:
             unknown.append(Caveat("model_unknown", pointer, error.message))
             return False

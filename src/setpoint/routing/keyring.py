@@ -74,6 +74,17 @@ class KeyRing(Struct, frozen=True):
         """Whether the caller's requests may go to this provider and model, whatever they carry."""
         return self.caller is None or may_go(self.caller, model, provider)
 
+    def knows(self, provider: Provider) -> bool:
+        """Whether the provider is there for the caller: one that needs a key is for those alone who have one."""
+        if not provider.needs_key:
+            return True
+        ring = self.added.get(provider.slug)
+        return ring is not None and any(map(self._has, ring.usable))
+
+    def knows_model(self, model: Model) -> bool:
+        """Whether the model is there for the caller, whoever offers it: not by those alone who are not."""
+        return not model.endpoints or any(self.knows(endpoint.provider) for endpoint in model.endpoints)
+
     def are_shared(self, model: Model) -> bool:
         """Whether whoever has a caller's ring carries the same keys to this model."""
         rings = (self.added.get(endpoint.provider.slug) for endpoint in model.endpoints)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from setpoint.routing.catalog import Catalog
+    from setpoint.routing.keyring import KeyRing
 
 Strategy = Literal["direct", "alias", "latest"]
 
@@ -66,6 +67,17 @@ def named(text: str, catalog: Catalog) -> Named:
         strategy = _strategy(base, model)
         found = Named(model, strategy=strategy) if own else Named(model, words & _STATIC, words & _DYNAMIC, strategy)
     if not model.enabled or not any(map(found.serves, filter(_is_enabled, model.endpoints)) if found.static else (1,)):
+        raise unknown_model(text)
+    return found
+
+
+def known(text: str, catalog: Catalog, keys: KeyRing) -> Named:
+    """The model that a caller with these keys means.
+
+    Raises: as `named`, and alike for a model that is there for those alone who have other keys.
+    """
+    found = named(text, catalog)
+    if not keys.knows_model(found.model):
         raise unknown_model(text)
     return found
 

@@ -17,7 +17,7 @@ from setpoint.routing.choice import Option, giving, in_tier, lack, meeting, with
 from setpoint.routing.draw import Chance
 from setpoint.routing.filters import conditions, exclusion, unknown_slugs
 from setpoint.routing.keys import for_model, retaining_nothing
-from setpoint.routing.naming import Strategy, named
+from setpoint.routing.naming import Strategy, known
 from setpoint.routing.placing import Candidate, left_out, lined_up
 from setpoint.routing.preferences import NO_PREFERENCES
 from setpoint.routing.rates import at_length
@@ -68,7 +68,7 @@ def plan(
 
     Raises: `RequestError` for a model that does not exist, or when no endpoint of any model is left.
     """
-    asked = [named(text, catalog) for text in wanted.models]
+    asked = [known(text, catalog, keys) for text in wanted.models]
     chance = Chance(dice, wanted.conversation)
     usual = _usual(asked, wanted, catalog, keys)
     if usual is not None and usual.suits(wanted) and usual.holds(standings):
@@ -247,7 +247,8 @@ class _Planning:
         excluded = (*self._excluded.values(), *line.excluded)
         if preferences.named or preferences.ignore:
             tags = [one.tag for one in (*line.planned, *excluded) if one.tag is not None]
-            excluded += tuple(unknown_slugs(preferences, catalog.providers.values(), tags))
+            there = filter(self._keys.knows, catalog.providers.values())
+            excluded += tuple(unknown_slugs(preferences, there, tags))
         if not line.candidates:
             if self._is_barred and any(one.reason == "key_not_allowed" for one in excluded):
                 raise out_of_bounds(self._wanted.models)

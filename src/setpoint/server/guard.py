@@ -44,7 +44,7 @@ def authenticate(request: Request, snapshot: Snapshot, now: datetime) -> Key:
 
 def credentials(request: Request) -> tuple[str, ...]:
     """What the caller offers as its key: the bearer first, then the API key header."""
-    return tuple(offer for offer in (_bearer(request), request.header(b"x-api-key")) if offer)
+    return tuple(_written(offer) for offer in (_bearer(request), request.header(b"x-api-key")) if offer)
 
 
 def authorize(key: Key, access: Access) -> None:
@@ -108,6 +108,16 @@ def _bearer(request: Request) -> str | None:
         return None
     scheme, _, credential = header.partition(" ")
     return credential.strip() if scheme.lower() == "bearer" else None
+
+
+def _written(offer: str) -> str:
+    """The text of a header that may hold a key with any letters: as UTF-8, in which most write it, else as it is."""
+    if offer.isascii():
+        return offer
+    try:
+        return offer.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return offer
 
 
 def _lookup(offer: str, snapshot: Snapshot) -> Key | None:

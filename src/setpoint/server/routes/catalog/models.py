@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from setpoint.errors import RequestError
 from setpoint.routing.bounds import may_go
-from setpoint.routing.naming import named
+from setpoint.routing.keyring import KeyRing
+from setpoint.routing.naming import known
 from setpoint.server.operation import described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.catalog.performance import NOTHING_KNOWN
@@ -97,7 +98,7 @@ class Models:
     @described("The models that can be asked for", group="Models", query=(*PAGING, *FILTERS), answer=ModelList)
     async def list(self, request: Request) -> Response:
         """GET /models; without a page everything that is found."""
-        return await self._page(request, self._listed())
+        return await self._page(request, self._listed(request))
 
     @described(
         "The models that the requests of this key may go to",
@@ -108,7 +109,9 @@ class Models:
     async def own(self, request: Request) -> Response:
         """GET /models/user: as the list, of what the requests of the key that asks may go to."""
         key = request.key
-        mine = [one for one in self._listed() if any(may_go(key, one, offer.provider) for offer in one.endpoints)]
+        mine = [
+            one for one in self._listed(request) if any(may_go(key, one, offer.provider) for offer in one.endpoints)
+        ]
         return await self._page(request, mine)
 
     async def _page(self, request: Request, models: Sequence[Model]) -> Response:
@@ -138,7 +141,7 @@ class Models:
     @described("How many models there are", group="Models", query=FILTERS, answer=One[Count])
     async def count(self, request: Request) -> Response:
         """GET /models/count, with the filters of the list."""
-        models = self._listed()
+        models = self._listed(request)
         find = self._finding(request.query(), models)
         count = await request.aside(_MODEL_BYTES * len(models), lambda: len(find()))
         return json_response({"data": {"count": count}})
@@ -166,21 +169,27 @@ class Models:
         )
 
     @described("The endpoints that retain nothing", group="Models", answer=Several[ShownEndpoint])
-    async def zdr(self, _request: Request) -> Response:
+    async def zdr(self, request: Request) -> Response:
         """GET /endpoints/zdr: the endpoints that retain nothing."""
-        return json_response({"data": self._offers(self._listed(), zdr=True)})
+        return json_response({"data": self._offers(self._listed(request), zdr=True)})
 
     @described("The providers that are configured", group="Models", answer=Several[ShownProvider])
-    async def providers(self, _request: Request) -> Response:
+    async def providers(self, request: Request) -> Response:
         """GET /providers: who is configured. What only their own pages say is not known here."""
-        listed = [one for one in self._snapshots.current.catalog.providers.values() if one.enabled]
+        keys = self._keys(request)
+        listed = [one for one in self._snapshots.current.catalog.providers.values() if one.enabled and keys.knows(one)]
         unknown = dict.fromkeys(
             ("privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters")
         )
         return json_response({"data": [{"name": one.name, "slug": one.slug, **unknown} for one in listed]})
 
-    def _listed(self) -> list[Model]:
-        return [one for one in self._snapshots.current.catalog.models.values() if one.enabled and usable(one)]
+    def _listed(self, request: Request) -> list[Model]:
+        models, keys = self._snapshots.current.catalog.models.values(), self._keys(request)
+        return [one for one in models if one.enabled and usable(one) and keys.knows_model(one)]
+
+    def _keys(self, request: Request) -> KeyRing:
+        """What the caller's requests may carry: whom another workspace alone has a key for is not there."""
+        return KeyRing(self._snapshots.current.provider_keys, request.key)
 
     def _finding(self, query: Mapping[str, str], models: Iterable[Model]) -> Callable[[], list[Model]]:
         """What finds those that are looked for, wherever it is done. Raises: `FieldError`."""
@@ -191,7 +200,7 @@ class Models:
     def _named(self, request: Request) -> Model:
         text = f"{request.params['author']}/{request.params['slug']}"
         try:
-            return named(text, self._snapshots.current.catalog).model
+            return known(text, self._snapshots.current.catalog, self._keys(request)).model
         except RequestError:
             raise RequestError("not_found", f"{text} is not a valid model ID") from None
 
