@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import pytest
@@ -21,13 +22,14 @@ from clients.said import Tokens
 from support.sdk import HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from support.processes import Gateway
 
 QUESTION = "How is the weather in Bonn?"
 _MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
 _RETRIES = 3
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which would be made anew for each client, and is never used
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class Told:
 class Buyer(ABC):
     """One SDK over one of its skins, with one key. It repeats by itself what may be repeated.
 
-    `last_id` is the id of the record of its last answer. Those of responses have an id of their own, so it is taken
-    from the head of the answer.
+    `last_id` is the id of the record of its last answer, which only the head of every answer has; `heard` are the
+    statuses of all answers, those that it has kept to itself among them.
     """
 
     def __init__(self) -> None:
         self.last_id = ""
+        self.heard: list[int] = []
         self._hooks: dict[str, list[Any]] = {"response": [*HOOKS["response"], self._note]}
 
     @abstractmethod
@@ -70,17 +73,18 @@ class Buyer(ABC):
         """Close its connections."""
 
     def _note(self, answer: Any) -> None:
-        self.last_id = answer.headers["x-generation-id"]
+        self.last_id = answer.headers.get("x-generation-id", "")
+        self.heard.append(answer.status_code)
 
 
 class _OpenAI(Buyer):
-    def __init__(self, gateway: Gateway, key: str) -> None:
+    def __init__(self, gateway: Gateway, key: str, retries: int = _RETRIES) -> None:
         super().__init__()
         self._client = OpenAI(
             api_key=key,
             base_url=gateway.url,
-            max_retries=_RETRIES,
-            http_client=OpenAIHttp(event_hooks=self._hooks),
+            max_retries=retries,
+            http_client=OpenAIHttp(event_hooks=self._hooks, verify=_NO_TLS),
             _strict_response_validation=True,
         )
 
@@ -140,13 +144,13 @@ class OpenAIResponses(_OpenAI):
 class AnthropicMessages(Buyer):
     """`anthropic` on messages."""
 
-    def __init__(self, gateway: Gateway, key: str) -> None:
+    def __init__(self, gateway: Gateway, key: str, retries: int = _RETRIES) -> None:
         super().__init__()
         self._client = Anthropic(
             api_key=key,
             base_url=anthropic_url(gateway),
-            max_retries=_RETRIES,
-            http_client=AnthropicHttp(event_hooks=self._hooks),
+            max_retries=retries,
+            http_client=AnthropicHttp(event_hooks=self._hooks, verify=_NO_TLS),
             _strict_response_validation=True,
         )
 
@@ -182,11 +186,12 @@ class AnthropicMessages(Buyer):
 
 
 class _OpenRouter(Buyer):
-    def __init__(self, gateway: Gateway, key: str) -> None:
+    def __init__(self, gateway: Gateway, key: str, retries: int = _RETRIES) -> None:
         super().__init__()
-        retries = RetryConfig("backoff", BackoffStrategy(100, 1_000, 1.5, 20_000, 100), retry_connection_errors=False)
-        self._http = httpx.Client(event_hooks=self._hooks, timeout=60)
-        self._client = OpenRouter(api_key=key, server_url=gateway.url, retry_config=retries, client=self._http)
+        backoff = BackoffStrategy(100, 1_000, 1.5, 20_000, 100)
+        config = RetryConfig("backoff", backoff, retry_connection_errors=False) if retries else None
+        self._http = httpx.Client(event_hooks=self._hooks, verify=_NO_TLS, timeout=60)
+        self._client = OpenRouter(api_key=key, server_url=gateway.url, retry_config=config, client=self._http)
 
     def close(self) -> None:
         self._http.close()
@@ -242,19 +247,30 @@ class OpenRouterResponses(_OpenRouter):
         return self._client.responses.send(model=model, input=QUESTION, stream=True)
 
 
-BUYERS: Mapping[str, Callable[[Gateway, str], Buyer]] = {
+class Makes(Protocol):
+    """Makes a client of a gateway's with this key. Without `retries` it repeats nothing."""
+
+    def __call__(self, gateway: Gateway, key: str, retries: int = _RETRIES) -> Buyer: ...
+
+
+BUYERS: Mapping[str, Makes] = {
     "openai-chat": OpenAIChat,
     "openai-responses": OpenAIResponses,
     "anthropic-messages": AnthropicMessages,
     "openrouter-chat": OpenRouterChat,
     "openrouter-responses": OpenRouterResponses,
 }
-"""Every SDK on every skin that it has, made for a gateway and a key."""
+"""Every SDK on every skin that it has."""
 
 
 def _told_in_chat(usage: Any, cost: float | None = None) -> Told:
-    given, made = usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
-    tokens = Tokens(usage.prompt_tokens, given or 0, usage.completion_tokens, made or 0)
+    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    tokens = Tokens(
+        usage.prompt_tokens,
+        given.cached_tokens if given else 0,
+        usage.completion_tokens,
+        made.reasoning_tokens if made else 0,
+    )
     return Told(tokens, usage.model_extra["cost"] if cost is None else cost)
 
 
