@@ -100,7 +100,7 @@ def test_reasoning_and_tool_calls_are_kept_apart_from_the_text(keeping: Gateway,
 def test_of_a_failure_the_error_is_kept_and_of_a_break_what_had_come(keeping: Gateway, simulator: Simulator) -> None:
     simulator.script(status(400))
     failed = content(keeping, ask(keeping, {"model": "sim/solo"}).header("x-generation-id"))
-    assert failed["output"] is None
+    assert failed["output"] == {"completion": None, "reasoning": None}
     assert (failed["error"]["status"], failed["error"]["provider_name"]) == (400, "sim")
     assert failed["error"]["message"]
     simulator.script(cut(stream(["Hel", "lo"]), after=600))

@@ -26,7 +26,7 @@ def make(now: datetime) -> Callable[[str], Callable[[], Content]]:
 
     def reading(id_: str) -> Callable[[], Content]:
         return lambda: Content(
-            generation_id=id_, workspace_id="w1", created_at=now, input=b'{"prompt":1.50}', output=None, error=b"{}"
+            generation_id=id_, workspace_id="w1", created_at=now, input=b'{"prompt":1.50}', output=b"{}", error=b"{}"
         )
 
     return reading

@@ -236,6 +236,7 @@ class Exchange:
             pieces=pieces,
             cut=cut,
             error=self.error,
+            failures=tuple(self.failures),
             provider=self.candidate.endpoint.provider.name if self.candidate else None,
             redaction=self.redaction,
         )

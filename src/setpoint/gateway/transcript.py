@@ -20,6 +20,8 @@ from setpoint.wire.body import NULL, Body, MalformedError, is_array, join, join_
 from setpoint.wire.sse import FrameReader, FrameTooLargeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from setpoint.records import Dialect
 
 MOST_LOOKED_AT_BYTES = 16 << 20
@@ -38,7 +40,7 @@ _CONVERSATION: dict[Dialect, tuple[str, ...]] = {
 class Said(Struct, frozen=True, kw_only=True):
     """All of an exchange that its content is read from. `body` is the effective request, `pieces` what the client got.
 
-    `cut`: the answer went on. `redaction` takes the caller's keys out of it.
+    `cut`: the answer went on. `failures` are those of its tries, each with its provider's display name. `redaction` takes the caller's keys out of it.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Said(Struct, frozen=True, kw_only=True):
     pieces: tuple[bytes, ...]
     cut: bool
     error: SetpointError | None
+    failures: tuple[tuple[str, ProviderError], ...]
     provider: str | None
     redaction: Redaction
 
@@ -62,8 +65,8 @@ def transcript(said: Said) -> Content:
         workspace_id=said.workspace_id,
         created_at=said.created_at,
         input=redacted(_input(said)),
-        output=redacted(_bounded(_output(said))) if said.pieces else None,
-        error=redacted(_error(said.error, said.provider)) if said.error is not None else None,
+        output=redacted(_bounded(_output(said), _NO_OUTPUT)),
+        error=redacted(_error(said.error, said)) if said.error is not None else None,
     )
 
 
@@ -76,8 +79,8 @@ def _input(said: Said) -> bytes:
             asked[_word(name, content)] = content
     size = sum(len(memoryview(content)) for content in asked.values())
     if size > MOST_LOOKED_AT_BYTES:
-        return _left_out(size)
-    return _bounded(without_payloads(join(asked), lambda length: b"[%d bytes]" % (length * 3 // 4)))
+        return _left_out(size, _NO_INPUT)
+    return _bounded(without_payloads(join(asked), lambda length: b"[%d bytes]" % (length * 3 // 4)), _NO_INPUT)
 
 
 def _word(name: str, content: Raw) -> str:
@@ -86,16 +89,21 @@ def _word(name: str, content: Raw) -> str:
     return "messages" if is_array(content) else "prompt"
 
 
-def _bounded(content: bytes) -> bytes:
-    return content if len(content) <= MOST_KEPT_BYTES else _left_out(len(content))
+# What is left out, in the form of what is not: typed clients look for these members.
+_NO_INPUT: Mapping[str, Any] = {"messages": ()}
+_NO_OUTPUT: Mapping[str, Any] = {"completion": None, "reasoning": None}
 
 
-def _left_out(size: int) -> bytes:
-    return bytes(raw({"left_out_bytes": size}))
+def _bounded(content: bytes, nothing: Mapping[str, Any]) -> bytes:
+    return content if len(content) <= MOST_KEPT_BYTES else _left_out(len(content), nothing)
+
+
+def _left_out(size: int, nothing: Mapping[str, Any]) -> bytes:
+    return bytes(raw({**nothing, "left_out_bytes": size}))
 
 
 def _output(said: Said) -> bytes:
-    """The answer: `completion` and `reasoning`, and `tool_calls` when there are any."""
+    """The answer: `completion` and `reasoning`, null where there was none, and `tool_calls` when there are any."""
     result = _streamed(said) if said.stream else _whole(said)
     texts = [part.text for part in result.parts if isinstance(part, Text | Refusal)]
     thoughts = [part.text for part in result.parts if isinstance(part, Reasoning) and part.text is not None]
@@ -135,12 +143,20 @@ def _streamed(said: Said) -> Result:
     return fold.result()
 
 
-def _error(error: SetpointError, provider: str | None) -> bytes:
+def _error(error: SetpointError, said: Said) -> bytes:
+    failures = said.failures
+    if failures and failures[-1][1].message == error.message:  # it is this one that the client was told of
+        failures = failures[:-1]
     told = {
         "message": error.message,
         "status": error.status,
         "raw": None,
-        "provider_name": provider,
-        "previous_errors": error.metadata.get("previous_errors", []),
+        "provider_name": said.provider,
+        "previous_errors": [_previous(provider, failure) for provider, failure in failures],
     }
     return bytes(raw(told))
+
+
+def _previous(provider: str, failure: ProviderError) -> dict[str, Any]:
+    status = failure.upstream_status or failure.status
+    return {"code": status, "message": failure.message, "provider_name": provider, "raw": None}

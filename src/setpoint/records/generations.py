@@ -181,11 +181,11 @@ class Generation(Struct, frozen=True, kw_only=True):
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What was asked and answered in one generation, as raw JSON objects. None: there was none."""
+    """What was asked and answered in one generation, as raw JSON objects. `error` is None where it did not fail."""
 
     generation_id: str
     workspace_id: str
     created_at: datetime
     input: bytes
-    output: bytes | None
+    output: bytes
     error: bytes | None

@@ -80,6 +80,6 @@ class Contents:
 def _shown(content: Content) -> ShownContent:
     return {
         "input": Raw(content.input),
-        "output": Raw(content.output or b"null"),
+        "output": Raw(content.output),
         "error": Raw(content.error or b"null"),
     }

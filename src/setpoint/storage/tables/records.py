@@ -106,7 +106,7 @@ contents = Table(
     Column("workspace_id", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("input", Json, nullable=False),
-    Column("output", Json),
+    Column("output", Json, nullable=False),
     Column("error", Json),
     Index(None, "created_at"),
 )

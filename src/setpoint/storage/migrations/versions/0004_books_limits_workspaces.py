@@ -223,7 +223,7 @@ def _allowances() -> None:
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("input", sa.Text(), nullable=False),
-        sa.Column("output", sa.Text()),
+        sa.Column("output", sa.Text(), nullable=False),
         sa.Column("error", sa.Text()),
         sa.PrimaryKeyConstraint("generation_id", name=op.f("pk_contents")),
     )
