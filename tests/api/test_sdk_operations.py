@@ -1,18 +1,19 @@
-"""Every operation of the official `openrouter` client that has a path here, once: it must read what it is answered."""
+"""The official `openrouter` client as an operator's: whatever it can ask for here, it must read what it is answered."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openrouter
 import pytest
-from openrouter import OpenRouter
+from openrouter import OpenRouter, errors
 from openrouter.components.generationcontentdata import Input1, Input2
 from openrouter.operations import GetUserActivityRequest
 
-from api.api_support import fresh
+from api.api_support import data_of, fresh, new_key
 from api.skins_support import ROUTES, SKINS, least
 from simulator.script import ok, status
 from support.processes import Gateway, config_file, simulated
@@ -21,6 +22,8 @@ from support.table import route_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
     from setpoint.records import Dialect
     from simulator.client import Simulator
@@ -48,7 +51,7 @@ def served() -> set[str]:
     return {shape(route.method, route.path) for route in route_table() if route.based}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def keeping(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that keeps prompts and answers, too."""
     folder = tmp_path_factory.mktemp("keeping")
@@ -64,7 +67,11 @@ def test_it_reads_whatever_it_can_ask_for_here(keeping: Gateway, simulator: Simu
     client = held(OpenRouter(api_key=keeping.key, server_url=keeping.url, retry_config=None))
     paths: list[str] = []
     http: Any = client.sdk_configuration.client
-    http.event_hooks = {**HOOKS, "request": [lambda sent: paths.append(f"{sent.method} {sent.url.path}")]}
+
+    def note(sent: httpx.Request) -> None:
+        paths.append(f"{sent.method} {sent.url.path}")
+
+    http.event_hooks = {**HOOKS, "request": [note]}
     for wanted, ask in calls(client, keeping.key).items():
         paths.clear()
         ask()
@@ -131,6 +138,67 @@ def calls(client: OpenRouter, key: str) -> dict[str, Callable[[], Any]]:
         "DELETE /byok/{}": lambda: client.byok.delete(id=made["lent"].data.id),
         "DELETE /workspaces/{}": lambda: client.workspaces.delete(id=slug),
     }
+
+
+# --- keys ----------------------------------------------------------------------------------------------------
+
+
+def test_it_finds_keys_by_what_they_are(keeping: Gateway) -> None:
+    client = held(OpenRouter(api_key=keeping.key, server_url=keeping.url, retry_config=None))
+    home = client.workspaces.create(name="A home", slug=fresh("home")).data.id
+    past = datetime.now(UTC) - timedelta(days=1)
+    made = [
+        client.api_keys.create(name=name, workspace_id=home, expires_at=expires_at).data.hash
+        for name, expires_at in (("first", None), ("resting", None), ("ended", past), ("last", None))
+    ]
+    client.api_keys.update(hash=made[1], disabled=True)
+
+    def names(**query: Any) -> list[str]:
+        return [key.name for key in client.api_keys.list(workspace_id=home, **query).data]
+
+    assert names() == ["last", "first"]
+    assert names(include_disabled=True) == ["last", "resting", "first"]
+    assert names(include_expired=True) == ["last", "ended", "first"]
+    assert names(include_disabled=True, include_expired=True, offset=1) == ["ended", "resting", "first"]
+    assert names(offset=2) == []
+    assert not {*made} & {key.hash for key in client.api_keys.list().data}, "those are the caller's own workspace's"
+    with pytest.raises(errors.NotFoundResponseError):
+        client.api_keys.list(workspace_id=made[0])
+
+
+def test_it_changes_each_member_of_a_key_by_itself(keeping: Gateway) -> None:
+    client = held(OpenRouter(api_key=keeping.key, server_url=keeping.url, retry_config=None))
+    _, told = new_key(keeping, name="before", limit=1, role="read_only", requests_per_minute=7, allowed_models=["a/b"])
+
+    def known() -> dict[str, Any]:
+        return client.api_keys.get(hash=told["hash"]).data.model_dump()
+
+    changes: list[dict[str, Any]] = [
+        {"name": "after"},
+        {"disabled": True},
+        {"include_byok_in_limit": not told["include_byok_in_limit"]},
+        {"limit": 2.5},
+        {"limit_reset": "monthly"},
+        {"limit": None},
+        {"limit_reset": None},
+        {"disabled": False},
+    ]
+    for change in changes:
+        before = known()
+        client.api_keys.update(hash=told["hash"], **change)
+        after = known()
+        expected = {**before, **change}
+        moved = ("updated_at", "limit_remaining")
+        assert {**after, **dict.fromkeys(moved)} == {**expected, **dict.fromkeys(moved)}
+        assert after["limit_remaining"] == after["limit"]
+    own = data_of(keeping.call("GET", f"/keys/{told['hash']}"))
+    assert (own["role"], own["requests_per_minute"], own["allowed_models"]) == ("read_only", 7, ["a/b"])
+    refused: list[dict[str, Any]] = [{"name": ""}, {"limit": -1}, {"workspace_id": told["workspace_id"]}]
+    for wrong in refused:
+        with pytest.raises(errors.BadRequestResponseError, match=rf"^{next(iter(wrong))}: "):
+            client.api_keys.update(hash=told["hash"], **wrong)
+    with pytest.raises(errors.BadRequestResponseError, match=r"^external: is not a member of a key"):
+        client.api_keys.create(name="of a partner", external={"user": "somebody"})
 
 
 # --- what was asked and answered -----------------------------------------------------------------------------

@@ -194,19 +194,18 @@ def refused(name: str, ask: Callable[[str], object], model: str) -> Refused:
 
 
 def _told(sdk: str, skin: str, error: Any) -> Refused:
-    assert type(error) is CLASSES[sdk][error.status_code], error
-    if isinstance(error, openrouter.OpenRouterError):
-        known: Any = error
-        content, headers = known.data.error, known.headers
-        assert content.code == known.status_code
-        return Refused(known.status_code, content.metadata["error_type"], content.message, headers)
+    status: int = error.status_code
+    assert error.__class__ is CLASSES[sdk][status], error
+    if sdk == "openrouter":
+        content, headers = error.data.error, error.headers
+        assert content.code == status
+        return Refused(status, content.metadata["error_type"], content.message, headers)
     content, headers = error.body, error.response.headers
     if skin == "messages":
-        assert content["type"] == "error"
-        assert content["error"]["type"] == ANTHROPICS[error.status_code]
-        return Refused(error.status_code, content["error"]["error_type"], content["error"]["message"], headers)
-    assert content["code"] == error.status_code
-    return Refused(error.status_code, content["metadata"]["error_type"], content["message"], headers)
+        assert (content["type"], content["error"]["type"]) == ("error", ANTHROPICS[status])
+        return Refused(status, content["error"]["error_type"], content["error"]["message"], headers)
+    assert content["code"] == status
+    return Refused(status, content["metadata"]["error_type"], content["message"], headers)
 
 
 # --- with repetitions ----------------------------------------------------------------------------------------

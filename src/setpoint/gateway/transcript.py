@@ -40,7 +40,8 @@ _CONVERSATION: dict[Dialect, tuple[str, ...]] = {
 class Said(Struct, frozen=True, kw_only=True):
     """All of an exchange that its content is read from. `body` is the effective request, `pieces` what the client got.
 
-    `cut`: the answer went on. `failures` are those of its tries, each with its provider's display name. `redaction` takes the caller's keys out of it.
+    `cut`: the answer went on. `failures` are those of its tries, each with its provider's display name. `redaction`
+    takes the caller's keys out of it.
     """
 
     id: str

@@ -49,7 +49,8 @@ _LEAST_SHARE = 0.0001
 def _read_slug(name: str, content: Raw) -> str:
     said = read_text(name, content)
     if len(said) > _SLUG_CHARACTERS or not _SLUG.fullmatch(said):
-        raise FieldError(name, f"must be words of a-z and 0-9 with a - between them, {_SLUG_CHARACTERS} characters")
+        problem = f"must be words of a-z and 0-9 with a - between them, of at most {_SLUG_CHARACTERS} characters"
+        raise FieldError(name, problem)
     return said
 
 
