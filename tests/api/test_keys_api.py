@@ -98,9 +98,10 @@ def test_keys_are_listed_newest_first_disabled_ones_only_when_asked_for(shared_g
     assert [row["hash"] for row in listed(shared_gateway)[:2]] == [hashes[2], hashes[0]]
     assert [row["hash"] for row in listed(shared_gateway, "?include_disabled=true")[:3]] == hashes[::-1]
     assert [row["hash"] for row in listed(shared_gateway, "?offset=1")[:1]] == [hashes[0]]
+    assert [row["hash"] for row in listed(shared_gateway, "?include_disabled=1&offset=1&limit=1")] == [hashes[1]]
     assert listed(shared_gateway, "?offset=1000") == []
     assert all(set(row) == KEY_FIELDS for row in listed(shared_gateway))
-    for query in ("offset=-1", "offset=x", "include_disabled=maybe", "include_expired=maybe"):
+    for query in ("offset=-1", "offset=x", "limit=0", "limit=101", "include_disabled=maybe", "include_expired=maybe"):
         refused(shared_gateway.call("GET", f"/keys?{query}"), 400)
 
 

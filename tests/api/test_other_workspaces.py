@@ -56,6 +56,7 @@ NAMED_ELSEWHERE: dict[str, tuple[str, str, Any]] = {
     "of which key the generations are": ("GET", "/generations?key={hash}", None),
     "of which preset the generations are": ("GET", "/generations?preset={slug}", None),
     "of which key the activity is": ("GET", "/activity?api_key_hash={hash}", None),
+    "of which version the generations are": ("GET", "/generations?preset={slug}&version=1", None),
     "whose key is made": ("POST", "/keys", {"name": "a", "workspace_id": "{workspace}"}),
     "whose provider key is made": (
         "POST",
@@ -67,6 +68,13 @@ NAMED_ELSEWHERE: dict[str, tuple[str, str, Any]] = {
         "/byok",
         {"provider": "sim", "key": "sk-0123456789", "allowed_api_key_hashes": ["{hash}"]},
     ),
+    "a preset that is called": ("POST", "/chat/completions", {"model": "@preset/{slug}", "messages": [USER]}),
+    "a version of a preset": (
+        "POST",
+        "/explain/messages",
+        {"model": "sim/solo@preset/{slug}@1", "max_tokens": 9, "messages": [USER]},
+    ),
+    "a preset in its field": ("POST", "/explain/responses", {"preset": "{slug}@latest", "input": "hi"}),
     "a preset in a body": ("POST", "/explain/chat/completions", {"model": "@preset/{slug}", "messages": []}),
     "a preset that a capture is made of": ("POST", "/presets/mine/responses", {"model": "@preset/{slug}"}),
 }
@@ -154,6 +162,21 @@ def test_so_it_is_wherever_it_is_named(
     assert foreign.status == unknown.status
     assert foreign.status in (400, 404) or foreign.json()["data"] == []
     assert without_names(foreign, theirs, UNKNOWN) == without_names(unknown, theirs, UNKNOWN)
+
+
+def test_so_it_is_with_keys_in_what_the_stranger_may_change(
+    shared_gateway: Gateway, theirs: dict[str, str], stranger: str
+) -> None:
+    home = data_of(shared_gateway.call("GET", "/key", key=stranger))["workspace_id"]
+    added = {"provider": "sim", "key": "sk-of-the-stranger-0123456789"}
+    provider_key = shared_gateway.call("POST", "/byok", added, key=stranger).json()["data"]["id"]
+    for path, member in (
+        (f"/workspaces/{home}", "io_logging_api_key_ids"),
+        (f"/byok/{provider_key}", "allowed_api_key_hashes"),
+    ):
+        foreign, unknown = both(shared_gateway, stranger, theirs, "PATCH", path, {member: ["{hash}"]})
+        assert (foreign.status, foreign.body) == (400, unknown.body)
+    assert shared_gateway.call("DELETE", f"/byok/{provider_key}", key=stranger).status == 200
 
 
 def test_nothing_of_it_was_changed_and_its_own_admin_sees_all_of_it(

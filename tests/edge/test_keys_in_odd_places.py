@@ -69,6 +69,14 @@ def test_a_key_in_a_request_is_not_in_its_record(gateway: Gateway, simulator: Si
                 assert "[redacted]" in json.dumps(told) or place in ("a member", "a tool")
 
 
+def test_a_key_is_in_no_header_that_names_what_was_left_out(gateway: Gateway) -> None:
+    asked = {"model": "sim/solo", "max_tokens": 9, "messages": [USER], OURS: 1}
+    answer = gateway.call("POST", "/messages", asked)
+    assert (answer.status, answer.header("x-setpoint-unsaid")) == (200, "/[redacted]")
+    record = data_of(gateway.call("GET", f"/generation?id={answer.header('x-generation-id')}"))
+    assert record["unsaid"] == ["/[redacted]"]
+
+
 @pytest.mark.parametrize("fields", [{"model": "sim/KEY"}, {"models": ["sim/KEY"]}, {"model": "KEY"}])
 @pytest.mark.parametrize("path", ["", "/explain"])
 def test_a_key_in_the_place_of_a_model_goes_nowhere(

@@ -105,13 +105,13 @@ def test_list_shows_the_newest_first_a_hundred_at_a_time(
         walked: list[Key] = []
         for offset in (0, 100, 200):
             found = keys.list_keys(
-                connection, owner.workspace_id, offset=offset, include_disabled=True, unexpired_at=None
+                connection, owner.workspace_id, offset=offset, limit=100, include_disabled=True, unexpired_at=None
             )
             assert len(found) == {0: 100, 100: 3, 200: 0}[offset]
             walked += found
-        shown = keys.list_keys(connection, owner.workspace_id, offset=90, include_disabled=False)
-        assert keys.list_keys(connection, owner.workspace_id, offset=2**63 - 1, include_disabled=True) == []
-        assert keys.list_keys(connection, "another", offset=0, include_disabled=True) == []
+        shown = keys.list_keys(connection, owner.workspace_id, offset=90, limit=100, include_disabled=False)
+        assert keys.list_keys(connection, owner.workspace_id, offset=2**63 - 1, limit=100, include_disabled=True) == []
+        assert keys.list_keys(connection, "another", offset=0, limit=100, include_disabled=True) == []
     assert {key.digest for key in walked} == {key.digest for key in made} - {made[6].digest}
     assert [key.created_at for key in walked] == sorted((key.created_at for key in walked), reverse=True)
     assert made[5].digest not in {key.digest for key in shown}
@@ -143,7 +143,7 @@ def test_deleted_key_is_gone_for_everyone_but_snapshots(
         assert not keys.delete(connection, key.digest, now=now)
         assert not keys.delete(connection, "unknown", now=now)
         assert keys.get(connection, key.digest) is None
-        assert keys.list_keys(connection, owner.workspace_id, offset=0, include_disabled=True) == []
+        assert keys.list_keys(connection, owner.workspace_id, offset=0, limit=100, include_disabled=True) == []
         with pytest.raises(RequestError) as caught:
             keys.update(connection, key.digest, {"name": "b"}, now=now)
         heard = loading.load_since(connection, key.revision, SEALER)

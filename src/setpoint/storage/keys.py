@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-PAGE = 100
-"""Keys on one page of the list."""
-
 _KEY = Key.__struct_fields__
 
 
@@ -45,6 +42,7 @@ def list_keys(
     workspace_id: str,
     *,
     offset: int,
+    limit: int,
     include_disabled: bool,
     unexpired_at: datetime | None = None,
 ) -> list[Key]:
@@ -54,7 +52,7 @@ def list_keys(
         query = query.where(~keys.c.disabled)
     if unexpired_at is not None:
         query = query.where(keys.c.expires_at.is_(None) | (keys.c.expires_at > unexpired_at))
-    page = query.order_by(keys.c.created_at.desc(), keys.c.digest).offset(offset).limit(PAGE)
+    page = query.order_by(keys.c.created_at.desc(), keys.c.digest).offset(offset).limit(limit)
     return [read_key(row) for row in connection.execute(page)]
 
 

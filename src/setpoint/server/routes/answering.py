@@ -201,7 +201,7 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
     if exchange.system_prompt_from == "request":
         headers["X-Setpoint-System-Prompt"] = "request"
     if exchange.unsaid and exchange.outcome is not None:
-        headers["X-Setpoint-Unsaid"] = unsaid_header(exchange.unsaid)
+        headers["X-Setpoint-Unsaid"] = unsaid_header(tuple(map(exchange.redaction.text, exchange.unsaid)))
     return headers
 
 

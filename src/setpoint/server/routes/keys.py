@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from setpoint.coordination.allowances import ends, of_key, of_workspace, periods
 from setpoint.errors import FieldError
@@ -17,7 +19,7 @@ from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.key_shapes import CreatedKey, Layer, OwnKey, ShownKey, shown_key, shown_own_key
 from setpoint.server.routes.kinds import Deleted, One, Several
 from setpoint.server.routes.members import Members, count, dollars, flag, line, listed, model_ids, moment, one_of, text
-from setpoint.server.routes.paging import OFFSET, Flag, integer
+from setpoint.server.routes.paging import OFFSET, Flag, page
 from setpoint.server.routes.paging import flag as flag_of
 from setpoint.storage import keys as stored
 from setpoint.storage import users, workspaces
@@ -65,8 +67,10 @@ _MEMBERS = Members(
         }
     ),
 )
+_PAGE = 100
 _LISTED = (
     OFFSET,
+    Query("limit", Annotated[int, Meta(ge=1, le=_PAGE)], f"How many a page has at most; {_PAGE} unless said."),
     Query("include_disabled", Flag, "Whether disabled keys are listed, too; they are not unless said."),
     Query("include_expired", Flag, "Whether keys that have expired are listed, too; they are not unless said."),
     Query("workspace_id", str, "The workspace whose keys are listed; the caller's own unless said."),
@@ -98,14 +102,19 @@ class Keys:
     async def list(self, request: Request) -> Response:
         """GET /keys."""
         query, now = request.query(), self._desk.clock()
-        offset = integer(query, "offset", default=0)
+        offset, limit = page(query, most=_PAGE, default=_PAGE)
         include_disabled = flag_of(query, "include_disabled", default=False)
         unexpired_at = None if flag_of(query, "include_expired", default=False) else now
         about = workspace(request.key, query.get("workspace_id"), self._desk.snapshots.current)
 
         def read(connection: Connection) -> Sequence[ShownKey]:
             rows = stored.list_keys(
-                connection, about, offset=offset, include_disabled=include_disabled, unexpired_at=unexpired_at
+                connection,
+                about,
+                offset=offset,
+                limit=limit,
+                include_disabled=include_disabled,
+                unexpired_at=unexpired_at,
             )
             return _shown(connection, rows, now)
 
