@@ -43,14 +43,14 @@ def simulator(simulator_process: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture(autouse=True)
 def providers_are_well(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Behind a test with scripted providers the gateways that outlive it forget how those did."""
+    """Behind a test with scripted faults the gateways that outlive it forget how their providers did."""
     if "simulator_process" not in request.fixturenames:
         yield
         return
     simulator: Simulator = request.getfixturevalue("simulator_process")
-    simulator.scripted = False
+    simulator.unwell = False
     yield
-    if simulator.scripted:
+    if simulator.unwell:
         used: dict[str, Any] = request.node.funcargs
         for gateway in {id(one): one for one in used.values() if isinstance(one, Gateway)}.values():
             if gateway.process.running:

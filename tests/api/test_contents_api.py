@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,13 +198,18 @@ def test_a_share_of_the_conversations_is_kept_whole(start_gateway: StartGateway,
     del simulator
     gateway = start_gateway(settings={"record_content": True, "record_content_sample": 0.5})
 
-    def kept(session: str) -> bool:
-        id_ = ask(gateway, {"model": "sim/solo", "session_id": session}).json()["id"]
+    def asked(session: str) -> str:
+        return ask(gateway, {"model": "sim/solo", "session_id": session}).json()["id"]
+
+    def kept(id_: str) -> bool:
         return gateway.call("GET", f"/generation/content?id={id_}").status == 200
 
-    first = {session: kept(session) for session in map(str, range(4))}
-    assert set(first.values()) == {True, False}
-    assert {session: kept(session) for session in first} == first
+    sessions = [*map(str, range(4))] * 2
+    ids = [asked(session) for session in sessions]
+    with ThreadPoolExecutor(8) as threads:  # what is not kept is looked for a while
+        found = set(zip(sessions, threads.map(kept, ids), strict=True))
+    assert {one for _, one in found} == {True, False}
+    assert len(found) == 4, "of a conversation all or nothing"
 
 
 def _stored(gateway: Gateway, id_: str) -> None:

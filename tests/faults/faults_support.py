@@ -173,7 +173,7 @@ class Front:
         assert self.gateway.process.running
         if any("error" in line or line["attempts"] > 1 for line in self._lines()):
             self.forget()
-        self.simulator.scripted = False  # whatever that did is forgotten
+        self.simulator.unwell = False  # whatever that did is forgotten
 
     def _note(self, answer: Answer, *, recorded: bool) -> None:
         (self._recorded if recorded else self._unrecorded).append(generation_id(answer))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from simulator.steps import Script
 
@@ -55,8 +55,8 @@ class Simulator:
         self.origin = f"http://127.0.0.1:{port}"
         self.closing_origin = f"http://127.0.0.1:{closing_port}"
         """Where every connection is closed as soon as it is accepted."""
-        self.scripted = False
-        """Whether any script was set, also when it is forgotten by now."""
+        self.unwell = False
+        """Whether any script was set that is more than right answers, also when it is forgotten by now."""
 
     def url(self, path: str = "") -> str:
         """The address of a path on it: `/a/v1` makes it one provider, `/b/v1` another."""
@@ -64,11 +64,11 @@ class Simulator:
 
     def script(self, *scripts: Script, prefix: str = "") -> None:
         """What happens to the next requests, one script each; the last one is for all that follow."""
-        self._set({"prefix": prefix, "scripts": [script.to_json() for script in scripts]})
+        self._set(scripts, {"prefix": prefix})
 
     def cycle(self, *scripts: Script, prefix: str = "") -> None:
         """What happens to the next requests, one script each, and then from the first one on again."""
-        self._set({"prefix": prefix, "scripts": [script.to_json() for script in scripts], "again": True})
+        self._set(scripts, {"prefix": prefix, "again": True})
 
     def requests(self, prefix: str = "") -> list[Received]:
         """What was received since the last `clear`, in order."""
@@ -96,9 +96,9 @@ class Simulator:
         """As new: no scripts, no requests, and no script running."""
         self._call("DELETE", "/_sim")
 
-    def _set(self, content: Any) -> None:
-        self.scripted = True
-        self._call("PUT", "/_sim/script", content)
+    def _set(self, scripts: Sequence[Script], members: Mapping[str, Any]) -> None:
+        self.unwell = self.unwell or not all(script.is_well for script in scripts)
+        self._call("PUT", "/_sim/script", {**members, "scripts": [script.to_json() for script in scripts]})
 
     def _requests(self, query: str, prefix: str) -> list[Received]:
         found = self._call("GET", f"/_sim/requests{query}")["requests"]

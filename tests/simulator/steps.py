@@ -81,6 +81,11 @@ class Script:
     gate: int = 0
     obeys: bool = False
 
+    @property
+    def is_well(self) -> bool:
+        """Whether this is a right answer and nothing else: no provider is the worse for it."""
+        return self == Script(self.steps) and all(isinstance(step, Answer) and not step.pause_ms for step in self.steps)
+
     def behind(self, ms: float) -> Script:
         """The same, behind so many milliseconds of silence."""
         return replace(self, steps=(Pause(ms), *self.steps))

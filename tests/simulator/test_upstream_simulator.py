@@ -56,6 +56,29 @@ def chunks(answer: Streaming) -> list[Any]:
     return [frame.json() for frame in frames]
 
 
+# --- who is well ---------------------------------------------------------------------------------------------
+
+
+def test_only_right_answers_leave_a_provider_well(simulator: Simulator) -> None:
+    simulator.unwell = False
+    for script in (ok(), ok("another", tokens=(1, 2), id_="x")):
+        simulator.script(script)
+    assert not simulator.unwell
+    for script in (
+        status(200),
+        ok(delay_ms=1),
+        ok(pause_ms=1),
+        cut(),
+        reset(),
+        in_pieces(ok(), size=1),
+        ok().at_gate(2),
+    ):
+        simulator.unwell = False
+        simulator.cycle(ok(), script)
+        simulator.clear()
+        assert simulator.unwell, script
+
+
 # --- what it records -----------------------------------------------------------------------------------------
 
 
