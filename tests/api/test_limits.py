@@ -14,8 +14,8 @@ import pytest
 
 from api.api_support import data_of, new_key, new_workspace
 from api.skins_support import ROUTES, SKINS, error_of, least, text_of, three_dialects
-from simulator.script import body, ok, status, stream
-from support.http import open_stream
+from simulator.script import body, hang, ok, status, stream
+from support.http import RawConnection, open_stream, request_bytes
 from support.processes import Gateway, config_file
 from support.waiting import until
 
@@ -253,6 +253,74 @@ def test_a_stream_whose_client_goes_away_leaves_what_it_did_not_use(gateway: Gat
     assert record["usage_estimated"]
     assert record["total_cost"] is None
     assert shown(gateway, told)["limit_remaining"] < 0.001
+    verified(gateway)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("skin", SKINS)
+def test_a_client_that_leaves_before_the_first_byte_leaves_all_but_the_input(
+    gateway: Gateway, simulator: Simulator, skin: Dialect, *, streamed: bool
+) -> None:
+    simulator.script(hang())
+    key, told = new_key(gateway, limit=0.001, tokens_per_minute=100_000)
+    content = json.dumps(least(skin, model=f"at/{skin}", stream=streamed)).encode()
+    connection = RawConnection(gateway.origin)
+    headers = [("Authorization", f"Bearer {key}"), ("Content-Type", "application/json")]
+    connection.send(request_bytes("POST", gateway.url + ROUTES[skin], content, headers=headers))
+    simulator.wait_for_requests(1)
+    connection.close()
+    simulator.wait_for_disconnect(0)
+    until(lambda: cancelled(gateway, key))
+    (record,) = cancelled(gateway, key)
+    assert (record["usage"], record["total_cost"]) == (None, None)
+    left = shown(gateway, told)["limit_remaining"]
+    assert 0 < Decimal("0.001") - Decimal(str(left)) < Decimal("0.0001"), "its input, by our own count"
+    simulator.script(ok())
+    assert ask(gateway, key, skin).status == 200, "with 300 tokens of output, which is what there is"
+    verified(gateway)
+
+
+def test_a_limit_that_is_changed_while_it_is_used_holds_as_it_is_from_the_next_request_on(
+    gateway: Gateway, simulator: Simulator
+) -> None:
+    """Whatever is changed: how much, per what time, whether there is one at all; and budgets beside it."""
+    simulator.script(ok(tokens=(100, 450)))  # 0.001 dollars
+    home = new_workspace(gateway, {})
+    key, told = new_key(gateway, workspace_id=home)
+    path, budget = f"/keys/{told['hash']}", f"/workspaces/{home}/budgets/monthly"
+
+    def booked() -> bool:
+        return Decimal(str(shown(gateway, told)["usage"])) == Decimal("0.001") * len(simulator.requests())
+
+    def status(**changes: Any) -> int:
+        if changes:
+            until(booked)
+            assert gateway.call("PATCH", path, changes).status == 200
+        return ask(gateway, key, max_tokens=450).status
+
+    def budgeted(amount: float) -> int:
+        until(booked)
+        assert gateway.call("PUT", budget, {"limit_usd": amount}).status == 200
+        return ask(gateway, key, max_tokens=450).status
+
+    assert status() == 200, "0.001 is spent without a limit, and counts"
+    assert status(limit=0.0015) == 402
+    assert status(limit=0.0035) == 200
+    assert status() == 200
+    assert status() == 402
+    assert status(limit_reset="daily") == 402, "it was all spent today"
+    assert status(limit=0.0045) == 200
+    assert status(limit_reset=None) == 402
+    assert status(limit=0.0001) == 402
+    assert status(limit=None) == 200
+    assert budgeted(0.0055) == 403
+    assert budgeted(0.0065) == 200
+    assert status(limit=0.0065) == 402
+    assert status(limit=None) == 403
+    assert gateway.call("DELETE", budget).status == 200
+    assert status() == 200
+    until(booked)
+    assert len(simulator.requests()) == 7
     verified(gateway)
 
 

@@ -224,7 +224,12 @@ def test_a_raised_limit_counts_from_the_next_question_on(database: Database) -> 
         await process.leases.take(money("10"))
         with pytest.raises(UsedUpError):
             await process.leases.take(money("1"))
-        await process.leases.take(money("1", Allowance("key:a", "2026-11", Decimal(11))))
+        raised = Allowance(MONEY.scope, MONEY.period, Decimal(11))
+        with pytest.raises(UsedUpError):
+            await process.leases.take(money("1.5", raised))
+        await process.leases.take(money("1", raised))
+        with pytest.raises(UsedUpError):
+            await process.leases.take(money("0.5", raised))
 
     run(work)
 

@@ -13,12 +13,12 @@ from setpoint.canonical.usage import Usage
 from setpoint.coordination.leases import IDLE_S
 from setpoint.errors import GatewayError
 from setpoint.gateway.limits import Limited, LimitReachedError, Limits, Reserved, Terms
+from setpoint.gateway.reservation import quote
 from setpoint.records import INTERVALS, Budget, Reservation, Workspace
-from setpoint.routing.placing import Candidate
 from setpoint.wire.body import split
 from support.leases import Process, leased
 from support.limits import UNLIMITED
-from support.records import attempt, endpoint, generation, key, model
+from support.records import attempt, endpoint, generation, key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,10 +35,6 @@ ENDPOINT = endpoint(dollars=1_000_000)
 def process(database: Database) -> Process:
     """The only process there is."""
     return Process(database, "p")
-
-
-def candidate(at: Endpoint = ENDPOINT) -> Candidate:
-    return Candidate(model("m", at), at, None, "chat")
 
 
 def asking(tokens: int) -> bytes:
@@ -69,7 +65,7 @@ async def set_aside(
     one: Limited, tokens: int, now: datetime = NOW, at: Endpoint = ENDPOINT, data: bytes | None = None
 ) -> Reserved:
     body = asking(tokens) if data is None else data
-    return await one.set_aside(candidate(at), split(body), body, now)
+    return await one.set_aside(quote(split(body), body, at, "chat"), now)
 
 
 async def refused(one: Limited, tokens: int, now: datetime = NOW) -> LimitReachedError:

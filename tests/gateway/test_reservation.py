@@ -82,6 +82,28 @@ def test_a_document_counts_by_the_pages_that_it_may_have_and_sound_by_its_second
     assert 100 * seconds < bounded(user([sound])).input_tokens < 100 * seconds + 3_000
 
 
+def test_a_medium_counts_by_itself_also_where_slashes_are_escaped_and_inside_of_a_tools_result() -> None:
+    url = f"data:image/png;base64,{'iVBO//8' * 9_000}"
+    part = {"type": "image_url", "image_url": {"url": url}}
+    escaped = json.dumps(user([part])).replace("/", "\\/").encode()
+    assert 1_600 < bounded(escaped).input_tokens < 2_000
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBO//8" * 9_000}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": source}]}
+    assert 1_600 < bounded(user([result]), dialect="messages").input_tokens < 2_000
+    output = [{"type": "input_image", "image_url": url}]
+    item = {"type": "function_call_output", "call_id": "c", "output": output}
+    assert 1_600 < bounded({"input": [item]}, dialect="responses").input_tokens < 2_000
+
+
+def test_what_only_has_the_name_of_a_medium_counts_by_its_bytes_whatever_picture_is_beside_it() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"data": "A" * 90_000}}}
+    assert bounded(user([picture], tools=[tool])).input_tokens > 90_000
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"data": "A" * 90_000}}
+    shown = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+    assert bounded(user([call, shown]), dialect="messages").input_tokens > 90_000
+
+
 def test_text_that_talks_of_media_is_text() -> None:
     said = '{"type": "image_url", "image_url": {"url": "data:image/png;base64,' + "A" * 9_000 + '"}}'
     assert bounded(user(said)).input_tokens > 9_000

@@ -24,8 +24,6 @@ from setpoint.coordination.allowances import (
 )
 from setpoint.coordination.leases import Hold, Leases, Need, UsedUpError
 from setpoint.errors import RequestError
-from setpoint.gateway.meter import input_alone
-from setpoint.gateway.reservation import bound, price_of
 from setpoint.protocols.money import dollars
 from setpoint.records import Reservation
 
@@ -33,10 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from setpoint.gateway.reservation import Bound
+    from setpoint.gateway.reservation import Bound, Quote
     from setpoint.records import Attempt, Key, Workspace
-    from setpoint.routing.placing import Candidate
-    from setpoint.wire.body import Body
 
 _MINUTE_S = 60
 _NOTHING, _ONE = Decimal(0), Decimal(1)
@@ -97,27 +93,24 @@ class Limited:
         bounded = self.of_money or self._key.tokens_per_minute is not None
         return self._terms.default_output_tokens if bounded else None
 
-    async def set_aside(self, candidate: Candidate, sent: Body, data: bytes, now: datetime) -> Reserved:
-        """What this try may cost at most, set aside in the periods of `now`. `sent` is the body that goes out, `data`
-        its bytes.
+    async def set_aside(self, quoted: Quote, now: datetime) -> Reserved:
+        """What a try may need, set aside in the periods of `now`.
 
         Raises: `LimitReachedError`; `GatewayError` (unavailable) when the storage would have to be asked and is away.
         """
-        endpoint = candidate.endpoint
-        most = bound(sent, data, endpoint, candidate.dialect)
-        needs = self._of_money(now, price_of(most, endpoint, data))
+        needs = self._of_money(now, quoted.at_most)
         record = None
         if needs:
             names = tuple([f"{need.allowance.scope}|{need.allowance.period}" for need in needs])
             record = Reservation(amount=needs[0].amount, out_of=names)
         if self._rated:
-            needs += self._of_rates(now, most)
+            needs += self._of_rates(now, quoted.bound)
         try:
             hold = await self._leases.take(needs)
         except UsedUpError as used_up:
             raise self._refusal(used_up, now) from None
         self._counted = True
-        return Reserved(hold, now, record, input_alone(endpoint, most.likely_input, most.images))
+        return Reserved(hold, now, record, quoted.unseen)
 
     def _of_money(self, now: datetime, amount: Decimal | None) -> list[Need]:
         """What is needed of money, the key's first, and then of the broadest budget."""

@@ -14,6 +14,7 @@ from setpoint.gateway.failed import is_type
 from setpoint.gateway.live import LiveStream
 from setpoint.gateway.metadata import router_metadata
 from setpoint.gateway.meter import bill, spent
+from setpoint.gateway.reservation import quote
 from setpoint.protocols.allowance import ALL, Allowance
 from setpoint.protocols.answer import Opening, Outcome, Stamp, StreamFailedError
 from setpoint.protocols.attached import media_in
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from setpoint.gateway.aside import Aside
     from setpoint.gateway.exchange import Exchange
     from setpoint.gateway.failed import Failed
+    from setpoint.gateway.reservation import Quote
     from setpoint.protocols.answer import Bill
     from setpoint.protocols.base import EditedResult
     from setpoint.protocols.forward import Lowered
@@ -107,11 +109,10 @@ class Relay:
         Raises: `ProviderError` when the attempt failed; it is not yet booked with the exchange. Whatever ends it before
         anything is sent, limits among it, is no attempt.
         """
-        lowered, body = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
-        exchange.images = media_in(body).count("image") if candidate.endpoint.prices_images else 0
+        lowered, body, quoted = await self._aside.run(exchange.size, lambda: self._written(exchange, candidate))
         limited = exchange.limited
         now = exchange.now()
-        reserved = await limited.set_aside(candidate, lowered.body, body, now) if limited is not None else None
+        reserved = await limited.set_aside(quoted, now) if limited is not None and quoted is not None else None
         exchange.begin_attempt(candidate, lowered.unsaid, reserved)
         request = self._request(exchange, candidate, body)
         if exchange.stream:
@@ -120,12 +121,15 @@ class Relay:
             return await self._stream(exchange, candidate, trial, request, lowered)
         return await self._whole(exchange, candidate, trial, request, lowered)
 
-    def _written(self, exchange: Exchange, candidate: Candidate) -> tuple[Lowered, bytes]:
-        """What the endpoint is told, and its bytes."""
+    def _written(self, exchange: Exchange, candidate: Candidate) -> tuple[Lowered, bytes, Quote | None]:
+        """What the endpoint is told, its bytes, and what it may need of limits, None where there are none."""
         if exchange.size > BIG_BYTES:
             exchange.estimated_input()  # here and now: it may be wanted when there is no time for it
         lowered = self.told(exchange, candidate)
-        return lowered, join(lowered.body)
+        body, endpoint = join(lowered.body), candidate.endpoint
+        exchange.images = media_in(body).count("image") if endpoint.prices_images else 0
+        limited = exchange.limited is not None
+        return lowered, body, quote(lowered.body, body, endpoint, candidate.dialect) if limited else None
 
     async def count_tokens(self, exchange: Exchange, candidate: Candidate) -> int:
         """The input tokens of a messages request by this provider's own count. Raises: `ProviderError`."""

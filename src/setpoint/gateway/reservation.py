@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, Struct
 
 from setpoint.canonical.usage import estimated_tokens
-from setpoint.protocols.attached import media_in
+from setpoint.gateway.meter import input_alone
+from setpoint.protocols.attached import is_medium, media_in
 from setpoint.protocols.registry import PROTOCOLS
 from setpoint.records import EXACT
-from setpoint.wire.body import Body, MalformedError, as_array, value
+from setpoint.wire.body import Body, MalformedError, as_array, as_object, as_text, value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Iterator, Mapping
 
     from setpoint.records import Dialect, Endpoint, Price
 
@@ -44,10 +45,11 @@ _IMAGE = 1_600
 # A page of a document for each so many of its bytes, a second of sound or film likewise, and what either counts.
 _PAGE_BYTES, _PAGE = 2_000, 3_000
 _SECOND_BYTES, _SECOND = 4_000, 100
-# The bytes of a medium inside the body: a value of one of these names, never the inside of a text.
+# The bytes of a medium inside of its part: a value of one of these names. Some write a slash with a backslash.
 _INLINE = re.compile(
-    rb'"(?:url|image_url|file_url|video_url|file_data|data)"\s*:\s*"(?:data:[^",]*,)?([A-Za-z0-9+/=]*)"'
+    rb'"(?:url|image_url|file_url|video_url|file_data|data)"\s*:\s*"(?:data:[^",]*,)?([A-Za-z0-9+/\\=]*)"'
 )
+_IN_PARTS = ("content", "output")
 
 
 class Bound(Struct, frozen=True):
@@ -69,7 +71,7 @@ def bound(sent: Body, data: bytes, endpoint: Endpoint, dialect: Dialect) -> Boun
         if name in sent:
             messages += len(as_array(sent[name]))
     media = media_in(data)
-    text, attached = _weighed(data, media) if media else (len(data), 0)
+    text, attached = _weighed(sent, data, media) if media else (len(data), 0)
     tokens, likely = text + attached + _OF_A_MESSAGE * messages, estimated_tokens(text) + attached
     if (room := endpoint.room) is not None:
         tokens, likely = min(tokens, room), min(likely, room)  # what is longer is refused
@@ -104,15 +106,49 @@ def price_of(bound: Bound, endpoint: Endpoint, data: bytes) -> Decimal | None:
     return most
 
 
-def _weighed(data: bytes, media: list[str]) -> tuple[int, int]:
+class Quote(Struct, frozen=True):
+    """What a try may need: its bound, what that costs `at_most`, and what its input will rather cost (`unseen`), in US
+    dollars; None where that is not known.
+    """
+
+    bound: Bound
+    at_most: Decimal | None
+    unseen: Decimal | None
+
+
+def quote(sent: Body, data: bytes, endpoint: Endpoint, dialect: Dialect) -> Quote:
+    """What a body may need as it goes out; `data` are its bytes, all of which are looked at."""
+    most = bound(sent, data, endpoint, dialect)
+    return Quote(most, price_of(most, endpoint, data), input_alone(endpoint, most.likely_input, most.images))
+
+
+def _weighed(sent: Body, data: bytes, media: list[str]) -> tuple[int, int]:
     """The bytes of a body that are no media, and the tokens of those that are."""
-    inline = sum(len(medium) for medium in _INLINE.findall(data))
+    items = (item for name in _CONVERSATIONS for item in as_array(sent.get(name)))
+    inline = sum(map(_payload, (part for item in items for part in _media(item))))
     heavy = 0
     if "file" in media:
         heavy = -(-inline // _PAGE_BYTES) * _PAGE
     elif "audio" in media or "video" in media:
         heavy = -(-inline // _SECOND_BYTES) * _SECOND
     return len(data) - inline, len(media) * _IMAGE + heavy
+
+
+def _media(holder: Raw) -> Iterator[Raw]:
+    """The parts of a message, or of a tool's result inside of it, that are media."""
+    told = as_object(holder)
+    for name in _IN_PARTS:
+        for part in as_array(told.get(name)):
+            if is_medium(as_text(as_object(part).get("type")) or ""):
+                yield part
+            else:
+                yield from _media(part)
+
+
+def _payload(part: Raw) -> int:
+    """The bytes of the medium that a part has inside; 0 for one that is elsewhere."""
+    found = _INLINE.search(memoryview(part))
+    return 0 if found is None else found.end(1) - found.start(1)
 
 
 def _whole(said: Raw) -> int | None:

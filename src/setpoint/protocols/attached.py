@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 
 # The type of a part in any of the three protocols. Inside of a text the quotes would be escaped.
-_PARTS = re.compile(rb'"type"\s*:\s*"(?:input_)?(image|file|document|audio|video)(?:_url)?"')
+_TYPE = "(?:input_)?(image|file|document|audio|video)(?:_url)?"
+_PARTS = re.compile(rf'"type"\s*:\s*"{_TYPE}"'.encode())
+_OF_A_PART = re.compile(_TYPE)
 _KINDS = {b"document": "file"}
+
+
+def is_medium(type_: str) -> bool:
+    """Whether a part of this type is one."""
+    return _OF_A_PART.fullmatch(type_) is not None
 
 
 def media_in(data: bytes | memoryview) -> list[str]:
