@@ -141,6 +141,12 @@ SHOWN = {
         '"version":3,"system_prompt":"You triage.","config":{"model":"setpoint/echo","max_tokens":512}',
         '"status":"archived"',
     ),
+    "docs/limits.md": (
+        '"scope":"key_limit","budget_id":null,"guardrail_id":null,"include_byok":true,"limit_usd":5,',
+        '"limit":20,"limit_remaining":20,"limit_reset":"monthly"',
+        '"requests_per_minute":null',
+        '{"deleted":true}',
+    ),
     "docs/workspaces.md": ('"slug":"support","name":"Support"', '"limit_usd":500,"reset_interval":"monthly"'),
 }
 """What the tours of some documents say that one sees, as it comes out."""
