@@ -128,6 +128,8 @@ SHOWN = {
         "temperature: 0.2\nuser: Parcel 22 is late.",
         "system: You sort letters.\nuser: Letter 2 has no stamp.",
         "user: Letter 3 smells of smoke.",
+        '"ok":true',
+        '"limit":5,"limit_remaining":5,',
     ),
     "docs/routing.md": (
         '"preset":{"slug":"routed","version":1}',
