@@ -1,8 +1,8 @@
 """`setpoint demo`: the main job, end to end, with two real processes on this machine and nothing from outside.
 
 The echo model runs as an upstream of its own; the gateway stands in front of it. A working request becomes a preset;
-later requests of all three skins that name only the preset reach the upstream with the preset applied. It is asked where
-a request would go whose first provider is away, and the request goes there. At last the books of all that close.
+later requests of all three skins that name only the preset reach the upstream with the preset applied. It is asked
+where a request would go whose first provider is away, and the request goes there. At last the books of all that close.
 """
 
 from __future__ import annotations
