@@ -6,6 +6,7 @@ tries that cost and give nothing, with repetitions of its own, with streams that
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -129,6 +130,8 @@ def test_what_each_key_has_spent_is_what_its_upstreams_have_counted(
         )  # a moment later, above all of the one left
         lane.guessed = [guess(lane, record) for record in records(gateway, lane) if record["id"] in lane.uncounted]
 
+    logged = [json.loads(line) for line in gateway.process.stderr_text().splitlines() if '"exchange"' in line]
+    assert len({line["pid"] for line in logged}) == 2, "both workers were asked"
     ledger = data_of(gateway.call("GET", "/ledger/verify"))
     assert (ledger["ok"], ledger["checked"]) == (True, sum(lane.attempts for lane in lanes))
     spent = sum((lane.known for lane in lanes), Decimal(0))

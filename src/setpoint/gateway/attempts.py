@@ -59,13 +59,13 @@ class Attempts:
     ) -> None:
         """The one under way is over, or its answer begins. What it cost is not known yet, unless it was `free`.
 
-        `spent` is what its provider has counted, should it give no answer: then it was not free, whatever else is said.
-        Where that is nothing, limits count what `guess` gives.
+        `spent` is what its provider has counted, should it give no answer, also where it has refused. Where that is
+        nothing, limits count what `guess` gives.
         """
         candidate, self._candidate = self._candidate, None
         if candidate is None:
             return
-        free = (free or self._unsent) and spent is None
+        free = free or self._unsent
         reserved, self._reserved = self._reserved, None
         latency_ms = round((time.monotonic() - self._started) * 1000)
         attempt = _attempt(
