@@ -107,6 +107,14 @@ class Facts:
         found = self._found(_AUTHORS.get(author, author), name)
         return found.context_length if found is not None else None
 
+    def began_since(self, last: date) -> bool:
+        """Whether a price has begun behind that day, up to the one that these are of."""
+        rooms = self._read().providers.values()
+        begins = (
+            step.begins for room in rooms for row in room.models for step in row.prices if step.begins is not None
+        )
+        return any(last < day <= self._day for day in begins)
+
     def _find(self, slug: str, model: str) -> EndpointFacts | None:
         name = model.lower()
         found = self._row(slug, name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 from msgspec import Struct
@@ -28,12 +29,17 @@ class Configuration(Struct, frozen=True):
         return {provider.verify for provider in self.catalog.providers.values()}
 
 
+def _today() -> date:
+    return utc_now().date()
+
+
 class Source(Struct, frozen=True):
-    """Where the configuration comes from: the arguments of `settings.load`."""
+    """Where the configuration comes from: the arguments of `settings.load`. `today` is the day whose prices count."""
 
     config: Path | None
     environ: Mapping[str, str]
     command_line: Mapping[str, object]
+    today: Callable[[], date] = _today
 
     def read(self, content: bytes | None = None) -> Configuration:
         """What the user wrote, ready for use. `content` is the file's, when it was read already.
@@ -43,7 +49,7 @@ class Source(Struct, frozen=True):
         reading = read(self.config, self.environ, self.command_line, content)
         problems = list(reading.problems)
         try:
-            made, warnings = catalog.build(reading.loaded, known(), self.environ, Facts(utc_now().date()))
+            made, warnings = catalog.build(reading.loaded, known(), self.environ, Facts(self.today()))
         except ConfigError as error:
             raise ConfigError([*problems, *error.problems]) from None
         if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from setpoint.server.process.reload import Reloader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
     from pathlib import Path
 
 
@@ -108,6 +110,35 @@ def test_what_only_a_start_can_change_stays_as_it_is(tmp_path: Path, caplog: pyt
     settings = change.found.loaded.settings
     assert (settings.workers, settings.shutdown_grace_s) == (2, 7)
     assert caplog.messages == ["these settings change with the next start only: workers"]
+
+
+@pytest.mark.parametrize("with_file", [True, False])
+def test_a_price_that_was_announced_counts_from_its_day_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, with_file: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "acme.yaml"
+    path.write_text("providers: {google: {api_key: a-key-for-google}}\n")
+    days = [date(2026, 12, 30)]
+    environ = {} if with_file else {"GEMINI_API_KEY": "a-key-for-google"}
+    source = Source(path if with_file else None, environ, {}, lambda: days[-1])
+    one = Reloader(source, source.read(), Board(1, time.monotonic))
+
+    def price() -> Decimal | None:
+        found = one.found.catalog.find("google/gemini-3.7-flash")
+        assert found is not None
+        [endpoint] = found.endpoints
+        return endpoint.price.prompt if endpoint.price is not None else None
+
+    before = price()
+    days.append(date(2026, 12, 31))
+    assert one.look() is None
+    days.append(date(2027, 1, 2))  # whoever slept on its day
+    assert one.look() is not None
+    after = price()
+    assert before is not None
+    assert after == 2 * before
+    assert one.look() is None
 
 
 class Mistaken(Source, frozen=True):

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from setpoint.coordination.board import Happening
 from setpoint.errors import GatewayError
 from setpoint.providers.client import HttpClient
+from setpoint.providers.facts import Facts
 from setpoint.server.configuration import Configuration, Source
 from setpoint.settings import OPTIONS, ConfigError
 from setpoint.settings.load import read_content
@@ -47,9 +48,13 @@ class Reloader:
         self._path = found.loaded.config
         self.source = structs.replace(source, config=self._path)
         self._seen = self._read_state = _state(self._path)
+        self._day = source.today()
 
     def look(self) -> Change | None:
-        """A newer configuration, when the file has changed and stays as it is; else None."""
+        """A newer configuration, when the file has changed and rests, or another price has begun; else None."""
+        if self._is_priced_anew():
+            _log.info("prices that were announced have begun")
+            return self._counted(self._read())
         before, self._seen = self._seen, _state(self._path)
         if self._seen is None or self._seen != before or self._seen == self._read_state:
             return None
@@ -57,20 +62,29 @@ class Reloader:
 
     def read(self) -> Change | None:
         """The configuration as it stands in the file now; None when it is wrong, and then the old one stays."""
-        change = self._read()
+        if self._path is None:
+            _log.warning("there is no configuration file to read again")
+            return self._counted(None)
+        return self._counted(self._read())
+
+    def _is_priced_anew(self) -> bool:
+        """Whether a price that comes with the release has begun since the last look."""
+        today, last = self.source.today(), self._day
+        self._day = today
+        return today > last and Facts(today).began_since(last)
+
+    def _counted(self, change: Change | None) -> Change | None:
         self._board.count(Happening.RELOAD if change is not None else Happening.REFUSED_RELOAD)
         return change
 
     def _read(self) -> Change | None:
-        if self._path is None:
-            _log.warning("there is no configuration file to read again")
-            return None
         self._read_state = _state(self._path)
         try:
-            if not S_ISREG(self._path.stat().st_mode):  # to read a pipe again is to wait, or to find it empty
+            # To read a pipe again is to wait, or to find it empty.
+            if self._path is not None and not S_ISREG(self._path.stat().st_mode):
                 _log.error("the new configuration is refused, the old one stays: %s is not a file", self._path)
                 return None
-            content = read_content(self._path)
+            content = b"" if self._path is None else read_content(self._path)
             found = self.source.read(content)
             HttpClient().trust(found.verify)
         except GatewayError as error:
