@@ -143,6 +143,7 @@ SHOWN = {
         '"version":3,"system_prompt":"You triage.","config":{"model":"setpoint/echo","max_tokens":512}',
         '"status":"archived"',
     ),
+    "docs/clients.md": ("5.0",),
     "docs/limits.md": (
         '"scope":"key_limit","budget_id":null,"guardrail_id":null,"include_byok":true,"limit_usd":5,',
         '"limit":20,"limit_remaining":20,"limit_reset":"monthly"',
