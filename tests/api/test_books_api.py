@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +27,7 @@ from setpoint.storage.tables import activity, ledger
 from simulator.script import ok, status
 from support import records
 from support.http import open_stream
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
     from support.processes import Gateway
 
-WAIT_S = 20
 _numbers = count(1)
 
 
@@ -62,12 +61,14 @@ def activity_of(gateway: Gateway, key: str, **query: str) -> list[dict[str, Any]
 
 def day_of(gateway: Gateway, key: str, requests: int, **query: str) -> list[dict[str, Any]]:
     """The same of today, as soon as so many requests are booked."""
-    until = time.monotonic() + WAIT_S
-    while True:
-        found = activity_of(gateway, key, date=today().date().isoformat(), **query)
-        if sum(one["requests"] for one in found) >= requests or time.monotonic() > until:
-            return found
-        time.sleep(0.02)
+    found: list[dict[str, Any]] = []
+
+    def booked() -> bool:
+        found[:] = activity_of(gateway, key, date=today().date().isoformat(), **query)
+        return sum(one["requests"] for one in found) >= requests
+
+    until(booked)
+    return found
 
 
 @pytest.fixture

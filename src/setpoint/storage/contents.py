@@ -92,11 +92,6 @@ class ContentRecorder:
             _log.error("%d contents wait for the storage: others are dropped from now on", self._capacity)
         return fits
 
-    def has(self, id_: str) -> bool:
-        """Whether the content of this generation waits here."""
-        with self._lock:
-            return id_ in self._waiting
-
     def close(self, *, wait_s: float = CLOSE_S) -> None:
         """Write all that waits, if that can be. Nothing may be kept any more."""
         self._close_by = monotonic() + wait_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import Raw
@@ -13,6 +12,7 @@ from setpoint.server.operation import described
 from setpoint.server.respond import Response, json_response
 from setpoint.server.routes.generation_filters import NAMED, read_id
 from setpoint.server.routes.kinds import Anything, One
+from setpoint.server.routes.soon import soon
 from setpoint.storage.contents import get
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from setpoint.server.request import Request
     from setpoint.server.routes.desk import Desk
 
-# A content is written a moment after its answer, by whichever worker has it: so long, and so often, it is looked for.
-_TRIES = 8
-_PAUSE_S = 0.06
+# How long ago the request of a content that is on its way may have come, in seconds.
 _YOUNG_S = 60
 
 
@@ -52,26 +50,17 @@ class Contents:
         """GET /generation/content?id=."""
         id_ = read_id(request.query())
         found = await self._stored(id_, request.key.workspace_id)
-        if found is None and self._may_be_kept(request.key.workspace_id):
-            found = await self._soon(id_, request.key.workspace_id)
+        if found is None and self._may_be_on_its_way(id_, request.key.workspace_id):
+            found = await soon(lambda: self._stored(id_, request.key.workspace_id))
         if found is None:
             raise missing()
         return json_response({"data": _shown(found)})
 
-    def _may_be_kept(self, workspace_id: str) -> bool:
+    def _may_be_on_its_way(self, id_: str, workspace_id: str) -> bool:
         home = self._desk.snapshots.current.workspaces.get(workspace_id)
-        return self._recorded or (home is not None and home.is_observability_io_logging_enabled)
-
-    async def _soon(self, id_: str, workspace_id: str) -> Content | None:
-        """A content that may be on its way."""
+        kept = self._recorded or (home is not None and home.is_observability_io_logging_enabled)
         age_s = generation_age_s(id_, self._desk.clock())
-        if age_s is None or age_s > _YOUNG_S:
-            return None
-        for _ in range(_TRIES):
-            await asyncio.sleep(_PAUSE_S)
-            if (found := await self._stored(id_, workspace_id)) is not None:
-                return found
-        return None
+        return kept and age_s is not None and age_s <= _YOUNG_S
 
     async def _stored(self, id_: str, workspace_id: str) -> Content | None:
         return await self._desk.store.read(lambda connection: get(connection, id_, workspace_id))

@@ -24,11 +24,14 @@ from setpoint.server.routes.generation_filters import (
 from setpoint.server.routes.generation_shapes import GenerationList, ShownAttempt, ShownGeneration
 from setpoint.server.routes.kinds import One
 from setpoint.server.routes.paging import integer
+from setpoint.server.routes.soon import soon
 from setpoint.storage.away import away
 from setpoint.storage.generations import get
 from setpoint.storage.listing import page
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from setpoint.coordination.board import Seat
     from setpoint.records import Attempt, Generation, Key
     from setpoint.server.request import Request
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
     from setpoint.storage.recorder import Recorder
 
 
-# A record that another worker has is in the database after a moment: so long, and so often, it is looked for there.
-_ELSEWHERE_TRIES = 8
-_ELSEWHERE_PAUSE_S = 0.06  # a little more than records are gathered for: mostly the first look finds it
 # A record that has waited this long, in seconds, waits for a storage that is away.
 _AWAY_S = 0.25
 # How long ago its request may have come, in seconds: longer than an answer takes.
@@ -99,15 +99,16 @@ class Generations:
     async def _elsewhere(self, id_: str, key: Key, siblings: Seat) -> Generation | None:
         """A record that another worker may have. Raises: `GatewayError` while that cannot be told."""
         held_s = 0.0
-        for _ in range(_ELSEWHERE_TRIES):
-            await asyncio.sleep(_ELSEWHERE_PAUSE_S)
+
+        def look() -> Awaitable[Generation | None]:
+            nonlocal held_s
             held_s = siblings.held_s()  # before the look: what is let go meanwhile is found by it
-            found = await self._stored(id_, key)
-            if found is not None:
-                return found
-        if held_s >= _AWAY_S:
+            return self._stored(id_, key)
+
+        found = await soon(look)
+        if found is None and held_s >= _AWAY_S:
             raise away()
-        return None
+        return found
 
     async def _stored(self, id_: str, key: Key) -> Generation | None:
         found = await self._desk.store.read(lambda connection: get(connection, id_, key.workspace_id))
