@@ -87,14 +87,26 @@ def test_books_close_where_records_are_kept_no_more(database: Database, booked: 
 
 # Each breaks something in the books of the first generation, and what must be found then.
 MORE = Decimal("0.0000012000000000000000000000000000000000000001")
-BROKEN: dict[str, tuple[Callable[[str], sa.Update | sa.Delete], set[str]]] = {
+BROKEN: dict[str, tuple[Callable[[str], sa.Update | sa.Delete | sa.Insert], set[str]]] = {
     "a cost of the ledger": (
         lambda id_: sa.update(ledger).where(ledger.c.generation_id == id_, ledger.c.position == 0).values(cost=MORE),
-        {"record", "activity", "spend", "sums"},
+        {"entry", "record", "activity", "spend", "sums"},
     ),
     "what is charged of the ledger": (
         lambda id_: sa.update(ledger).where(ledger.c.generation_id == id_).values(charged=MORE),
-        {"record", "activity", "spend"},
+        {"entry", "record", "activity", "spend"},
+    ),
+    "what was set aside for an entry": (
+        lambda id_: sa.update(ledger).where(ledger.c.generation_id == id_).values(reserved=MORE),
+        {"record"},
+    ),
+    "an entry of a generation that nobody has asked for": (
+        lambda _: _again(ledger, generation_id="gen-0"),
+        {"activity", "spend", "sums"},
+    ),
+    "an entry behind the last": (
+        lambda _: _again(ledger, position=7),
+        {"record", "activity", "spend", "sums"},
     ),
     "tokens of the ledger": (
         lambda id_: sa.update(ledger).where(ledger.c.generation_id == id_).values(output_tokens=0),
@@ -123,8 +135,11 @@ BROKEN: dict[str, tuple[Callable[[str], sa.Update | sa.Delete], set[str]]] = {
     "a cost of a day": (lambda _: sa.update(activity).values(cost=MORE), {"activity", "sums"}),
     "requests of a day": (lambda _: sa.update(activity).values(requests=7), {"activity"}),
     "a day that is gone": (lambda _: sa.delete(activity), {"activity", "sums"}),
+    "a day too many": (lambda _: _again(activity, date="2026-04-21"), {"activity", "sums"}),
     "a cost of an allowance": (lambda _: sa.update(spend).values(cost=MORE), {"spend", "sums"}),
     "what an allowance is charged": (lambda _: sa.update(spend).values(charged=MORE), {"spend"}),
+    "an allowance that is gone": (lambda _: sa.delete(spend).where(spend.c.period == "ever"), {"spend", "sums"}),
+    "an allowance too many": (lambda _: _again(spend, period="2026-W99"), {"spend"}),
     "an allowance of nobody": (
         lambda _: sa.update(spend).where(spend.c.scope == key_scope("d" * 64)).values(scope=key_scope("nobody")),
         {"spend"},
@@ -132,9 +147,18 @@ BROKEN: dict[str, tuple[Callable[[str], sa.Update | sa.Delete], set[str]]] = {
 }
 
 
+def _again(table: sa.Table, **other: object) -> sa.Insert:
+    """One of its rows once more, with this of it otherwise."""
+    row = [sa.literal(other[column.name], column.type) if column.name in other else column for column in table.c]
+    return sa.insert(table).from_select([column.name for column in table.c], sa.select(*row).limit(1))
+
+
 @pytest.mark.parametrize(("broken", "invariants"), BROKEN.values(), ids=BROKEN)
 def test_books_that_do_not_close_are_told(
-    broken: Callable[[str], sa.Update | sa.Delete], invariants: set[str], database: Database, make_generation: Make
+    broken: Callable[[str], sa.Update | sa.Delete | sa.Insert],
+    invariants: set[str],
+    database: Database,
+    make_generation: Make,
 ) -> None:
     record = make_generation()
     with database.write() as connection:
@@ -144,6 +168,18 @@ def test_books_that_do_not_close_are_told(
     assert not found.ok
     assert {one.invariant for one in found.violations} == invariants
     assert all(one.expected != one.found for one in found.violations)
+
+
+@pytest.mark.parametrize(("cost", "charged"), [(LONG, MORE), (LONG, Decimal(0)), (None, -MORE), (-LONG, -LONG)])
+def test_what_is_charged_is_told_also_where_no_record_and_no_sum_says_otherwise(
+    database: Database, make_generation: Make, cost: Decimal | None, charged: Decimal
+) -> None:
+    wrong = _tried(make_generation(), {"cost": cost, "charged": charged})
+    with database.write() as connection:
+        save_many(connection, [make_generation(), wrong])
+    change(database, sa.delete(generations))
+    told = [(one.invariant, one.subject) for one in verified(database).violations]
+    assert told == [("entry", f"{wrong.id}|0")]
 
 
 def test_what_is_told_names_the_entry_and_the_columns(database: Database, booked: list[Generation]) -> None:

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from setpoint.storage.books import Row
     from setpoint.storage.sums import Day
 
-Invariant = Literal["record", "activity", "spend", "sums"]
-"""What has to be so: the entries of a generation are what its record says; a day is the sum of its entries; what an
-allowance has spent is, too; whatever is summed comes to the same."""
+Invariant = Literal["entry", "record", "activity", "spend", "sums"]
+"""What has to be so: a try whose cost is known is charged that, and none less than nothing; the entries of a generation
+are what its record says; a day is the sum of its entries; what an allowance has spent is, too; whatever is summed comes
+to the same."""
 
 SHOWN = 100
 """How many violations are told one by one."""
@@ -71,6 +72,7 @@ def verify(
         for id_, rows, record in books.generations():
             breath()
             made = [Entry(*ROWS.read(row)) for row in rows]
+            _check_entries(found, made)
             count(days, made, made[0].at)
             checked += len(made)
             total += sum((entry.cost for entry in made if entry.cost is not None), _NOTHING)
@@ -99,11 +101,20 @@ class _Found:
             self.shown.append(Violation(invariant, subject, expected, found))
 
 
-# --- records -------------------------------------------------------------------------------------------------
+# --- entries and records -------------------------------------------------------------------------------------
 
 _WHO = OF_RECORD[1:-2]
 _BLANK: dict[str, Any] = {field.name: None for field in structs.fields(Generation) if field.required}
 _moment, _attempts = Moment(), Structs(Attempt)
+
+
+def _check_entries(found: _Found, made: Sequence[Entry]) -> None:
+    """See that limits have counted what each try has cost, where that is known."""
+    for entry in made:
+        known = entry.cost if entry.cost is not None else max(entry.charged, _NOTHING)
+        if entry.charged != known or known < 0:
+            subject = f"{entry.generation_id}|{entry.position}"
+            found.say("entry", subject, f"charged: {max(known, _NOTHING)}", f"charged: {entry.charged}")
 
 
 def _check_record(found: _Found, id_: str, rows: Sequence[Row], record: Row) -> None:
