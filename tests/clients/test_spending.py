@@ -27,6 +27,8 @@ from support.sdk import held
 from support.waiting import until
 
 if TYPE_CHECKING:
+    from openrouter.components import ActivityItem
+
     from simulator.client import Simulator
     from support.processes import Gateway, StartGateway
 
@@ -138,9 +140,11 @@ def test_what_each_key_has_spent_is_what_its_upstreams_have_counted(
     charged = sum((lane.charged for lane in lanes), Decimal(0))
     assert {exact(amount) for amount in ledger["sums"].values()} == {spent}
     days = {began.date().isoformat(), datetime.now(UTC).date().isoformat()}
-    with sdk(gateway, manager) as operator:
+    with sdk(gateway, gateway.key) as elsewhere, sdk(gateway, manager) as operator:
         credits_ = operator.credits.get_credits().data
         assert (exact(credits_.total_credits), exact(credits_.total_usage)) == (LIFETIME, spent)
+        for whoever in (elsewhere, operator):
+            verify_workspace(whoever, home, spent, days)
         for lane in lanes:
             with sdk(gateway, lane.plain) as holder:
                 verify_key(holder, lane, charged)
@@ -202,6 +206,22 @@ def verify_key(holder: OpenRouter, lane: Lane, charged: Decimal) -> None:
     ]
 
 
+def activity(client: OpenRouter, days: set[str], **wanted: Any) -> list[ActivityItem]:
+    """What some days came to, of what is wanted."""
+    asked = [GetUserActivityRequest(date_=day, **wanted) for day in days]
+    return [item for request in asked for item in client.analytics.get_user_activity(request=request).data]
+
+
+def verify_workspace(client: OpenRouter, home: str, spent: Decimal, days: set[str]) -> None:
+    """What a workspace came to, and whose keys it was; the other one has spent nothing."""
+    owner = client.workspaces.get(id=home).data.created_by
+    for wanted in ({}, {"workspace_id": home}, {"user_id": owner}):
+        items = activity(client, days, group_by="workspace", **wanted)
+        assert sum(exact(item.usage) for item in items) == spent
+        assert {item.workspace_id for item in items} == {home}
+    assert activity(client, days, user_id="nobody") == []
+
+
 def verify_records(holder: OpenRouter, lane: Lane) -> None:
     """The record of each answer that has a cost."""
     for id_, scene in lane.answered.items():
@@ -217,13 +237,7 @@ def verify_managed(operator: OpenRouter, lane: Lane, days: set[str]) -> None:
     shown = operator.api_keys.get(hash=lane.digest).data
     assert (exact(shown.usage), exact(shown.limit_remaining or 0)) == (lane.known, LIMIT - lane.charged)
     assert shown.last_used_at is not None
-    items = [
-        item
-        for day in days
-        for item in operator.analytics.get_user_activity(
-            request=GetUserActivityRequest(date_=day, api_key_hash=lane.digest)
-        ).data
-    ]
+    items = activity(operator, days, api_key_hash=lane.digest)
     assert sum(exact(item.usage) for item in items) == lane.known
     assert sum(item.requests for item in items) == lane.requests
     assert lane.tokens == Tokens(
