@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from setpoint.protocols.base import read_text
-from setpoint.wire.body import NULL, is_array, is_null, is_string, value
+from setpoint.wire.body import NULL, as_array, is_array, is_null, is_string, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,11 @@ def read_count(body: Body, name: str) -> int:
     if match is None:
         raise ValueError(name)
     return int(match[1])
+
+
+def tool_bytes(body: Body) -> int:
+    """The bytes of the tools that a request offers: whoever reads them counts them as input."""
+    return sum(len(memoryview(tool)) for tool in as_array(body.get("tools")))
 
 
 def text_bytes(data: Raw | None) -> int:

@@ -279,3 +279,7 @@ def test_an_estimate_is_a_quarter_of_the_text_and_a_table_for_media(messages: ob
 
 def test_an_estimate_needs_no_messages() -> None:
     assert estimated_input({}) == 0
+
+
+def test_an_estimate_counts_the_tools_that_are_offered() -> None:
+    assert estimated_input(split(b'{"messages":[],"tools":[{"type":"function","function":{"name":"f"}}]}')) == 11

@@ -144,6 +144,8 @@ def test_the_counts_that_were_written_are_read_again(usage: Usage) -> None:
             3000,
         ),
         ({"input": "é€😀"}, 3),
+        ({"input": "12345678", "tools": [{"name": "f"}]}, 6),
+        ({"tools": [{"name": "f"}]}, 4),
         ({"input": 7}, 0),
         ({}, 0),
     ],

@@ -9,7 +9,7 @@ from msgspec import Raw
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.chat.content import KINDS
 from setpoint.protocols.counts import read_counts, read_total, write_cost
-from setpoint.protocols.money import MEDIA_TOKENS, read_count, text_bytes
+from setpoint.protocols.money import MEDIA_TOKENS, read_count, text_bytes, tool_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_null, is_object, join, members, raw
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _some(counts: dict[str, int]) -> dict[str, int]:
 
 
 def estimated_input(body: Body) -> int:
-    """Our own count of a request's input tokens: a quarter of the bytes of its text, and a table for its media."""
-    said = media = 0
+    """Our own count of a request's input tokens: a quarter of the bytes of its text and tools, a table for its media."""
+    said, media = tool_bytes(body), 0
     for message in map(as_object, as_array(body.get("messages"))):
         said += said_bytes(message)
         for part in map(as_object, as_array(message.get("content"))):

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.counts import read_searches, write_cost
-from setpoint.protocols.money import MEDIA_TOKENS, read_count, read_money, text_bytes
+from setpoint.protocols.money import MEDIA_TOKENS, read_count, read_money, text_bytes, tool_bytes
 from setpoint.wire.body import NULL, as_array, as_object, as_text, is_array, is_null, is_object, join, raw
 
 if TYPE_CHECKING:
@@ -169,8 +169,7 @@ def _said_bytes(block: Body) -> int:
 def estimated_input(body: Body) -> int:
     """Our own count of a request's input tokens: a quarter of the bytes it says, and a lump sum for each medium."""
     blocks = [block for message in as_array(body.get("messages")) for block in _blocks(as_object(message))]
-    said = text_bytes(body.get("system")) + said_bytes(blocks)
-    said += sum(len(memoryview(tool)) for tool in as_array(body.get("tools")))
+    said = text_bytes(body.get("system")) + said_bytes(blocks) + tool_bytes(body)
     return estimated_tokens(said) + sum(_MEDIA.get(as_text(block.get("type")) or "", 0) for block in blocks)
 
 

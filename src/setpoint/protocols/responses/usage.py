@@ -12,7 +12,7 @@ from msgspec import Raw, structs
 
 from setpoint.canonical.usage import Usage, estimated_tokens
 from setpoint.protocols.counts import read_counts, read_total, write_cost
-from setpoint.protocols.money import MEDIA_TOKENS, text_bytes
+from setpoint.protocols.money import MEDIA_TOKENS, text_bytes, tool_bytes
 from setpoint.wire.body import NULL, Body, as_array, as_object, as_text, is_null, is_string, join, raw
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def said_bytes(item: Body) -> int:
 def estimated_input(body: Body) -> int:
     """Our own count of a request's input tokens."""
     conversation = body.get("input")
-    said = text_bytes(body.get("instructions"))
+    said = text_bytes(body.get("instructions")) + tool_bytes(body)
     if conversation is not None and is_string(conversation):
         return estimated_tokens(said + text_bytes(conversation))
     media = 0
