@@ -90,7 +90,7 @@ def _some(counts: dict[str, int]) -> dict[str, int]:
 
 
 def estimated_input(body: Body) -> int:
-    """Our own count of a request's input tokens: a quarter of the bytes of its text and tools, a table for its media."""
+    """Our own count of a request's input tokens: a quarter of the bytes of its text and tools, a table for media."""
     said, media = tool_bytes(body), 0
     for message in map(as_object, as_array(body.get("messages"))):
         said += said_bytes(message)
