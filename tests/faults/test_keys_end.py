@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,36 @@ def test_a_key_that_is_taken_back_under_load_ends_at_both_workers_and_a_stream_t
         print(f"the last that was not refused began {max(one.result(HANG_S) for one in load):.3f} s behind the end")
         assert [frame.data for frame in frames][-1] == "[DONE]", "what was begun before ends as it would have"
     assert {ask(worker, key).status for worker in workers} == {401}
+
+
+def test_a_key_that_ends_while_its_body_is_on_the_way_is_refused(
+    gateway: Gateway, workers: list[Worker], simulator: Simulator
+) -> None:
+    """Whoever holds back the end of a body keeps no key alive with it."""
+    held: list[tuple[bool, RawConnection, bytes]] = []
+    for kept in (True, False):
+        key, path = new_key(workers[0], role="admin")
+        for target, content in (
+            ("/chat/completions", {**CHAT, "model": "sim/solo"}),
+            ("/messages", {**CHAT, "max_tokens": 9}),
+            ("/presets/held/chat/completions", {"model": "sim/solo"}),
+            ("/keys", {"name": "more"}),
+        ):
+            asked = request_bytes(
+                "POST", gateway.url + target, json.dumps(content).encode(), headers=[("x-api-key", key)]
+            )
+            connection = RawConnection(gateway.origin)
+            connection.send(asked[:-9])
+            held.append((kept, connection, asked[-9:]))
+        if not kept:
+            assert workers[0].call("DELETE", path).status == 200
+    time.sleep(0.6)  # a body that comes at once is not looked at twice
+    for kept, connection, rest in held:
+        with connection:
+            connection.send(rest)
+            status = connection.read_answer().status
+        assert status in (200, 201) if kept else status == 401
+    assert len(simulator.requests()) == 1
 
 
 def test_what_another_server_takes_back_ends_here_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -75,10 +76,8 @@ class Front:
             route = match.route
             request = Request(scope, receive, send, match.params, doors.limits, self._aside)
             if route.access != "open":
-                if self._store.behind:
-                    await self._store.catch_up()
-                request.key = authenticate(request, self._snapshots.current, self._clock())
-                authorize(request.key, route.access)
+                await self._admit(route, request)
+                request.readmit = partial(self._admit, route)
             response = await route.handler(request)
         except SetpointError as error:
             response = self._refusal(scope, route, error)
@@ -89,6 +88,13 @@ class Front:
         if response is not None:
             self._count(route, response)
             await send_response(send, response)
+
+    async def _admit(self, route: Route, request: Request) -> None:
+        """Let a request in with its key. Raises: `RequestError`."""
+        if self._store.behind:
+            await self._store.catch_up()
+        request.key = authenticate(request, self._snapshots.current, self._clock())
+        authorize(request.key, route.access)
 
     def _refusal(self, scope: Scope, route: Route | None, error: SetpointError) -> Response:
         """An error that no handler answered, in the words of its route; inference routes always give an id."""

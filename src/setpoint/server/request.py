@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import parse_qs
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# How long a body may take, in seconds, before its key is looked at once more: half of what a key may outlive its end.
+_LONG_S = 0.5
+
 
 class BodyLimits:
     """Bounds on a request body: bytes, levels of nesting, members of one object or array."""
@@ -35,7 +39,11 @@ class BodyLimits:
 
 
 class Request:
-    """A request whose route is known. Header names are lower case; of equal ones the last counts."""
+    """A request whose route is known. Header names are lower case; of equal ones the last counts.
+
+    `readmit` asks once more whether its key may do this: whoever sends a body takes as long as they like. It is given
+    the request, and does not hold it: a circle would keep all that belongs to it.
+    """
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, params: dict[str, str], limits: BodyLimits, aside: Aside
@@ -48,6 +56,7 @@ class Request:
         self._limits = limits
         self._aside = aside
         self._key: Key | None = None
+        self.readmit: Callable[[Request], Awaitable[None]] | None = None
 
     @property
     def method(self) -> str:
@@ -97,7 +106,11 @@ class Request:
             watchers.discard(on_disconnect)
 
     async def read(self) -> bytes:
-        """The whole body. Raises: `RequestError` (payload_too_large), from the header or while reading."""
+        """The whole body.
+
+        Raises: `RequestError`, payload_too_large from the header or while reading, and what `readmit` does.
+        """
+        began = asyncio.get_running_loop().time()
         limit = self._limits.max_bytes
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limit:
@@ -115,6 +128,8 @@ class Request:
             data = b"".join(pieces)
         if message["type"] == "http.disconnect":
             raise ClientGoneError
+        if self.readmit is not None and asyncio.get_running_loop().time() - began > _LONG_S:
+            await self.readmit(self)
         if len(data) > limit:
             raise too_large(limit)
         codings = self.header_values(b"content-encoding") if b"content-encoding" in self.headers else None
