@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Attempts:
     """The attempts that have come to an end, or to an answer (`ended`). Beside them one may be under way.
 
-    `input_tokens` gives our own count of the request, for what nobody has counted.
+    What knows the request is given to each call and not kept: a circle would keep its body until somebody looks for
+    such.
     """
 
-    def __init__(self, input_tokens: Callable[[], int]) -> None:
-        self._input_tokens = input_tokens
+    def __init__(self) -> None:
         self.ended: list[Attempt] = []
         self._candidate: Candidate | None = None  # None: nothing is under way
         self._at: datetime | None = None
@@ -54,13 +54,14 @@ class Attempts:
         error: str | None,
         spent: Bill | None,
         guess: Callable[[], Decimal | None],
+        input_tokens: Callable[[], int],
         *,
         free: bool = False,
     ) -> None:
         """The one under way is over, or its answer begins. What it cost is not known yet, unless it was `free`.
 
         `spent` is what its provider has counted, should it give no answer, also where it has refused. Where that is
-        nothing, limits count what `guess` gives.
+        nothing, limits count what `guess` gives, and `input_tokens`, which is our own count of the request.
         """
         candidate, self._candidate = self._candidate, None
         if candidate is None:
@@ -75,7 +76,7 @@ class Attempts:
             attempt = structs.replace(attempt, charged=guess())
         self.ended.append(_billed(attempt, spent))
         if reserved is not None and free:
-            reserved.settle(self.ended[-1], self._input_tokens)
+            reserved.settle(self.ended[-1], input_tokens)
         elif reserved is not None:
             self._open.append((len(self.ended) - 1, reserved))
 
@@ -85,10 +86,10 @@ class Attempts:
             last = _billed(self.ended[-1], bill)
             self.ended[-1] = last if error is None else structs.replace(last, error=error)
 
-    def settle(self) -> None:
+    def settle(self, input_tokens: Callable[[], int]) -> None:
         """All is known that there will ever be: give back what was set aside and not used."""
         for position, reserved in self._open:
-            reserved.settle(self.ended[position], self._input_tokens)
+            reserved.settle(self.ended[position], input_tokens)
 
 
 def _attempt(

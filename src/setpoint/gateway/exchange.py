@@ -108,7 +108,7 @@ class Exchange:
         self.gathered: Gathered | None = None  # of the answer, where its content is kept
         self._estimated_input: int | None = None
         self._always_unsaid: tuple[str, ...] = ()
-        self._attempts = Attempts(self.estimated_input)
+        self._attempts = Attempts()
         self._started = time.monotonic()
         self._first_event: float | None = None
         self._begin = begin
@@ -162,7 +162,7 @@ class Exchange:
         self._end_attempt(error.upstream_status, error.type, free=error.free)
 
     def _end_attempt(self, status: int | None, error: str | None, *, free: bool = False) -> None:
-        self._attempts.end(status, error, self.spent, self._input_alone, free=free)
+        self._attempts.end(status, error, self.spent, self._input_alone, self.estimated_input, free=free)
 
     def _input_alone(self) -> Decimal | None:
         """What limits count of a try that nobody has counted."""
@@ -219,7 +219,7 @@ class Exchange:
         self._end_attempt(None, error.type if error else status)
         if self.outcome is not None:
             self._attempts.answered(self.bill, error.type if error else None)
-        self._attempts.settle()
+        self._attempts.settle(self.estimated_input)
         self._record(self._generation(status, error, self.attempts))
         if self.gathered is not None:
             self.gathered.finish(self.size, self._said)
