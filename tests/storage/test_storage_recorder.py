@@ -108,17 +108,22 @@ def no_spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "file" / "spool", retry_s=0)
 
 
+def flooded(recorder: Recorder, make: Make, caplog: pytest.LogCaptureFixture) -> list[Generation]:
+    """Records that come one after the other while one is in hand, and the storage away."""
+    recorder.record(make())
+    until(lambda: "the storage is away" in caplog.text)
+    records = [make() for _ in range(25)]
+    for record in records:
+        recorder.record(record)
+    return records
+
+
 def test_records_beyond_those_held_in_memory_wait_in_the_spool_alone(
     database: Database, impatient: Database, spool: Spool, make_generation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(impatient, spool, lone_seat(), held=10, gather_s=0.001)
     with lock(database.path):
-        in_hand = make_generation()
-        recorder.record(in_hand)
-        until(lambda: "the storage is away" in caplog.text)
-        records = [make_generation() for _ in range(25)]
-        for record in records:
-            recorder.record(record)
+        records = flooded(recorder, make_generation, caplog)
         assert [recorder.find(record.id) is not None for record in records] == [True] * 10 + [False] * 15
         assert [recorder.has_parked(record.id) for record in records] == [False] * 10 + [True] * 15
         assert recorder.read_parked(records[-1].id) == records[-1]
@@ -134,12 +139,7 @@ def test_without_a_spool_the_oldest_records_are_dropped_and_counted(
 ) -> None:
     recorder = Recorder(impatient, no_spool, lone_seat(), capacity=10, gather_s=0.001)
     with lock(database.path):
-        in_hand = make_generation()
-        recorder.record(in_hand)
-        until(lambda: "the storage is away" in caplog.text)
-        records = [make_generation() for _ in range(25)]
-        for record in records:
-            recorder.record(record)
+        records = flooded(recorder, make_generation, caplog)
         assert recorder.dropped == 15
         assert [recorder.find(record.id) is not None for record in records] == [False] * 15 + [True] * 10
     assert recorder.close() == 0
