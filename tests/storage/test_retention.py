@@ -102,8 +102,8 @@ def test_contents_go_before_their_records_and_with_them(
     with database.write() as connection:
         generations.save_many(connection, [old, young])
         for one in (old, young):
-            members = {"generation_id": one.id, "workspace_id": "w1", "created_at": one.created_at, "input": b"{}"}
-            connection.execute(contents.insert().values(members))
+            members = {"generation_id": one.id, "workspace_id": "w1", "created_at": one.created_at}
+            connection.execute(contents.insert().values(**members, input=b"{}", output=b"{}"))
 
     def left() -> tuple[int, int]:
         with database.read() as connection:
