@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from msgspec import Raw
 
@@ -24,12 +24,63 @@ if TYPE_CHECKING:
 _YOUNG_S = 60
 
 
+class ShownInput(TypedDict, total=False):
+    """The conversation: `prompt` where it was a text alone, else `messages`, and what held its system prompt beside it.
+
+    `left_out_bytes` says how long it was where it is too long to be kept.
+    """
+
+    prompt: str
+    messages: list[Anything]
+    system: Anything
+    instructions: Anything
+    left_out_bytes: int
+
+
+class ShownCall(TypedDict):
+    """A tool that the answer has called."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ShownOutput(TypedDict):
+    """The answer; null where it had none. `media` are the kinds of what is not kept, `cut` says that it went on."""
+
+    completion: str | None
+    reasoning: str | None
+    tool_calls: NotRequired[list[ShownCall]]
+    media: NotRequired[list[str]]
+    cut: NotRequired[Literal[True]]
+    left_out_bytes: NotRequired[int]
+
+
+class ShownPrevious(TypedDict):
+    """A try that failed before the one that the client was told of, by its HTTP status (`code`)."""
+
+    code: int
+    message: str
+    provider_name: str
+    raw: None
+
+
+class ShownFailure(TypedDict):
+    """The error that the client was told of."""
+
+    message: str
+    status: int
+    raw: None
+    provider_name: str | None
+    previous_errors: list[ShownPrevious]
+
+
 class ShownContent(TypedDict):
     """What was asked and answered."""
 
-    input: Anything
-    output: Anything
-    error: Anything
+    input: ShownInput
+    output: ShownOutput
+    error: ShownFailure | None
 
 
 class Contents:
@@ -66,7 +117,8 @@ class Contents:
         return await self._desk.store.read(lambda connection: get(connection, id_, workspace_id))
 
 
-def _shown(content: Content) -> ShownContent:
+def _shown(content: Content) -> dict[str, Raw]:
+    """A `ShownContent`, as it is stored."""
     return {
         "input": Raw(content.input),
         "output": Raw(content.output),
