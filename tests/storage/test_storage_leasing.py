@@ -52,9 +52,11 @@ def test_what_a_process_was_not_told_in_time_is_as_if_it_had_not_been(
     async def work() -> None:
         slow = Slow.open(database.path)
         snapshots = SnapshotHolder(Catalog(models={}, providers={}, aliases={}, offers={}))
+        patient = Store(slow, snapshots, lone_seat(), SEALER)
+        [grant] = await leasing(patient, spool, 1)[0]([Ask(MONEY, Decimal(0), Decimal(1))])
+        patient.close()
         store = Store(slow, snapshots, lone_seat(), SEALER, write_s=0.1)
         ask, give_back = leasing(store, spool, 1)
-        [grant] = await ask([Ask(MONEY, Decimal(0), Decimal(1))])
         assert leased(database) == grant.amount == 5
         slow.go_on = Event()
         with pytest.raises(GatewayError):
