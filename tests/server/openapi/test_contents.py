@@ -20,7 +20,10 @@ class Thing(TypedDict):
 
 
 class Wrapped(TypedDict, Generic[T]):
-    """What is wrapped."""
+    """What is wrapped.
+
+    As it was.
+    """
 
     data: list[T]
 
@@ -30,7 +33,9 @@ def test_a_type_stands_once_and_under_a_name_that_can_be_read() -> None:
     contents = Contents([wrapped, Thing])
     assert contents.of(wrapped) == {"$ref": "#/components/schemas/WrappedOfThing"}
     assert set(contents.components) == {"WrappedOfThing", "Thing"}
-    assert contents.components["WrappedOfThing"]["properties"]["data"]["items"] == contents.of(Thing)
+    wrapper = contents.components["WrappedOfThing"]
+    assert wrapper["properties"]["data"]["items"] == contents.of(Thing)
+    assert wrapper["description"] == "What is wrapped.\n\nAs it was."
 
 
 def test_a_large_member_that_several_bodies_share_stands_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -63,13 +64,20 @@ def _name(name: str) -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """A schema that msgspec made, without the titles, which only say the name once more."""
+    """A schema that msgspec made, without the titles, which only say the name once more, and without indents."""
     if isinstance(schema, dict):
+        members = cast("dict[str, Any]", schema).items()
         return {
-            name: _PREFIX + _name(member.removeprefix(_PREFIX)) if name == "$ref" else _plain(member)
-            for name, member in cast("dict[str, Any]", schema).items()
-            if name != "title" or not isinstance(member, str)
+            name: _text(name, said) if isinstance(said, str) else _plain(said)
+            for name, said in members
+            if name != "title" or not isinstance(said, str)
         }
     if isinstance(schema, list):
         return [_plain(entry) for entry in cast("list[Any]", schema)]
     return schema
+
+
+def _text(name: str, said: str) -> str:
+    if name == "$ref":
+        return _PREFIX + _name(said.removeprefix(_PREFIX))
+    return cleandoc(said) if name == "description" else said
