@@ -24,8 +24,9 @@ demo: setup  ## the main job, end to end, on this machine
 serve: setup  ## the gateway on its defaults
 	$(BIN)/setpoint serve
 
+# Two at a time, and a file as a whole: the tests of one may share a gateway, and most start processes of their own.
 test: setup  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## format, lint, types, the house's dependency rule
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Two gateways for all tests of this folder, each of which keeps to slugs and keys of its own."""
+"""Two gateways for the tests of a file, each of which keeps to slugs and keys of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from simulator.client import Simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One gateway for all files, wired to the simulator as `simulated` says."""
+    """One gateway for a file, wired to the simulator as `simulated` says."""
     folder = tmp_path_factory.mktemp("gateway")
     config = config_file(folder, **simulated(simulator_process), settings={"metrics": True})
     started = Gateway(folder, config=config)
@@ -24,7 +24,7 @@ def shared_gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPa
     assert started.stop() == 0, started.log_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """As the shared one, with a provider that takes server tools and a model that takes few parameters."""
     folder = tmp_path_factory.mktemp("gateway")

@@ -308,6 +308,7 @@ def test_a_small_body_that_unpacks_to_a_large_one_is_refused(gateway: Gateway) -
         (gzip.compress(b'{"model":"m"}') + b"x", "gzip"),
         (gzip.compress(b'{"model":"m"}') * 2, "gzip"),
     ],
+    ids=["plain", "cut", "noise", "more behind it", "twice"],
 )
 def test_what_cannot_be_unpacked_is_refused(gateway: Gateway, data: bytes, encoding: str) -> None:
     refused(packed(gateway, data, encoding), 400, "invalid_request")
