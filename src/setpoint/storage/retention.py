@@ -38,7 +38,7 @@ EVERY_S = 60.0
 """How long until it is looked again whether there is anything to delete, in seconds, at most."""
 
 _DAY_S = 86_400
-_AT_A_TIME = 50
+_AT_A_TIME = 10
 _LEAST_PAUSE_S = 0.02
 _PAUSES = 4  # how much longer than a step the pause behind it is
 
