@@ -1,9 +1,10 @@
 """`make bench-gate`: what a request and a streamed event cost beside a bare relay, in half a minute.
 
 The two take turns on one core, so that the machine is the same for both; the figure is the CPU time of Setpoint as a
-multiple of the relay's. Exits with 1 when it is above its bound, or when an answer was not as ordered. The bounds
-are generous, because other programs disturb the two differently: they catch a cost that has doubled, not one that has
-crept up; that is what `make bench` shows.
+multiple of the relay's. Exits with 1 when it is above its bound, or when an answer was not as ordered. A figure above
+its bound is measured for twice as long once more, and the median of all decides: whoever disturbed it may have gone.
+The bounds are generous, because other programs disturb the two differently: they catch a cost that has doubled, not one
+that has crept up; that is what `make bench` shows.
 """
 
 from __future__ import annotations
@@ -80,8 +81,15 @@ def measure_both(chosen: Tools, folder: Path, cores: Sequence[int], rounds: int)
     return measured
 
 
-def verdict(gate: Gate, measured: Sequence[Measured]) -> tuple[bool, str]:
+class Verdict(NamedTuple):
     """Whether a bound is kept, and the line that says so."""
+
+    kept: bool
+    line: str
+
+
+def verdict(gate: Gate, measured: Sequence[Measured]) -> Verdict:
+    """What the median of all rounds says of a bound."""
     costs = {
         name: [gate.figure(one) for one in measured if (one.target, one.scenario) == (name, gate.scenario)]
         for name in ("setpoint", "bare relay")
@@ -92,7 +100,7 @@ def verdict(gate: Gate, measured: Sequence[Measured]) -> tuple[bool, str]:
         f"{gate.what}: {ours:,.1f} µs, {ratio:.2f} times the bare relay's {relay:,.1f} µs "
         f"(rounds {min(ratios):.2f} to {max(ratios):.2f}); at most {gate.most:.2f}"
     )
-    return ratio <= gate.most, line
+    return Verdict(ratio <= gate.most, line)
 
 
 def main() -> int:
@@ -105,15 +113,22 @@ def main() -> int:
         return 0
     end_in_order()
     available = available_cores()
-    with tempfile.TemporaryDirectory(prefix="setpoint-gate-") as folder, on(share(available).load):
-        measured = measure_both(tools(), Path(folder), available, options.rounds)
-    failures = [one for one in measured if one.load.failed or not one.load.answered]
+
+    def measured(rounds: int) -> list[Measured]:
+        with tempfile.TemporaryDirectory(prefix="setpoint-gate-") as folder, on(share(available).load):
+            return measure_both(tools(), Path(folder), available, rounds)
+
+    found = measured(options.rounds)
+    if not all(verdict(gate, found).kept for gate in GATES):
+        print("above a bound: measured again")
+        found += measured(2 * options.rounds)
+    failures = [one for one in found if one.load.failed or not one.load.answered]
     for one in failures:
         print(f"INVALID: {one.target}, {one.scenario}: {one.load.failed} failures: {one.load.first_failure}")
-    verdicts = [verdict(gate, measured) for gate in GATES]
+    verdicts = [verdict(gate, found) for gate in GATES]
     for kept, line in verdicts:
         print(f"{'kept' if kept else 'BROKEN'}: {line}")
-    return 0 if not failures and all(kept for kept, _ in verdicts) else 1
+    return 0 if not failures and all(one.kept for one in verdicts) else 1
 
 
 if __name__ == "__main__":

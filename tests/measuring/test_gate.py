@@ -39,7 +39,7 @@ def test_bound_holds_for_the_median_of_the_rounds_against_the_relay_of_the_same_
             measured("setpoint", gate.scenario, number, relay * gate.most * factor * off),
         )
     ]
-    assert verdict(gate, both)[0] is kept
+    assert verdict(gate, both).kept is kept
 
 
 def test_profile_says_which_rooms_a_request_goes_through(tmp_path: Path) -> None:
